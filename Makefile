@@ -1,0 +1,37 @@
+# make bench [SUITE=mnist_raw] [ARGS='--seeds 0-4']   run a suite, print its table, write its LaTeX
+# make test                                           the whole test suite
+# make check                                          what CI runs: tests, lint, types, regression gate
+PYTHON ?= python3
+SUITE ?= digits_raw
+ARGS ?=
+VENV := .venv
+BIN := $(VENV)/bin
+
+.PHONY: bench test lint check check-suite clean
+
+bench: $(VENV)/.ready
+	$(BIN)/python -m benchmarks.run --suite $(SUITE) $(ARGS)
+	$(BIN)/python -m reports --suite $(SUITE)
+
+test: $(VENV)/.ready
+	$(BIN)/python -m pytest
+
+lint: $(VENV)/.ready
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/pyright --pythonpath $(BIN)/python
+
+check: test lint check-suite
+
+check-suite: $(VENV)/.ready
+	$(BIN)/python -m benchmarks.check --suite tiny
+
+$(VENV)/.ready: requirements.lock pyproject.toml
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed; this is %s. Try: make PYTHON=python3.12" % sys.version.split()[0])'
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --requirement requirements.lock
+	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --editable .
+	touch $@
+
+clean:
+	rm -rf $(VENV) .pytest_cache .ruff_cache .hypothesis *.egg-info

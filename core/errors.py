@@ -1,0 +1,32 @@
+"""Errors that a user can mend: one line that says what came, what was expected, what to do."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+__all__ = ["ConfigError", "DataError", "UserError", "unknown_name"]
+
+
+class UserError(Exception):
+    """A mistake or circumstance that the user can mend; commands print its one line alone."""
+
+
+class ConfigError(UserError):
+    """A suite, an option or a parameter says something that cannot be done."""
+
+
+class DataError(UserError):
+    """A data file is missing, damaged, or not what its name says."""
+
+
+def unknown_name(kind: str, name: str, known: Iterable[str]) -> str:
+    """The sentence for a name that nobody registered, with the nearest one that somebody did.
+
+    >>> unknown_name("method", "ganem", ["gan_em", "kmeans"])
+    "unknown method 'ganem'; did you mean 'gan_em'? Known: gan_em, kmeans"
+    """
+    choices = sorted(known)
+    near = difflib.get_close_matches(name, choices, n=1, cutoff=0.5)
+    hint = f"did you mean {near[0]!r}? " if near else ""
+    return f"unknown {kind} {name!r}; {hint}Known: {', '.join(choices) or 'none'}"

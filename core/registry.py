@@ -1,0 +1,211 @@
+"""One registry for methods, datasets and metrics: listed without imports, imported on demand.
+
+A thing is registered by one decorator with a literal name, in one file of its package::
+
+    @register("gan_em", presets=PRESETS)
+    class GanEm(Method): ...
+
+Names and first docstring lines are read from the source (``ast``), so a listing costs no import of
+torch or scikit-learn. A third-party package joins through an entry point group whose entries name
+modules or objects in them; a single file joins through :meth:`Registry.load_plugin`.
+"""
+
+from __future__ import annotations
+
+import ast
+import importlib
+import importlib.util
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from importlib.metadata import EntryPoint, entry_points
+from pathlib import Path
+from typing import Any, Generic, TypeVar
+
+from core.errors import ConfigError, UserError, unknown_name
+
+__all__ = ["Declaration", "Registered", "Registry"]
+
+T = TypeVar("T")
+U = TypeVar("U")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Declaration:
+    """What the source says of a registered thing before anything is imported."""
+
+    name: str
+    module: str
+    summary: str
+    attributes: Mapping[str, Any] = field(default_factory=dict)
+    """The decorator's keywords where literal; of a dict, or a constant naming one, the keys."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Registered(Generic[T]):
+    """A registered object with the keywords of its decorator."""
+
+    name: str
+    value: T
+    attributes: Mapping[str, Any]
+
+
+class Registry(Generic[T]):
+    """Named things of one kind, declared in the modules of one package or joined by plugins."""
+
+    def __init__(self, kind: str, package: str, entry_point_group: str) -> None:
+        self.kind = kind
+        self.package = package
+        self.entry_point_group = entry_point_group
+        self._registered: dict[str, Registered[T]] = {}
+        self._declared: dict[str, Declaration] | None = None
+
+    def register(self, name: str, **attributes: Any) -> Callable[[U], U]:
+        """Decorator that registers a class or function; a second one of the same name raises."""
+
+        def decorate(value: U) -> U:
+            if name in self._registered:
+                held = self._registered[name].value
+                raise ConfigError(
+                    f"{self.kind} {name!r} is registered twice: by {_where(held)} and by "
+                    f"{_where(value)}; rename one of them"
+                )
+            self._registered[name] = Registered(name=name, value=value, attributes=attributes)  # type: ignore[arg-type]
+            return value
+
+        return decorate
+
+    def names(self) -> list[str]:
+        """Every known name, sorted, without importing what it stands for."""
+        return sorted(self.declarations())
+
+    def declarations(self) -> dict[str, Declaration]:
+        """Every known name with what its source says of it, without importing it."""
+        if self._declared is None:
+            self._declared = {d.name: d for d in _scan_package(self.package)}
+        found = dict(self._declared)
+        for point in self._entry_points():
+            origin = f"from package {point.dist.name}" if point.dist else "from an entry point"
+            found.setdefault(
+                point.name, Declaration(name=point.name, module=point.value, summary=origin)
+            )
+        for name, held in self._registered.items():
+            if name not in found:
+                module = getattr(held.value, "__module__", "")
+                found[name] = Declaration(
+                    name=name, module=module, summary=_first_line(held.value.__doc__)
+                )
+        return found
+
+    def get(self, name: str) -> Registered[T]:
+        """The thing registered as ``name``, its module imported now if need be."""
+        if name not in self._registered:
+            self._import(name)
+        return self._registered[name]
+
+    def load_plugin(self, path: str | Path) -> None:
+        """Import one Python file that registers something; loading it again does nothing."""
+        path = Path(path).resolve()
+        if not path.is_file():
+            raise UserError(f"plugin {path} is not a file; give the path of a .py file")
+        module_name = f"_plugin_{path.stem}_{abs(hash(str(path))):x}"
+        if module_name in sys.modules:
+            return
+        spec = importlib.util.spec_from_file_location(module_name, path)
+        if spec is None or spec.loader is None:
+            raise UserError(f"plugin {path} is not Python source; give the path of a .py file")
+        module = importlib.util.module_from_spec(spec)
+        sys.modules[module_name] = module
+        try:
+            spec.loader.exec_module(module)
+        except UserError:
+            del sys.modules[module_name]
+            raise
+        except Exception as error:
+            del sys.modules[module_name]
+            raise UserError(
+                f"plugin {path} failed on import: {type(error).__name__}: {error}"
+            ) from error
+
+    def name_of(self, value: object) -> str:
+        """The name under which ``value`` was registered."""
+        for name, held in self._registered.items():
+            if held.value is value:
+                return name
+        raise ConfigError(f"{_where(value)} is not registered as a {self.kind}; add @register")
+
+    def _import(self, name: str) -> None:
+        declaration = self.declarations().get(name)
+        if declaration is None:
+            raise ConfigError(unknown_name(self.kind, name, self.names()))
+        point = next((p for p in self._entry_points() if p.name == name), None)
+        if point is not None and declaration.module == point.value:
+            point.load()
+        else:
+            importlib.import_module(declaration.module)
+        if name not in self._registered:
+            raise ConfigError(
+                f"{declaration.module} was to register {self.kind} {name!r} and did not; "
+                f"give the entry point the name that its @register uses"
+            )
+
+    def _entry_points(self) -> Iterator[EntryPoint]:
+        yield from entry_points(group=self.entry_point_group)
+
+
+def _where(value: object) -> str:
+    return f"{getattr(value, '__module__', '?')}.{getattr(value, '__qualname__', value)}"
+
+
+def _first_line(docstring: str | None) -> str:
+    lines = (docstring or "").strip().splitlines()
+    return lines[0] if lines else ""
+
+
+def _scan_package(package: str) -> Iterator[Declaration]:
+    spec = importlib.util.find_spec(package)
+    assert spec is not None, f"package {package} is not importable"
+    for folder in spec.submodule_search_locations or []:
+        for path in sorted(Path(folder).glob("*.py")):
+            if "@register(" in (source := path.read_text(encoding="utf-8")):
+                yield from _scan_module(ast.parse(source), f"{package}.{path.stem}")
+
+
+def _scan_module(tree: ast.Module, module: str) -> Iterator[Declaration]:
+    constants = {
+        target.id: node.value
+        for node in tree.body
+        if isinstance(node, ast.Assign | ast.AnnAssign) and node.value is not None
+        for target in (node.targets if isinstance(node, ast.Assign) else [node.target])
+        if isinstance(target, ast.Name)
+    }
+    for node in tree.body:
+        if not isinstance(node, ast.ClassDef | ast.FunctionDef):
+            continue
+        for call in node.decorator_list:
+            if (
+                isinstance(call, ast.Call)
+                and isinstance(call.func, ast.Name)
+                and call.func.id == "register"
+                and call.args
+                and isinstance(call.args[0], ast.Constant)
+            ):
+                attributes = {k.arg: _literal(k.value, constants) for k in call.keywords if k.arg}
+                yield Declaration(
+                    name=str(call.args[0].value),
+                    module=module,
+                    summary=_first_line(ast.get_docstring(node)),
+                    attributes=attributes,
+                )
+
+
+def _literal(node: ast.expr, constants: Mapping[str, ast.expr]) -> Any:
+    """A literal's value; of a dict display (or a constant that names one) its literal keys."""
+    if isinstance(node, ast.Name) and node.id in constants:
+        node = constants[node.id]
+    if isinstance(node, ast.Dict):
+        return tuple(key.value for key in node.keys if isinstance(key, ast.Constant))
+    try:
+        return ast.literal_eval(node)
+    except ValueError:
+        return None

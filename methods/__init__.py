@@ -1,0 +1,27 @@
+"""What is compared: one file a method, found through the registry."""
+
+from methods.base import (
+    DivergenceError,
+    Generative,
+    Method,
+    Preset,
+    Reducer,
+    SemiSupervised,
+    create,
+    load,
+    register,
+    registry,
+)
+
+__all__ = [
+    "DivergenceError",
+    "Generative",
+    "Method",
+    "Preset",
+    "Reducer",
+    "SemiSupervised",
+    "create",
+    "load",
+    "register",
+    "registry",
+]

@@ -1,0 +1,238 @@
+"""The contract every compared method keeps, and the registry that finds it.
+
+A method is a scikit-learn clusterer. ``__init__`` stores its keyword arguments; ``fit(X)`` learns
+from data alone; fitted names end in an underscore. Abilities beyond clustering are mixins that
+the harness asks for with ``isinstance``: :class:`Generative`, :class:`Reducer`,
+:class:`SemiSupervised`.
+"""
+
+from __future__ import annotations
+
+import json
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+from safetensors.numpy import load_file, save_file
+from sklearn.base import BaseEstimator, ClusterMixin
+
+from core import ConfigError, DataError, Registered, Registry, UserError, unknown_name
+
+__all__ = [
+    "Callback",
+    "DivergenceError",
+    "Generative",
+    "Method",
+    "Preset",
+    "Reducer",
+    "SemiSupervised",
+    "check_data",
+    "create",
+    "default_preset",
+    "load",
+    "register",
+    "registry",
+]
+
+Callback = Callable[[Mapping[str, Any]], None]
+"""Called with each row of ``history_`` as soon as it is there."""
+
+SAVE_FORMAT = 1
+
+
+class DivergenceError(ArithmeticError):
+    """Training left the finite numbers; the harness records the cell as ``diverged``."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Preset:
+    """A named set of hyper-parameters with its source.
+
+    Parameters that a preset does not name keep the defaults of the method's ``__init__``.
+    """
+
+    source: str
+    params: Mapping[str, Any] = field(default_factory=dict)
+    deviations: tuple[str, ...] = ()
+    """Where the preset departs from its source, a sentence each."""
+
+
+registry: Registry[type[Method]] = Registry("method", "methods", "deep_em_bench.methods")
+register = registry.register
+
+
+class Method(ClusterMixin, BaseEstimator, ABC):
+    """A clustering method under comparison.
+
+    Common arguments are ``n_clusters``, ``random_state`` (int) and ``callback``; those that run
+    on torch add ``device``, ``precision`` and ``compile``. Data are float32 images
+    ``(N, C, H, W)`` in [0, 1] or float32 vectors ``(N, D)`` of any scale; a method scales them as
+    it needs.
+    """
+
+    n_clusters: int
+    random_state: int
+    callback: Callback | None
+
+    labels_: np.ndarray
+    """Cluster of each fitted point, ``(N,)`` int64 in [0, K)."""
+    n_iter_: int
+    """EM (or other outer) iterations done."""
+    history_: list[dict[str, Any]]
+    """One row an iteration; the keys are the method's own, plain Python numbers and lists."""
+    converged_: bool
+    """Whether the method's own stopping rule was met within its budget."""
+
+    @abstractmethod
+    def fit(self, X: np.ndarray, y: np.ndarray | None = None) -> Self:
+        """Learn from ``X``. ``y`` is ignored unless the method is :class:`SemiSupervised`."""
+
+    @abstractmethod
+    def predict_proba(self, X: np.ndarray) -> np.ndarray:
+        """Responsibilities ``(N, K)`` float32; rows sum to one."""
+
+    def predict(self, X: np.ndarray) -> np.ndarray:
+        """Cluster of each row, ``(N,)`` int64: the largest responsibility, the first of equals."""
+        return self.predict_proba(X).argmax(axis=1).astype(np.int64)
+
+    def n_parameters(self) -> int:
+        """How many numbers the fitted model consists of."""
+        return sum(array.size for array in self._arrays().values())
+
+    def save(self, path: str | Path) -> None:
+        """Write the fitted method to ``path`` (.safetensors) and a .json beside it."""
+        path = Path(path)
+        arrays = self._arrays()
+        fitted = {
+            name: value
+            for name, value in vars(self).items()
+            if name.endswith("_") and isinstance(value, int | float | str | list | tuple | None)
+        }
+        params = {k: v for k, v in self.get_params(deep=False).items() if k != "callback"}
+        described = {
+            "format": SAVE_FORMAT,
+            "method": registry.name_of(type(self)),
+            "params": params,
+            "fitted": fitted,
+        }
+        text = json.dumps(described, indent=1)
+        save_file({k: np.ascontiguousarray(v) for k, v in arrays.items()}, str(path))
+        path.with_suffix(".json").write_text(text, encoding="utf-8")
+
+    def _arrays(self) -> dict[str, np.ndarray]:
+        """The learnt arrays by name; what :meth:`_restore` needs to rebuild the fitted state."""
+        return {
+            name: value
+            for name, value in vars(self).items()
+            if name.endswith("_") and isinstance(value, np.ndarray) and name != "labels_"
+        }
+
+    def _restore(self, arrays: Mapping[str, np.ndarray]) -> None:
+        """Rebuild the fitted state from :meth:`_arrays`; the JSON attributes are already set."""
+        for name, value in arrays.items():
+            setattr(self, name, value)
+
+
+class Generative(ABC):
+    """A method that can draw new data from its components."""
+
+    @abstractmethod
+    def sample(
+        self, n: int, component: int | None = None, *, random_state: int = 0
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """``n`` samples in the shape and scale of the fitted X, with the component of each.
+
+        ``component=None`` draws components from the fitted mixing proportions. Returns X
+        ``(n, *shape)`` float32 and components ``(n,)`` int64.
+        """
+
+
+class Reducer(ABC):
+    """A method that learns low-dimensional features."""
+
+    @abstractmethod
+    def transform(self, X: np.ndarray) -> np.ndarray:
+        """Features ``(N, n_components)`` float32."""
+
+
+class SemiSupervised:
+    """A method whose ``fit`` reads y: class ids, with -1 where unlabelled (as in scikit-learn)."""
+
+
+def create(name: str, preset: str | None = None, **params: Any) -> Method:
+    """A method by its registered name and preset, with single parameters on top.
+
+    >>> create("kmeans", n_clusters=3).n_clusters
+    3
+    """
+    entry = registry.get(name)
+    presets: Mapping[str, Preset] = entry.attributes["presets"]
+    preset = preset or default_preset(entry)
+    if preset not in presets:
+        raise ConfigError(unknown_name(f"preset of {name}", preset, presets))
+    accepted = entry.value._get_param_names()  # scikit-learn's own list of what __init__ takes
+    for key in params:
+        if key not in accepted:
+            raise ConfigError(unknown_name(f"parameter of {name}", key, accepted))
+    return entry.value(**{**presets[preset].params, **params})
+
+
+def default_preset(entry: Registered[type[Method]]) -> str:
+    """``stable`` where there is one, else the first."""
+    presets = entry.attributes["presets"]
+    return "stable" if "stable" in presets else next(iter(presets))
+
+
+def load(path: str | Path) -> Method:
+    """A fitted method from what :meth:`Method.save` wrote."""
+    path = Path(path)
+    try:
+        described = json.loads(path.with_suffix(".json").read_text(encoding="utf-8"))
+        arrays = load_file(str(path))
+        form, name = described["format"], described["method"]
+        params, fitted = described["params"], described["fitted"]
+    except UserError:
+        raise
+    except Exception as error:
+        raise DataError(
+            f"{path} and its .json are not a saved method ({type(error).__name__}: {error}); "
+            f"give the path that save() was given"
+        ) from error
+    if form != SAVE_FORMAT:
+        raise DataError(f"{path} has save format {form}, this version reads {SAVE_FORMAT}; refit")
+    method = create(name, **params)
+    for key, value in fitted.items():
+        setattr(method, key, value)
+    method._restore(arrays)
+    return method
+
+
+def check_data(X: np.ndarray, n_clusters: int | None = None) -> np.ndarray:
+    """``X`` as contiguous float32 images ``(N, C, H, W)`` or vectors ``(N, D)``.
+
+    Raises ``ValueError`` for another number of axes, for NaN or infinity, for fewer rows than
+    clusters, and for images outside [0, 1].
+    """
+    X = np.ascontiguousarray(X, dtype=np.float32)
+    if X.ndim not in (2, 4):
+        raise ValueError(
+            f"X has shape {X.shape}; expected images (N, C, H, W) or vectors (N, D): reshape it"
+        )
+    if n_clusters is not None and n_clusters < 1:
+        raise ValueError(f"n_clusters is {n_clusters}; expected at least 1")
+    if n_clusters is not None and len(X) < n_clusters:
+        raise ValueError(
+            f"X has {len(X)} rows, fewer than n_clusters={n_clusters}; "
+            f"give at least as many rows as clusters"
+        )
+    if not np.isfinite(X).all():
+        bad = int((~np.isfinite(X)).sum())
+        raise ValueError(f"X holds {bad} values that are NaN or infinite; remove or impute them")
+    if X.ndim == 4 and X.size and (X.min() < 0 or X.max() > 1):
+        raise ValueError(
+            f"image values run from {X.min():.4g} to {X.max():.4g}; expected [0, 1]: rescale them"
+        )
+    return X

@@ -1,0 +1,84 @@
+"""K-means, the baseline that every table carries."""
+
+from __future__ import annotations
+
+from typing import Self
+
+import numpy as np
+from sklearn.cluster import KMeans as SklearnKMeans
+from sklearn.metrics import pairwise_distances_argmin
+
+from methods.base import Callback, Method, Preset, check_data, register
+
+__all__ = ["KMeans"]
+
+PRESETS = {
+    "default": Preset(source="scikit-learn's Lloyd iterations, k-means++ starts, best of 10"),
+}
+
+
+@register("kmeans", presets=PRESETS)
+class KMeans(Method):
+    """K-means (Lloyd, 1982) with k-means++ starts; responsibilities are one-hot.
+
+    Arguments:
+        n_clusters: number of clusters K.
+        n_init: independent starts; the one of lowest inertia is kept.
+        max_iter: Lloyd iterations a start.
+        tol: relative movement of the centres at which a start has converged.
+
+    Example:
+        >>> X = np.array([[0.0], [0.1], [5.0], [5.1]], dtype=np.float32)
+        >>> labels = KMeans(n_clusters=2).fit(X).labels_
+        >>> bool(labels[0] == labels[1] != labels[2] == labels[3])
+        True
+    """
+
+    cluster_centers_: np.ndarray
+
+    def __init__(
+        self,
+        n_clusters: int = 10,
+        *,
+        n_init: int = 10,
+        max_iter: int = 300,
+        tol: float = 1e-4,
+        random_state: int = 0,
+        callback: Callback | None = None,
+    ) -> None:
+        self.n_clusters = n_clusters
+        self.n_init = n_init
+        self.max_iter = max_iter
+        self.tol = tol
+        self.random_state = random_state
+        self.callback = callback
+
+    def fit(self, X: np.ndarray, y: np.ndarray | None = None) -> Self:
+        """Place K centres on ``X``; ``y`` is ignored."""
+        X = check_data(X, self.n_clusters)
+        inner = SklearnKMeans(
+            self.n_clusters,
+            n_init=self.n_init,
+            max_iter=self.max_iter,
+            tol=self.tol,
+            random_state=self.random_state,
+            algorithm="lloyd",
+        ).fit(X.reshape(len(X), -1))
+        self.cluster_centers_ = inner.cluster_centers_
+        self.labels_ = inner.labels_.astype(np.int64)
+        self.n_iter_ = int(inner.n_iter_)
+        self.converged_ = self.n_iter_ < self.max_iter
+        self.history_ = [{"iteration": self.n_iter_, "inertia": float(inner.inertia_)}]
+        if self.callback is not None:
+            self.callback(self.history_[-1])
+        return self
+
+    def predict(self, X: np.ndarray) -> np.ndarray:
+        """The nearest centre of each row, ``(N,)`` int64."""
+        X = check_data(X)
+        nearest = pairwise_distances_argmin(X.reshape(len(X), -1), self.cluster_centers_)
+        return nearest.astype(np.int64)
+
+    def predict_proba(self, X: np.ndarray) -> np.ndarray:
+        """One-hot responsibilities ``(N, K)``."""
+        return np.eye(self.n_clusters, dtype=np.float32)[self.predict(X)]
