@@ -1,0 +1,221 @@
+"""The contract every data set keeps, the registry that finds it, and :func:`load`.
+
+A loader is a function registered by name; it takes a :class:`Request` and its own keyword words,
+and returns a whole :class:`Dataset`. Subsets, unknown words and the record's description are
+:func:`load`'s business, the same for every data set::
+
+    @register("blobs", origin="generated", shape=(2,), n=1000, n_classes=3)
+    def blobs(request: Request, *, centers: int = 3) -> Dataset: ...
+"""
+
+from __future__ import annotations
+
+import inspect
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from numbers import Integral, Real
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from core import ConfigError, DataError, Registry, derive_seed, unknown_name
+
+__all__ = [
+    "DATA_VARIABLE",
+    "Dataset",
+    "Loader",
+    "Request",
+    "Source",
+    "check_choice",
+    "data_root",
+    "draw_subset",
+    "load",
+    "register",
+    "registry",
+]
+
+DATA_VARIABLE = "DEEP_EM_BENCH_DATA"
+"""The environment variable that names the data root."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Source:
+    """Where data come from, on what terms, and which bytes they were."""
+
+    where: str
+    licence: str
+    sha256: Mapping[str, str] = field(default_factory=dict)
+    """Digest (hex) of each file that was read, by its path below the data root."""
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Dataset:
+    """Data with their labels. Only ``X`` ever reaches a method; ``y`` is for the metrics.
+
+    Raises ``DataError`` if the arrays are not what is said below.
+    """
+
+    name: str
+    X: np.ndarray
+    """Float32: images ``(N, C, H, W)`` in [0, 1], or vectors ``(N, D)`` of any scale."""
+    y: np.ndarray
+    """Class of each row, ``(N,)`` int64 in [0, n_classes)."""
+    class_names: tuple[str, ...]
+    source: Source
+    X_test: np.ndarray | None = None
+    """The held-out split, shaped as X; None where there is none."""
+    y_test: np.ndarray | None = None
+    words: Mapping[str, Any] = field(default_factory=dict)
+    """The loader's words, defaults included, and ``subset``; filled in by :func:`load`."""
+
+    def __post_init__(self) -> None:
+        self._check("X", self.X, "y", self.y)
+        if (self.X_test is None) != (self.y_test is None):
+            raise DataError(f"data set {self.name!r} has X_test or y_test alone; give both")
+        if self.X_test is not None and self.y_test is not None:
+            self._check("X_test", self.X_test, "y_test", self.y_test)
+            if self.X_test.shape[1:] != self.shape:
+                raise DataError(
+                    f"data set {self.name!r}: points of X_test have shape "
+                    f"{self.X_test.shape[1:]}; expected {self.shape}, as in X"
+                )
+
+    @property
+    def n_classes(self) -> int:
+        """How many classes there are, whether or not a subset holds them all."""
+        return len(self.class_names)
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Shape of one point: ``(C, H, W)`` or ``(D,)``."""
+        return self.X.shape[1:]
+
+    def describe(self) -> dict[str, Any]:
+        """What a record keeps of the data: plain numbers, strings, lists and dicts."""
+        return {
+            "name": self.name,
+            "words": dict(self.words),
+            "n": len(self.X),
+            "n_test": 0 if self.X_test is None else len(self.X_test),
+            "shape": list(self.shape),
+            "n_classes": self.n_classes,
+            "sha256": dict(self.source.sha256),
+            "licence": self.source.licence,
+        }
+
+    def _check(self, X_name: str, X: np.ndarray, y_name: str, y: np.ndarray) -> None:
+        if X.dtype != np.float32 or X.ndim not in (2, 4) or len(X) == 0:
+            raise DataError(
+                f"data set {self.name!r}: {X_name} is {X.dtype} {X.shape}; expected float32 "
+                f"images (N, C, H, W) or vectors (N, D) with at least one row"
+            )
+        if y.dtype != np.int64 or y.shape != (len(X),):
+            raise DataError(
+                f"data set {self.name!r}: {y_name} is {y.dtype} {y.shape}; "
+                f"expected int64 ({len(X)},), a class for each row of {X_name}"
+            )
+        if y.min() < 0 or y.max() >= self.n_classes:
+            raise DataError(
+                f"data set {self.name!r}: {y_name} runs from {y.min()} to {y.max()}; expected "
+                f"classes in 0..{self.n_classes - 1}, one for each of class_names"
+            )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Request:
+    """What a loader is told besides its own words."""
+
+    seed: int
+    """The seed of everything that is drawn; derived from the user's for data alone."""
+    data_dir: str | Path | None = None
+
+    @property
+    def root(self) -> Path:
+        """The folder that holds one folder a data set."""
+        return data_root(self.data_dir)
+
+
+Loader = Callable[..., Dataset]
+"""Called as ``loader(request, **words)``; every word is keyword-only and has a default."""
+
+registry: Registry[Loader] = Registry("data set", "datasets", "deep_em_bench.datasets")
+register = registry.register
+
+
+def load(
+    name: str,
+    *,
+    seed: int = 0,
+    subset: int | float | None = None,
+    data_dir: str | Path | None = None,
+    **words: Any,
+) -> Dataset:
+    """The data set registered as ``name``.
+
+    Arguments:
+        seed: of the subset and of generated data; the same seed gives the same rows to everyone.
+        subset: how many rows of the training split to keep, as a count or as a fraction in
+            (0, 1]; drawn without a look at the labels. The held-out split stays whole.
+        data_dir: the data root; else ``$DEEP_EM_BENCH_DATA``, else the user's cache folder.
+        words: the data set's own options.
+
+    Raises:
+        ConfigError: an unknown name or word, or a value out of range.
+        DataError: a file that is missing and cannot be downloaded, or that is damaged.
+
+    Example:
+        >>> digits = load("digits", subset=0.5)
+        >>> digits.X.shape, digits.n_classes
+        ((898, 1, 8, 8), 10)
+    """
+    loader = registry.get(name).value
+    accepted = {
+        word: parameter.default
+        for word, parameter in inspect.signature(loader).parameters.items()
+        if parameter.kind is inspect.Parameter.KEYWORD_ONLY
+    }
+    for word in words:
+        if word not in accepted:
+            raise ConfigError(unknown_name(f"word of data set {name}", word, accepted))
+    data = loader(Request(seed=derive_seed(seed, "data"), data_dir=data_dir), **words)
+    said = {**accepted, **words}
+    if subset is None:
+        return replace(data, name=name, words=said)
+    rows = draw_subset(len(data.X), subset, seed=seed)
+    kept = int(subset) if isinstance(subset, Integral) else float(subset)
+    return replace(data, name=name, X=data.X[rows], y=data.y[rows], words={**said, "subset": kept})
+
+
+def draw_subset(n: int, subset: int | float, *, seed: int) -> np.ndarray:
+    """Sorted indices of ``subset`` (a count, or a fraction in (0, 1]) out of ``n`` rows.
+
+    Class-blind: labels are not among its arguments. At one seed a smaller subset lies within a
+    larger one, so a curve over sizes adds rows and never swaps them.
+    """
+    whole = isinstance(subset, Integral) and not isinstance(subset, bool)
+    fraction = isinstance(subset, Real) and not isinstance(subset, Integral)
+    if not (whole and 1 <= subset <= n) and not (fraction and 0 < subset <= 1):
+        raise ConfigError(
+            f"subset is {subset!r}; expected a count from 1 to {n} or a fraction in (0, 1]"
+        )
+    count = int(subset) if whole else max(1, round(float(subset) * n))
+    order = np.random.default_rng(derive_seed(seed, "data", "subset")).permutation(n)
+    return np.sort(order[:count])
+
+
+def data_root(data_dir: str | Path | None = None) -> Path:
+    """``data_dir``, else ``$DEEP_EM_BENCH_DATA``, else the user's cache folder."""
+    named = data_dir or os.environ.get(DATA_VARIABLE)
+    if named:
+        return Path(named).expanduser()
+    import pooch  # brings requests with it, and embedded data need neither
+
+    return Path(pooch.os_cache("deep-em-bench"))
+
+
+def check_choice(word: str, value: object, choices: tuple[str, ...]) -> None:
+    """Raise ``ConfigError`` unless ``value`` is one of ``choices``."""
+    if value not in choices:
+        raise ConfigError(unknown_name(f"value of {word}", str(value), choices))

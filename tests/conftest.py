@@ -1,0 +1,28 @@
+"""Fixtures for every package's tests."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+
+@pytest.fixture
+def data_root() -> Callable[..., Path]:
+    """Call with the files that a test needs, by their path below the data root; gives the root.
+
+    Skips the test where ``$DEEP_EM_BENCH_DATA`` is unset or lacks one of them.
+    """
+
+    def need(*files: str) -> Path:
+        named = os.environ.get("DEEP_EM_BENCH_DATA")
+        if not named:
+            pytest.skip("needs real data files: set DEEP_EM_BENCH_DATA to the folder with them")
+        for file in files:
+            if not (Path(named) / file).is_file():
+                pytest.skip(f"needs {file} below $DEEP_EM_BENCH_DATA, which lacks it")
+        return Path(named)
+
+    return need
