@@ -30,6 +30,7 @@ __all__ = [
     "Reducer",
     "SemiSupervised",
     "check_data",
+    "check_labels",
     "create",
     "default_preset",
     "load",
@@ -236,3 +237,29 @@ def check_data(X: np.ndarray, n_clusters: int | None = None) -> np.ndarray:
             f"image values run from {X.min():.4g} to {X.max():.4g}; expected [0, 1]: rescale them"
         )
     return X
+
+
+def check_labels(
+    y: np.ndarray | None, n: int, n_clusters: int
+) -> tuple[np.ndarray, np.ndarray] | None:
+    """The labelled rows and their class ids, int64 both, of a ``y`` with -1 where unlabelled.
+
+    None where nothing is labelled. Raises ``ValueError`` for anything but ``n`` integers under
+    ``n_clusters``.
+    """
+    if y is None:
+        return None
+    y = np.asarray(y)
+    if y.shape != (n,) or not np.issubdtype(y.dtype, np.integer):
+        raise ValueError(
+            f"y is {y.dtype} of shape {y.shape}; expected ({n},) class ids, -1 where unlabelled"
+        )
+    rows = np.flatnonzero(y >= 0)
+    if not len(rows):
+        return None
+    if y.max() >= n_clusters:
+        raise ValueError(
+            f"y has class {y.max()} with n_clusters={n_clusters}; components carry the class ids: "
+            f"raise n_clusters"
+        )
+    return rows.astype(np.int64), y[rows].astype(np.int64)

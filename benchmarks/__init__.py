@@ -1,0 +1,1 @@
+"""What is run: suite files turned into cells, cells into records, and the gate over them."""

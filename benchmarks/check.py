@@ -1,0 +1,127 @@
+"""The regression gate: a small suite's median scores must stay within stored bands.
+
+Bands and not equality, because another processor rounds otherwise and a GAN carries that on; how
+wide they are is :func:`benchmarks.bands.bands_of`'s to say. Data sets whose files are absent are
+skipped, and it is said which and why.
+
+Exit status: 0 within all bands; 1 outside one, a row too many or too few, or a cell that failed; 2
+usage.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from benchmarks.options import add_common, guarded, load_plugins, setting_from
+from core import DataError
+
+if TYPE_CHECKING:
+    from benchmarks.bands import Bands, Values
+    from benchmarks.job import Setting
+    from benchmarks.plan import Cell
+    from benchmarks.suite import Suite
+
+__all__ = ["main"]
+
+BASELINES = Path(__file__).parent.parent / "tests" / "baselines"
+PROFILE = "tiny"
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the gate; its exit status."""
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks.check", description="Compare a suite's scores with its bands."
+    )
+    add_common(parser, suite_required=True)
+    parser.add_argument("--baseline", type=Path, metavar="FILE.toml", help="the bands")
+    parser.add_argument(
+        "--update-baseline", action="store_true", help="write the bands instead of comparing"
+    )
+    chosen = parser.parse_args(arguments)
+    return guarded(lambda: _check(chosen))
+
+
+def _check(chosen: argparse.Namespace) -> int:
+    from benchmarks import bands
+    from benchmarks.suite import Suite
+
+    load_plugins(chosen.plugin)
+    suite = Suite.find(chosen.suite)
+    path = chosen.baseline or BASELINES / f"{suite.name}.toml"
+    known = {} if chosen.update_baseline and not path.exists() else bands.read(path)
+    with tempfile.TemporaryDirectory(prefix="deep-em-bench-") as folder:
+        measured = _measured(suite, setting_from(chosen, suite.name, Path(folder)))
+    if measured is None:
+        return 1
+    values, absent = measured
+    skipped = {row: held for row, held in known.items() if row.dataset in absent}
+    if chosen.update_baseline:
+        _write(path, suite, {**bands.bands_of(values), **skipped})
+        return 0
+    wrong = bands.outside(values, {row: known[row] for row in known.keys() - skipped.keys()})
+    for sentence in wrong:
+        print(sentence)
+    print(
+        f"{len(values)} rows measured, {len(skipped)} skipped, {len(wrong)} values off {path}",
+        file=sys.stderr,
+    )
+    return int(bool(wrong))
+
+
+def _measured(suite: Suite, setting: Setting) -> tuple[Values, set[str]] | None:
+    """What the suite scores, and the titles of the data sets that are not there.
+
+    None, after saying why, where a cell failed.
+    """
+    from benchmarks import bands
+    from benchmarks.plan import plan
+    from benchmarks.run import work
+    from results.store import Store
+
+    cells, absent = _by_presence(plan(suite, PROFILE), setting)
+    work(cells, setting)
+    ended = [(cell, Store(setting.folder).read(cell.key)) for cell in cells]
+    failed = [record for _, record in ended if record.error]
+    for record in failed:
+        assert record.error is not None
+        print(
+            f"{record.dataset.title} · {record.label} · seed {record.seed}: {record.status}: "
+            f"{record.error.type}: {record.error.message}\n{record.error.traceback}"
+        )
+    return None if failed else (bands.values_of(ended), absent)
+
+
+def _by_presence(cells: Sequence[Cell], setting: Setting) -> tuple[list[Cell], set[str]]:
+    """The cells whose data are there, and the titles of the data sets that are not."""
+    from benchmarks.bands import title
+    from benchmarks.engine import look_at
+
+    absent: set[str] = set()
+    for cell in {title(cell.dataset): cell for cell in cells}.values():
+        try:
+            look_at([cell], setting)
+        except DataError as error:
+            print(f"skipped {title(cell.dataset)}: {error}", file=sys.stderr)
+            absent.add(title(cell.dataset))
+    return [cell for cell in cells if title(cell.dataset) not in absent], absent
+
+
+def _write(path: Path, suite: Suite, made: Bands) -> None:
+    from benchmarks.bands import text
+
+    heading = (
+        f"What suite {suite.name} scores in profile {PROFILE}, by `python -m benchmarks.check\n"
+        f"--suite {suite.name} --update-baseline`; benchmarks/bands.py says how wide a band is."
+    )
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text(made, heading), encoding="utf-8")
+    print(f"{len(made)} rows written to {path}", file=sys.stderr)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

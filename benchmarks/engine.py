@@ -1,0 +1,203 @@
+"""Cells through joblib: what is left to do, on what, and one outcome after the other."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import functools
+import logging
+import multiprocessing
+import os
+import signal
+import threading
+import time
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from benchmarks.isolate import supervise
+from benchmarks.job import Job, Outcome, Setting
+from benchmarks.plan import Cell, DatasetSpec
+from benchmarks.provenance import code_digest, source_of
+from core import DataError, UserError
+from results.record import DatasetUsed, Status
+from results.store import Store
+
+__all__ = ["Backend", "Done", "Rerun", "done", "look_at", "pending", "run"]
+
+Backend = Literal["loky", "dask"]
+Rerun = Literal["none", "failed", "all"]
+"""Which finished cells are run again: none, those that did not end well, or all."""
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Done:
+    """A cell that has a record already."""
+
+    status: Status
+    same_code: bool
+    """Whether the method's code is still what made it."""
+
+
+def done(cells: Iterable[Cell], store: Store) -> dict[str, Done]:
+    """The cells that have a readable record, by key."""
+    found: dict[str, Done] = {}
+    for cell in cells:
+        if cell.key in store:
+            try:
+                record = store.read(cell.key, history=False)
+            except DataError as error:
+                log.warning("run again: %s", error)
+                continue
+            same_code = record.provenance.code == _code(cell.method)
+            found[cell.key] = Done(status=record.status, same_code=same_code)
+    return found
+
+
+def pending(
+    cells: Sequence[Cell], finished: Mapping[str, Done], rerun: Rerun = "none"
+) -> list[Cell]:
+    """The cells to run, in their order."""
+    return [
+        cell
+        for cell in cells
+        if rerun == "all"
+        or cell.key not in finished
+        or (rerun == "failed" and finished[cell.key].status != "ok")
+    ]
+
+
+def look_at(cells: Iterable[Cell], setting: Setting) -> dict[str, DatasetUsed]:
+    """The data of each cell, by key, looked at (and downloaded, where need be) once.
+
+    Raises :class:`core.DataError` or :class:`core.ConfigError` for data that cannot be had.
+    """
+    import datasets
+
+    @functools.cache
+    def described(name: str, words: tuple[tuple[str, Any], ...]) -> DatasetUsed:
+        data = datasets.load(name, data_dir=setting.data_dir, **dict(words))
+        return DatasetUsed(**data.describe())
+
+    return {cell.key: described(*_hashable(cell.dataset)) for cell in cells}
+
+
+def run(
+    cells: Sequence[Cell],
+    setting: Setting,
+    *,
+    backend: Backend = "loky",
+    scheduler: str | None = None,
+    on_row: Callable[[Mapping[str, Any]], None] | None = None,
+) -> Generator[Outcome, None, None]:
+    """Run every cell; its outcome as soon as its record is written, in no certain order.
+
+    With one job the cells run one after the other under this process. With more, joblib's workers
+    supervise them: on this machine (``loky``) or on the cluster of a dask ``scheduler``.
+
+    Raises :class:`core.UserError` for data that cannot be had, before the first cell starts, and
+    where records cannot be written.
+    """
+    used = look_at(cells, setting)
+    with _workers(backend, scheduler, setting.jobs) as jobs:
+        setting = dataclasses.replace(setting, jobs=jobs, preload=_modules(cells))
+        queue = [
+            Job(
+                cell=cell,
+                setting=setting,
+                dataset=used[cell.key],
+                n_clusters=cell.n_clusters or used[cell.key].n_classes or 1,
+                threads=setting.threads or (_cores() if jobs == 1 else 1),
+                code=_code(cell.method),
+            )
+            for cell in cells
+        ]
+        if jobs == 1 and backend == "loky":
+            for job in queue:
+                yield supervise(job, on_row)
+            return
+        import joblib
+
+        # A batch would keep the outcomes of its first cells back until its last one is done.
+        parallel = joblib.Parallel(return_as="generator_unordered", batch_size=1)
+        yield from parallel(joblib.delayed(_supervise_in_worker)(job) for job in queue)
+
+
+def _supervise_in_worker(job: Job) -> Outcome:
+    """:func:`supervise` in a worker of joblib, which lives and ends with the command's process."""
+    # A worker of dask runs its tasks in other threads, and is not ours to command.
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # the command ends its workers itself
+        _leave_with_parent()
+    # Daemons, as dask's workers are, may not have children; a cell ends itself with its supervisor.
+    multiprocessing.current_process().daemon = False
+    return supervise(job)
+
+
+@functools.cache
+def _leave_with_parent() -> None:
+    """End this process once its parent is gone, which loky leaves undone."""
+    parent = os.getppid()
+
+    def watch() -> None:
+        while os.getppid() == parent:
+            time.sleep(1)
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
+
+
+@contextlib.contextmanager
+def _workers(backend: Backend, scheduler: str | None, jobs: int) -> Iterator[int]:
+    """joblib set up for the backend; how many cells run at the same time."""
+    if backend == "loky":
+        if jobs == 1:
+            yield 1
+            return
+        import joblib
+
+        with joblib.parallel_config("loky", n_jobs=jobs):
+            yield jobs
+        return
+    try:
+        from distributed import Client  # type: ignore[import-not-found]
+    except ImportError as error:
+        raise UserError(
+            "--backend dask needs dask; install it with: pip install 'deep-em-bench[dask]'"
+        ) from error
+    import joblib
+
+    with Client(scheduler) as client:
+        threads = sum(client.nthreads().values())
+        with joblib.parallel_config("dask", n_jobs=threads):
+            yield threads
+
+
+def _modules(cells: Iterable[Cell]) -> tuple[str, ...]:
+    """Modules that the cells import, of this project: a plugin's are not importable by name."""
+    import datasets
+    import methods
+
+    kinds = {type_.value.__module__ for type_ in (methods.registry.get(c.method) for c in cells)}
+    loaders = {datasets.registry.get(c.dataset.name).value.__module__ for c in cells}
+    return tuple(sorted(m for m in kinds | loaders if m.startswith(("methods.", "datasets."))))
+
+
+@functools.cache
+def _code(method: str) -> str:
+    import methods
+
+    return code_digest(source_of(methods.registry.get(method).value))
+
+
+def _hashable(spec: DatasetSpec) -> tuple[str, tuple[tuple[str, Any], ...]]:
+    return spec.name, tuple(sorted(spec.words.items()))
+
+
+def _cores() -> int:
+    """The cores this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1

@@ -1,0 +1,253 @@
+"""One cell to one record, in the cell's own process.
+
+The way of the data: load, fit on X alone, predict, check what came out, score, store. Whatever
+goes wrong on the way ends in a record that says so, with what was known by then.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+import traceback
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+
+import datasets
+import methods
+from benchmarks.job import Job
+from benchmarks.parameters import accepts
+from benchmarks.provenance import Host
+from benchmarks.scoring import score
+from core import derive_seed
+from methods.base import DivergenceError, Generative, Method
+from results.record import Failure, MethodUsed, Record, Resources, Scores, Timing
+
+__all__ = ["ContractError", "execute"]
+
+SAMPLES = 10
+"""Drawn from each component for the stored grid."""
+
+MAX_ROW_ERROR = 1e-3
+"""How far a row of responsibilities may be from summing to one: float32 over many clusters."""
+
+OnRow = Callable[[Mapping[str, Any]], None]
+
+
+class ContractError(ValueError):
+    """A method gave back something other than what every method must."""
+
+
+def execute(
+    job: Job, host: Host, on_row: OnRow | None = None
+) -> tuple[Record, dict[str, np.ndarray]]:
+    """Run the cell; its record and the arrays to be stored with it.
+
+    Never raises for what the method or the data do: a :class:`methods.DivergenceError` gives a
+    record ``diverged``, any other exception ``failed``.
+    """
+    run = _Run(job)
+    try:
+        run.all(on_row)
+    except DivergenceError as error:
+        return job.record(host, "diverged", _failure(error), **run.parts()), {}
+    except Exception as error:
+        return job.record(host, "failed", _failure(error), **run.parts()), {}
+    return job.record(host, "ok", **run.parts()), run.arrays
+
+
+class _Run:
+    """What is known of a cell so far."""
+
+    def __init__(self, job: Job) -> None:
+        self.job = job
+        self.arrays: dict[str, np.ndarray] = {}
+        self.scores = Scores()
+        self.device = "cpu"
+        self.n_parameters: int | None = None
+        self._method: Method | None = None
+        self._seconds: dict[str, float] = {}
+
+    def all(self, on_row: OnRow | None) -> None:
+        cell = self.job.cell
+        data = datasets.load(
+            cell.dataset.name,
+            seed=cell.seed,
+            data_dir=self.job.setting.data_dir,
+            **cell.dataset.words,
+        )
+        method = self._method = self._create(on_row)
+        with self._timed("fit_s"):
+            method.fit(data.X)
+        self.n_parameters = int(method.n_parameters())
+        with self._timed("predict_s"):
+            self._predict(method, data.X, data.X_test)
+        self.arrays["y_train"] = data.y
+        if data.y_test is not None:
+            self.arrays["y_test"] = data.y_test
+        with self._timed("evaluate_s"):
+            self.scores = score(self.arrays, self.job.n_clusters)
+        if isinstance(method, Generative):
+            self.arrays["samples"] = self._samples(method, data.shape)
+
+    def parts(self) -> dict[str, Any]:
+        """The record's fields that a run fills, as far as it came."""
+        job, method = self.job, self._method
+        rows = getattr(method, "history_", None)
+        kept = rows if isinstance(rows, list) else []
+        history = [dict(row) for row in kept if isinstance(row, Mapping)]
+        timing = Timing(
+            **self._seconds, m_step_s=_total(history, "m_"), e_step_s=_total(history, "e_")
+        )
+        on_gpu = self.device.startswith("cuda")
+        return {
+            "method": MethodUsed(
+                name=job.cell.method,
+                preset=job.cell.preset,
+                params=job.cell.params,
+                n_parameters=self.n_parameters,
+            ),
+            "metrics": self.scores,
+            "timing": timing,
+            "resources": Resources(
+                peak_rss_mb=_peak_rss_mb(),
+                peak_gpu_mb=_torch().cuda.max_memory_allocated(self.device) / 2**20
+                if on_gpu
+                else None,
+                threads=job.threads,
+                jobs=job.setting.jobs,
+                device=self.device,
+                precision=getattr(method, "precision", None),
+            ),
+            "gpu": _torch().cuda.get_device_name(self.device) if on_gpu else None,
+            "history": tuple(history),
+        }
+
+    def _create(self, on_row: OnRow | None) -> Method:
+        cell, setting = self.job.cell, self.job.setting
+        accepted = accepts(cell.method)
+        if "device" in accepted:
+            self.device = _resolved_device(setting.device)
+        wanted = {
+            "n_clusters": self.job.n_clusters,
+            "random_state": derive_seed(cell.seed, "fit"),
+            "device": self.device,
+            "callback": on_row,
+            **({"precision": setting.precision} if setting.precision else {}),
+            **({"compile": True} if setting.compile else {}),
+        }
+        chosen = {name: value for name, value in wanted.items() if name in accepted}
+        return methods.create(cell.method, cell.preset, **cell.params, **chosen)
+
+    @contextmanager
+    def _timed(self, name: str) -> Iterator[None]:
+        started = time.perf_counter()
+        try:
+            yield
+        finally:
+            if self.device.startswith("cuda"):
+                _torch().cuda.synchronize(self.device)
+            self._seconds[name] = time.perf_counter() - started
+
+    def _predict(self, method: Method, X: np.ndarray, X_test: np.ndarray | None) -> None:
+        K = self.job.n_clusters
+        self.arrays["labels_train"] = _checked_labels("labels_", method.labels_, len(X), K)
+        proba = _checked_responsibilities("X", method.predict_proba(X), len(X), K)
+        self.arrays["responsibilities_train"] = proba.astype(np.float16)
+        if X_test is None:
+            return
+        proba = _checked_responsibilities("X_test", method.predict_proba(X_test), len(X_test), K)
+        self.arrays["responsibilities_test"] = proba.astype(np.float16)
+        # The base class's predict is this very argmax; asking it would compute all of it again.
+        inherited = type(method).predict is Method.predict
+        labels = proba.argmax(axis=1) if inherited else method.predict(X_test)
+        self.arrays["labels_test"] = _checked_labels("predict(X_test)", labels, len(X_test), K)
+
+    def _samples(self, method: Generative, shape: tuple[int, ...]) -> np.ndarray:
+        """``(K, 10, *shape)``: uint8 for images, float32 for vectors."""
+        seed = derive_seed(self.job.cell.seed, "samples")
+        grid = [
+            method.sample(SAMPLES, component=i, random_state=seed)[0]
+            for i in range(self.job.n_clusters)
+        ]
+        for part in grid:
+            if np.shape(part) != (SAMPLES, *shape) or not np.isfinite(part).all():
+                raise ContractError(
+                    f"sample({SAMPLES}) gave shape {np.shape(part)}; expected finite values of "
+                    f"shape {(SAMPLES, *shape)}"
+                )
+        samples = np.stack(grid)  # (K, 10, *shape)
+        if len(shape) == 3:
+            return np.rint(samples.clip(0, 1) * 255).astype(np.uint8)
+        return samples.astype(np.float32)
+
+
+def _checked_labels(what: str, labels: object, n: int, n_clusters: int) -> np.ndarray:
+    if not isinstance(labels, np.ndarray) or labels.shape != (n,):
+        raise ContractError(f"{what} has shape {np.shape(labels)}; expected ({n},)")  # type: ignore[arg-type]
+    if not np.issubdtype(labels.dtype, np.integer):
+        raise ContractError(f"{what} is {labels.dtype}; expected integers, one cluster a row")
+    if n and not 0 <= labels.min() <= labels.max() < n_clusters:
+        raise ContractError(
+            f"{what} runs from {labels.min()} to {labels.max()}; expected 0..{n_clusters - 1}"
+        )
+    return labels.astype(np.int64)
+
+
+def _checked_responsibilities(what: str, proba: object, n: int, n_clusters: int) -> np.ndarray:
+    if not isinstance(proba, np.ndarray) or proba.shape != (n, n_clusters):
+        raise ContractError(
+            f"predict_proba({what}) has shape {np.shape(proba)}; expected {(n, n_clusters)}"  # type: ignore[arg-type]
+        )
+    if not np.issubdtype(proba.dtype, np.floating):
+        raise ContractError(f"predict_proba({what}) is {proba.dtype}; expected floats")
+    bad = int((~np.isfinite(proba)).any(axis=1).sum())
+    if bad:
+        raise ContractError(f"predict_proba({what}) has {bad} rows with NaN or infinity")
+    error = float(np.abs(proba.sum(axis=1, dtype=np.float64) - 1).max(initial=0))
+    if error > MAX_ROW_ERROR or proba.min(initial=0) < -MAX_ROW_ERROR:
+        raise ContractError(
+            f"predict_proba({what}) has a smallest value of {proba.min():.3g} and a row sum "
+            f"{error:.3g} off; expected values of at least 0 in rows that sum to 1"
+        )
+    return proba
+
+
+def _failure(error: Exception) -> Failure:
+    text = "".join(traceback.format_exception(error))
+    return Failure(type=type(error).__name__, message=str(error), traceback=text)
+
+
+def _total(history: list[dict[str, Any]], step: str) -> float | None:
+    """The seconds that the rows give for one step; None where they give none."""
+    found = [row.get(f"{step}seconds") for row in history]
+    seconds = [value for value in found if isinstance(value, int | float)]
+    return float(sum(seconds)) if seconds else None
+
+
+def _resolved_device(device: str) -> str:
+    if device == "cpu":
+        return device
+    from methods.neural import resolve_device  # torch, which a method that needs none goes without
+
+    return str(resolve_device(device))
+
+
+def _peak_rss_mb() -> float | None:
+    try:
+        import resource
+    except ImportError:  # Windows
+        import psutil
+
+        return getattr(psutil.Process().memory_info(), "peak_wset") / 2**20  # noqa: B009
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak / 2**20 if sys.platform == "darwin" else peak / 2**10  # bytes there, KiB here
+
+
+def _torch() -> Any:
+    """torch, asked for only where a method has brought it to a GPU."""
+    import torch
+
+    return torch

@@ -1,0 +1,218 @@
+"""A process for every cell, so that a crash, a leak or a hang costs that one cell.
+
+Processes are forked from a server that has the heavy modules imported already (``forkserver``): a
+cell's start costs tens of milliseconds, not a fresh import of torch. Where forking is missing or
+unsafe (Windows, macOS) each is started anew. The child writes its own record; this side watches
+from outside, ends what takes too long, and writes the record of what could not write its own.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import faulthandler
+import gc
+import multiprocessing
+import os
+import signal
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Mapping
+from multiprocessing.connection import Connection, wait
+from multiprocessing.process import BaseProcess
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import psutil
+
+from benchmarks.job import Job, Outcome
+from benchmarks.provenance import Host, host
+from benchmarks.scoring import headline
+from core import DataError, UserError
+from results.record import Failure, Record, Status
+from results.store import Store
+
+if TYPE_CHECKING:
+    from multiprocessing.context import ForkServerContext, SpawnContext
+
+__all__ = ["supervise"]
+
+THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
+PRELOAD = "benchmarks.preload"
+PATIENCE = 5.0
+"""Seconds a process gets to end by itself, before it is killed."""
+
+OnRow = Callable[[Mapping[str, Any]], None]
+
+
+def supervise(job: Job, on_row: OnRow | None = None) -> Outcome:
+    """Run the cell in a process of its own; when this returns, its record is in the store.
+
+    ``on_row`` gets the method's history rows as they come, if the job's setting says ``watch``.
+    Raises :class:`core.UserError` where records cannot be written.
+    """
+    started = time.perf_counter()
+    receiver, sender = multiprocessing.Pipe(duplex=False)
+    with tempfile.TemporaryDirectory(prefix="deep-em-bench-") as folder:
+        trace = Path(folder, "trace")
+        child = _context(job).Process(target=_child, args=(job, host(), sender, trace))
+        child.start()
+        sender.close()
+        try:
+            ended = _watch(job, child, receiver, started, on_row)
+        finally:
+            _end(child)
+            receiver.close()
+        if isinstance(ended, UserError):
+            raise ended
+        if isinstance(ended, Outcome):
+            return dataclasses.replace(ended, seconds=time.perf_counter() - started)
+        status, failure = ended
+        if trace.is_file():
+            text = trace.read_text(encoding="utf-8", errors="replace")
+            failure = dataclasses.replace(failure, traceback=text)
+    record = Store(job.setting.folder).write(job.record(host(), status, failure))
+    return _outcome(job, record, time.perf_counter() - started)
+
+
+def _context(job: Job) -> ForkServerContext | SpawnContext:
+    """The way children are started; the first call decides what the fork server imports."""
+    for name in THREAD_VARIABLES:  # BLAS and OpenMP read them when loaded, so before the server is
+        os.environ[name] = str(job.threads)
+    # On macOS the system's own libraries do not survive a fork after their first use.
+    if "forkserver" not in multiprocessing.get_all_start_methods() or sys.platform == "darwin":
+        return multiprocessing.get_context("spawn")
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload([PRELOAD, *job.setting.preload])
+    return context
+
+
+def _watch(
+    job: Job, child: BaseProcess, receiver: Connection, started: float, on_row: OnRow | None
+) -> Outcome | UserError | tuple[Status, Failure]:
+    """What the child says of its end, or what became of it where it says nothing."""
+    limit = job.setting.timeout
+    while True:
+        left = None if limit is None else started + limit - time.perf_counter()
+        expired = left is not None and left <= 0
+        if expired or not wait([receiver, child.sentinel], left):
+            message = f"stopped after {limit:g} s; allow more with --timeout"
+            return "timeout", Failure(type="Timeout", message=message)
+        if not receiver.poll():  # the sentinel alone: it ended without a word
+            return "failed", _crash(child)
+        try:
+            said = receiver.recv()
+        except EOFError:
+            return "failed", _crash(child)
+        if isinstance(said, Outcome | UserError):
+            child.join(PATIENCE)
+            return said
+        if on_row is not None:
+            on_row(said)
+
+
+def _crash(child: BaseProcess) -> Failure:
+    child.join(PATIENCE)
+    code = child.exitcode
+    if code is not None and code < 0:
+        name = signal.Signals(-code).name
+        cause = " (often by the system, for lack of memory)" if name == "SIGKILL" else ""
+        return Failure(type=name, message=f"the cell's process was killed by {name}{cause}")
+    message = f"the cell's process ended with exit status {code} and without a record"
+    return Failure(type="ProcessEnded", message=message)
+
+
+def _end(child: BaseProcess) -> None:
+    """See to it that the child and what it started are gone."""
+    if not child.is_alive() or child.pid is None:
+        return
+    with contextlib.suppress(psutil.NoSuchProcess):
+        parent = psutil.Process(child.pid)
+        family = [parent, *parent.children(recursive=True)]
+        for process in family:
+            with contextlib.suppress(psutil.NoSuchProcess):
+                process.terminate()
+        for process in psutil.wait_procs(family, timeout=PATIENCE)[1]:
+            with contextlib.suppress(psutil.NoSuchProcess):
+                process.kill()
+    child.join()
+
+
+def _child(job: Job, at: Host, sender: Connection, trace: Path) -> None:
+    """The cell's process: execute, write, say how it went."""
+    gc.freeze()  # else a collection would write to, hence copy, every page shared with the server
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the supervisor's to act on
+    os.dup2(2, 1)  # what a method prints is no output of the harness
+    threading.Thread(target=_die_with_parent, daemon=True).start()
+    with trace.open("w") as file:
+        _trace_into(file.fileno())
+        for plugin in job.setting.plugins:
+            import methods
+
+            methods.registry.load_plugin(plugin)
+        from benchmarks.execute import execute
+
+        _limit_threads(job.threads)
+        record, arrays = execute(job, at, _row_sender(sender) if job.setting.watch else None)
+        sender.send(_stored(job, at, record, arrays))
+        sender.close()
+        sys.stderr.flush()
+        # Nothing is left to do but tearing down, which a method's own threads could hold up.
+        os._exit(0)
+
+
+def _stored(job: Job, at: Host, record: Record, arrays: Mapping[str, Any]) -> Outcome | UserError:
+    store = Store(job.setting.folder)
+    try:
+        try:
+            store.write(record, arrays)
+        except DataError as error:  # the method's history or parameters are not what JSON can hold
+            failure = Failure(type=type(error).__name__, message=str(error))
+            record = store.write(job.record(at, "failed", failure))
+    except UserError as error:
+        return error
+    return _outcome(job, record)
+
+
+def _outcome(job: Job, record: Record, seconds: float = 0.0) -> Outcome:
+    lines = f"{record.error.type}: {record.error.message}".splitlines() if record.error else [""]
+    return Outcome(
+        cell=job.cell,
+        status=record.status,
+        message=lines[0],
+        error_rate=headline(record.metrics),
+        seconds=seconds,
+    )
+
+
+def _row_sender(sender: Connection) -> OnRow:
+    def send(row: Mapping[str, Any]) -> None:
+        sender.send({k: v for k, v in row.items() if isinstance(v, int | float | str)})
+
+    return send
+
+
+def _trace_into(file: int) -> None:
+    """Have Python's stack written there on a crash, and when the supervisor ends a hanging fit."""
+    faulthandler.enable(file, all_threads=False)
+    if hasattr(faulthandler, "register"):
+        faulthandler.register(signal.SIGTERM, file, all_threads=False, chain=True)
+
+
+def _die_with_parent() -> None:
+    """A supervisor that was killed cannot end its cell; the cell then ends itself."""
+    parent = multiprocessing.parent_process()
+    assert parent is not None
+    wait([parent.sentinel])
+    os._exit(1)
+
+
+def _limit_threads(threads: int) -> None:
+    if os.environ.get(THREAD_VARIABLES[0]) != str(threads):
+        from threadpoolctl import threadpool_limits
+
+        threadpool_limits(threads)
+    if "torch" in sys.modules:
+        sys.modules["torch"].set_num_threads(threads)

@@ -1,0 +1,166 @@
+"""What the commands of this package share: options, plugins, exit statuses."""
+
+from __future__ import annotations
+
+import argparse
+import math
+import signal
+import sys
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from benchmarks.listing import KINDS
+from benchmarks.suite import PROFILES
+from core import ConfigError, UserError
+
+if TYPE_CHECKING:
+    from benchmarks.job import Setting
+
+__all__ = [
+    "RUNS",
+    "add_common",
+    "guarded",
+    "load_plugins",
+    "patterns",
+    "run_parser",
+    "setting_from",
+]
+
+RUNS = Path("results/runs")
+"""Where records go: one folder a suite, seen from the root of a checkout."""
+
+INTERRUPTED = 130
+
+
+def guarded(command: Callable[[], int]) -> int:
+    """The exit status of ``command``: a user's mistake is one line and 1, an interruption 130."""
+    before = signal.signal(signal.SIGTERM, _interrupt)  # a batch scheduler's way of Ctrl-C
+    try:
+        return command()
+    except UserError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("interrupted: what was finished is kept", file=sys.stderr)
+        return INTERRUPTED
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def _interrupt(*_: object) -> None:
+    raise KeyboardInterrupt
+
+
+def load_plugins(paths: Iterable[Path]) -> None:
+    """Import the files; what they register is then known by name."""
+    for path in paths:
+        from methods import registry  # any registry will do: it is the decorators that register
+
+        registry.load_plugin(path)
+
+
+def setting_from(chosen: argparse.Namespace, suite: str, folder: Path) -> Setting:
+    """How cells are run, by the options.
+
+    Raises :class:`core.ConfigError` for a device that is not there.
+    """
+    from benchmarks.job import Setting
+
+    here = getattr(chosen, "backend", "loky") == "loky"
+    # On a cluster it is the workers' devices that count: there each cell finds out for itself.
+    if here and chosen.device not in ("auto", "cpu"):
+        from methods.neural import resolve_device
+
+        resolve_device(chosen.device)
+    return Setting(
+        suite=suite,
+        folder=folder.absolute(),
+        data_dir=chosen.data_dir and chosen.data_dir.absolute(),
+        device=chosen.device,
+        precision=chosen.precision,
+        compile=chosen.compile,
+        threads=chosen.threads,
+        jobs=chosen.jobs,
+        timeout=chosen.timeout,
+        plugins=tuple(path.absolute() for path in chosen.plugin),
+        watch=here and chosen.jobs == 1 and sys.stderr.isatty(),
+    )
+
+
+def run_parser() -> argparse.ArgumentParser:
+    """Of :mod:`benchmarks.run`; a value that cannot be read is a usage error (status 2)."""
+    made = argparse.ArgumentParser(
+        prog="python -m benchmarks.run", description="Run a suite: every cell to one record."
+    )
+    add_common(made, suite_required=False)
+    add = made.add_argument
+    add("--profile", choices=PROFILES, default="quick", help="the budget (default: quick)")
+    add("--methods", nargs="+", metavar="GLOB", help="rows by label or method name")
+    add("--datasets", nargs="+", metavar="GLOB", help="data sets by name")
+    add("--seeds", type=_read_seeds, help="0-9 or 1,3,5, in place of the suite's")
+    add("--set", type=_read_override, action="append", default=[], metavar="METHOD.PARAM=VALUE")
+    add("--cells", type=_read_shard, default=(1, 1), metavar="I/N", help="the I-th of N parts")
+    add("--backend", choices=("loky", "dask"), default="loky")
+    add("--scheduler", metavar="ADDRESS", help="of the dask cluster; default: one started here")
+    add("--retry-failed", action="store_true", help="run again what did not end well")
+    add("--force", action="store_true", help="run everything again")
+    add("--dry-run", action="store_true", help="print the cells: cached or pending")
+    add("--list", nargs="?", const="", choices=("", *KINDS), metavar="|".join(KINDS))
+    add("--out", type=Path, default=RUNS, metavar="DIR", help=f"for records (default: {RUNS})")
+    add("--format", choices=("table", "json"), default="table", help="of --list")
+    return made
+
+
+def add_common(made: argparse.ArgumentParser, *, suite_required: bool) -> None:
+    """The options that say what is run on, and how."""
+    add = made.add_argument
+    add("--suite", required=suite_required, help="a name, or the path of a .toml file")
+    add("--jobs", type=_count, default=1, metavar="N", help="cells at the same time")
+    add("--threads", type=_count, metavar="N", help="of a cell; default: all cores, 1 with --jobs")
+    add("--device", default="auto", help="auto, cpu, cuda, cuda:1 (default: auto)")
+    add("--precision", choices=("fp32", "tf32", "bf16"), help="of the nets")
+    add("--compile", action="store_true", help="compile the nets")
+    add("--timeout", type=_positive, metavar="S", help="seconds a cell may take")
+    add("--data-dir", type=Path, metavar="DIR", help="the data root")
+    add("--plugin", type=Path, action="append", default=[], metavar="FILE.py")
+
+
+def patterns(given: list[str] | None) -> tuple[str, ...]:
+    """The globs of ``--methods a b`` or ``--methods a,b``."""
+    return tuple(glob for item in given or [] for glob in item.split(",") if glob)
+
+
+def _read(name: str) -> Callable[[str], Any]:
+    """A reader of :mod:`benchmarks.plan` whose errors are usage errors."""
+
+    def read(text: str) -> Any:
+        from benchmarks import plan  # not needed for a listing
+
+        try:
+            return getattr(plan, name)(text)
+        except ConfigError as error:
+            raise argparse.ArgumentTypeError(str(error)) from error
+
+    return read
+
+
+_read_seeds = _read("parse_seeds")
+_read_override = _read("parse_override")
+_read_shard = _read("parse_shard")
+
+
+def _count(text: str) -> int:
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is no whole number of at least 1")
+    return int(text)
+
+
+def _positive(text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if not 0 < value < math.inf:
+        raise argparse.ArgumentTypeError(f"{text!r} is no positive number of seconds")
+    return value

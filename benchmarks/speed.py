@@ -1,0 +1,188 @@
+"""Speed, measured: a reference and the fast path side by side in one run, with their agreement.
+
+``python -m benchmarks.speed gan_em`` holds GAN-EM's M-step against a literal loop of the released
+kind. Both start from the same weights and see the same batches, components and noise, so that
+their losses can be compared to the last digits of float32.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import nn
+from torch.utils.data import DataLoader, TensorDataset
+
+import methods
+from benchmarks.options import guarded
+from methods.gan_em import GanEm
+from methods.gan_em_steps import Training
+from methods.neural import resolve_device
+
+__all__ = ["Comparison", "gan_em", "main"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Comparison:
+    """One path against the reference."""
+
+    path: str
+    images_per_s: float
+    """Real images an M-step second."""
+    ratio: float
+    """Times the reference's speed; the median over rounds of pairs run one after the other."""
+    loss_difference: float
+    """Largest relative difference of the mean D and G losses from the reference's."""
+
+
+def gan_em(
+    *,
+    n: int = 2_100,
+    network: str = "conv",
+    device: str = "cpu",
+    rounds: int = 3,
+    variants: Sequence[tuple[str, dict[str, object]]] = (
+        ("fp32", {}),
+        ("bf16", {"precision": "bf16"}),
+    ),
+) -> list[Comparison]:
+    """M-steps of the released recipe (batch 70, MNIST nets) on ``n`` images a round."""
+    X = np.random.default_rng(0).random((n, 1, 28, 28), dtype=np.float32)
+    fixed = {"device": device, "network": network, "m_epochs": 1, "hidden": (1024, 1024)}
+
+    def make(**params: object) -> GanEm:
+        method = methods.create("gan_em", "official", **{**fixed, **params})
+        assert isinstance(method, GanEm)
+        return method
+
+    warm, results = make(), []
+    _fast(warm, X[:140])
+    _reference(warm, X[:140])
+    for path, params in variants:
+        ratios, fast_seconds, gaps = [], [], []
+        _fast(make(**params), X[:140])
+        for _ in range(rounds):
+            reference_s, reference_loss = _reference(make(), X)
+            fast_s, fast_loss = _fast(make(**params), X)
+            ratios.append(reference_s / fast_s)
+            fast_seconds.append(fast_s)
+            gaps.append(np.abs(fast_loss / reference_loss - 1).max())
+        results.append(
+            Comparison(
+                path=path,
+                images_per_s=n / float(np.median(fast_seconds)),
+                ratio=float(np.median(ratios)),
+                loss_difference=float(np.max(gaps)),
+            )
+        )
+    return results
+
+
+def _fast(method: GanEm, X: np.ndarray) -> tuple[float, np.ndarray]:
+    """Seconds and mean (D, G) losses of one M-step as ``GanEm`` does it."""
+    data = method._begin(X)
+    training = Training(method, data, method._generator)
+    w = training.responsibilities()
+    return _timed(method, lambda: training.m_step(w, method._mixing(w)))
+
+
+def _reference(method: GanEm, X: np.ndarray) -> tuple[float, np.ndarray]:
+    """The same by a literal loop: a DataLoader, E asked again for every batch, G run twice for each,
+    noise made on the host, losses fetched at every step."""
+    method._begin(X)
+    device, K = method._device, method.n_clusters
+    G, D, E = method.G_, method.D_, method.E_
+    d_optimizer = torch.optim.Adam(D.parameters(), lr=method.d_lr, betas=(0.5, 0.999))
+    g_optimizer = torch.optim.Adam(G.parameters(), lr=method.g_lr, betas=(0.5, 0.999))
+    stream = method._generator
+    B = method.batch_size
+    order = torch.randperm(len(X), generator=stream, device=device).cpu()
+    images = TensorDataset(torch.from_numpy(X)[order])
+    bce = nn.BCEWithLogitsLoss(reduction="none")
+
+    def epoch() -> dict[str, float]:
+        G.train()
+        D.train()
+        E.eval()
+        d_total, g_total, steps = 0.0, 0.0, 0
+        for (batch,) in DataLoader(images, batch_size=B, drop_last=True):
+            first = torch.randint(K, (1,), generator=stream, device=device)
+            c = ((torch.arange(B) + first.cpu()) % K).numpy()
+            z = torch.rand(B, method.noise_dim, generator=stream, device=device).cpu().numpy()
+            onehot = np.eye(K, dtype=np.float32)[c]
+            latent = torch.from_numpy(np.concatenate([onehot, z], axis=1)).to(device)
+            x = batch.to(device)
+            with torch.no_grad():
+                w = E(x).softmax(dim=1).cpu().numpy()
+
+            real_target = torch.cat([torch.ones(B, K), torch.zeros(B, 1)], dim=1).to(device)
+            weight = np.concatenate([w, np.full((B, 1), 2.0, np.float32)], axis=1)
+            real = bce(D(x), real_target) * torch.from_numpy(weight).to(device)
+            fake_target = torch.cat([torch.zeros(B, K), torch.ones(B, 1)], dim=1).to(device)
+            fake = bce(D(G(latent).detach()), fake_target)
+            d_loss = real.mean() + fake.mean()
+            d_optimizer.zero_grad()
+            d_loss.backward()
+            d_optimizer.step()
+            d_total += d_loss.item()
+
+            target = np.concatenate([onehot, np.zeros((B, 1), np.float32)], axis=1)
+            g_loss = bce(D(G(latent)), torch.from_numpy(target).to(device)).mean()
+            g_optimizer.zero_grad()
+            g_loss.backward()
+            g_optimizer.step()
+            g_total += g_loss.item()
+            steps += 1
+        return {"d_loss": d_total / steps, "g_loss": g_total / steps}
+
+    return _timed(method, epoch)
+
+
+def _timed(method: GanEm, m_step: Callable[[], dict[str, float]]) -> tuple[float, np.ndarray]:
+    if method._device.type == "cuda":
+        torch.cuda.synchronize()
+    started = time.perf_counter()
+    row = m_step()
+    if method._device.type == "cuda":
+        torch.cuda.synchronize()
+    return time.perf_counter() - started, np.array([row["d_loss"], row["g_loss"]])
+
+
+COMPARISONS = {"gan_em": gan_em}
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Print the comparison; 0."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.speed", description=__doc__)
+    parser.add_argument("what", choices=sorted(COMPARISONS))
+    parser.add_argument("--network", choices=("conv", "mlp"), default="conv")
+    parser.add_argument("--device", default="cpu")
+    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--rounds", type=int, default=3)
+    chosen = parser.parse_args(arguments)
+
+    def run() -> int:
+        torch.set_num_threads(chosen.threads)
+        device = str(resolve_device(chosen.device))
+        rows = COMPARISONS[chosen.what](
+            network=chosen.network, device=device, rounds=chosen.rounds
+        )
+        print(f"{chosen.what}, {chosen.network} nets, {device}, {chosen.threads} threads")
+        print(f"{'path':10} {'images/s':>10} {'x reference':>12} {'loss difference':>16}")
+        for row in rows:
+            print(
+                f"{row.path:10} {row.images_per_s:10.0f} {row.ratio:12.2f} "
+                f"{row.loss_difference:16.1e}"
+            )
+        return 0
+
+    return guarded(run)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,407 @@
+"""GAN-EM: a conditional GAN is the M-step, a net trained on its samples is the E-step."""
+
+from __future__ import annotations
+
+import time
+from typing import Literal, Self
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from methods.base import (
+    Callback,
+    Generative,
+    Preset,
+    Reducer,
+    SemiSupervised,
+    check_labels,
+    register,
+)
+from methods.gan_em_losses import ExtraUnit, FakeUnits, GeneratorLoss
+from methods.gan_em_steps import Training
+from methods.networks import Activation, Kind, encoder, generator, initialise, resolve_kind
+from methods.neural import NeuralMethod, Precision
+
+__all__ = ["GanEm"]
+
+AS_PRINTED = {
+    # The EM loop and its optimisers, Algorithm 1, sections 3 and 5.1, appendix B.
+    "pretrain_steps": 0,
+    "m_epochs": 5,
+    "e_steps": 1000,
+    "batch_size": 70,
+    "e_batch_size": 200,
+    "lr_decay": 0.98,
+    "init_std": 0.02,
+    "d_batch_norm": True,
+    "d_noise": 0.0,
+    "e_noise": 0.0,
+    "consistency": 0.0,
+    "marginal_entropy": 0.0,
+    "conditional_entropy": 0.0,
+}
+
+PRESETS = {
+    "paper": Preset(
+        source="Zhao et al., GAN-EM: GAN based EM learning framework: Eqs. 1, 2, 5, appendix B",
+        params={
+            **AS_PRINTED,
+            "max_iter": 20,
+            "optimizer": "rmsprop",
+            "d_lr": 2e-4,
+            "g_lr": 2e-4,
+            "e_lr": 2e-4,
+            "extra_unit": "weight_1",
+            "generator_loss": "maximum_likelihood",
+            "prior": "estimated",
+            "prior_floor": 0.0,
+            "component_sampling": "random",
+            "generator_activation": "leaky_relu",
+            "e_batch_norm": "train",
+        },
+        deviations=(
+            "Eq. 2 is negated: it is printed as a loss and is a log-likelihood",
+            "the logit of Eq. 1 is clamped at 5; unclamped its exponential overflows",
+            "the decay rate .98 is read as a learning-rate decay an EM iteration",
+            "batch 70 and 200 (appendix B), not 64 and 256 (section 5.1)",
+            "20 EM iterations: the slides' figure, the paper names none",
+            "no weight clipping on G: section 4.4 gives no value (generator_clip sets one)",
+            "the extra unit of section 4.3.2 has weight 1: the paper gives none",
+        ),
+    ),
+    "official": Preset(
+        source="the authors' released code (zhaowt61/GAN-EM, 2019)",
+        params={
+            **AS_PRINTED,
+            "max_iter": 100,
+            "optimizer": "adam",
+            "reset_optimizers": True,
+            "d_lr": 2e-4,
+            "g_lr": 6e-4,
+            "e_lr": 6e-5,
+            "extra_unit": "official",
+            "generator_loss": "official",
+            "prior": "uniform",
+            "component_sampling": "balanced",
+            "generator_activation": "relu",
+            "generator_hidden": (1024,),
+            "e_batch_norm": "affine",
+        },
+        deviations=(
+            "responsibilities are computed once an E-step, not again for every batch",
+            "100 EM iterations as the budget; the code runs up to 1,000 until it is stopped",
+        ),
+    ),
+    "stable": Preset(source="ours; what it adds to the released recipe is under `GanEm`"),
+}
+
+
+@register("gan_em", presets=PRESETS)
+class GanEm(NeuralMethod, Generative, Reducer, SemiSupervised):
+    r"""GAN-EM (Zhao, Wang, Xie, Shi and Xu), the symbols as in the paper.
+
+    A generator G(z, c) stands for K generators, a discriminator D has K units (and one that says
+    "is fake"), and an E-net E gives :math:`w = P(c \mid x)`. An EM iteration (Algorithm 1): with w
+    fixed, train G and D on Eqs. (1) and (2) (M-step); with G fixed, train E to tell components of
+    generated images apart, Eq. (5), and assign the data, Eq. (4) (E-step).
+
+    The defaults are the preset ``stable``.
+
+    Arguments:
+        n_clusters: number of clusters K.
+        max_iter: budget of EM iterations.
+        m_epochs: passes over the data in an M-step.
+        e_steps: updates of E in an E-step.
+        batch_size: of real and of generated images in an M-step.
+        e_batch_size: of generated (and of real) images in an E-step.
+        tol: share of labels that change in an EM iteration, at or under which it stands still.
+        patience: iterations in a row that must stand still for the fit to have converged.
+        optimizer: ``adam`` has betas (.5, .999).
+        d_lr, g_lr, e_lr: learning rates.
+        lr_decay: factor on all learning rates, an EM iteration.
+        reset_optimizers: forget the optimisers' moments at each EM iteration.
+        extra_unit, fake_units: see :func:`methods.gan_em_losses.discriminator_loss`.
+        generator_loss, logit_clamp: see :func:`methods.gan_em_losses.generator_loss`.
+        prior: phi, by which E's components are drawn (and those of the M-step for
+            ``fake_units="own"``): 1/K, or the mean responsibility.
+        prior_floor: least phi_i, in units of 1/K; without one the rich get richer.
+        component_sampling: of a uniform prior: equal counts in every batch, or at random.
+        network: the papers' convolutional nets, or fully connected ones; ``auto``: by shape.
+        e_network: the same for E alone; None: as ``network``.
+        width: factor on the filters of the convolutional nets.
+        hidden: layer sizes of the fully connected nets.
+        generator_hidden: layers between the input and the feature maps of a convolutional G.
+        generator_activation: of G; D and E have leaky ReLUs of slope .2.
+        noise: distribution of z: U[0, 1] or N(0, 1).
+        noise_dim: length of z.
+        init_std: of the first weights; None: He's.
+        d_batch_norm: whether D has batch norm.
+        e_batch_norm: ``train``: as usual; ``affine``: never leaves evaluation mode, as in the
+            released code, so that only its factor and offset learn; ``none``.
+        generator_clip: bound on G's weights after each update (section 4.4); None: none.
+        spectral_norm: nets (of "G", "D", "E") whose weights are spectrally normalised.
+        n_components: size of the layer put before E's output, which ``transform`` gives (5.4).
+        labelled_error: on labelled data, supervision of an E-step ends at this error rate (5.3).
+        labelled_steps: or after so many updates.
+        pretrain_steps: updates of E on real data alone, before the first M-step.
+        pretrain_radius: radius of the consistency at their start; it shrinks geometrically to
+            ``consistency_radius``.
+        pretrain_starts: independent starts, whose consensus the first M-step is given.
+        consistency, marginal_entropy, conditional_entropy: weights of the terms that E learns from
+            real data, see :func:`methods.consistency.information_loss`; all 0: none of it.
+        consistency_radius: in units of a point's distance to its 10th neighbour.
+        d_noise, e_noise: Gaussian noise on what D sees, and on the generated images that E sees;
+            its length in units of the median distance to the 10th neighbour.
+        random_state: seed of every draw.
+        device: ``auto``, ``cpu``, ``cuda``, ``cuda:1``, ``mps``.
+        precision: ``fp32``; ``tf32`` matrix products; ``bf16`` autocast.
+        compile: hand the nets to torch.compile.
+        callback: called with every row of ``history_``.
+    """
+
+    def __init__(
+        self,
+        n_clusters: int = 10,
+        *,
+        max_iter: int = 20,
+        m_epochs: int = 5,
+        e_steps: int = 100,
+        batch_size: int = 64,
+        e_batch_size: int = 200,
+        tol: float = 1e-3,
+        patience: int = 3,
+        optimizer: Literal["adam", "rmsprop"] = "adam",
+        d_lr: float = 2e-4,
+        g_lr: float = 2e-4,
+        e_lr: float = 1e-3,
+        lr_decay: float = 1.0,
+        reset_optimizers: bool = False,
+        extra_unit: ExtraUnit = "weight_1",
+        fake_units: FakeUnits = "all",
+        generator_loss: GeneratorLoss = "maximum_likelihood",
+        logit_clamp: float = 5.0,
+        prior: Literal["uniform", "estimated"] = "uniform",
+        prior_floor: float = 0.5,
+        component_sampling: Literal["balanced", "random"] = "balanced",
+        network: Kind = "auto",
+        e_network: Kind | None = None,
+        width: float = 1.0,
+        hidden: tuple[int, ...] = (256, 256),
+        generator_hidden: tuple[int, ...] = (),
+        generator_activation: Activation = "relu",
+        noise: Literal["uniform", "gaussian"] = "uniform",
+        noise_dim: int = 62,
+        init_std: float | None = None,
+        d_batch_norm: bool = False,
+        e_batch_norm: Literal["train", "affine", "none"] = "train",
+        generator_clip: float | None = None,
+        spectral_norm: tuple[Literal["G", "D", "E"], ...] = (),
+        n_components: int | None = None,
+        labelled_error: float = 0.05,
+        labelled_steps: int = 100,
+        pretrain_steps: int = 1000,
+        pretrain_radius: float = 2.0,
+        pretrain_starts: int = 1,
+        consistency: float = 1.0,
+        marginal_entropy: float = 1.0,
+        conditional_entropy: float = 0.25,
+        consistency_radius: float = 1.0,
+        d_noise: float = 1.0,
+        e_noise: float = 1.0,
+        random_state: int = 0,
+        device: str = "auto",
+        precision: Precision = "fp32",
+        compile: bool = False,
+        callback: Callback | None = None,
+    ) -> None:
+        self.n_clusters = n_clusters
+        self.max_iter = max_iter
+        self.m_epochs = m_epochs
+        self.e_steps = e_steps
+        self.batch_size = batch_size
+        self.e_batch_size = e_batch_size
+        self.tol = tol
+        self.patience = patience
+        self.optimizer = optimizer
+        self.d_lr = d_lr
+        self.g_lr = g_lr
+        self.e_lr = e_lr
+        self.lr_decay = lr_decay
+        self.reset_optimizers = reset_optimizers
+        self.extra_unit: ExtraUnit = extra_unit
+        self.fake_units: FakeUnits = fake_units
+        self.generator_loss: GeneratorLoss = generator_loss
+        self.logit_clamp = logit_clamp
+        self.prior = prior
+        self.prior_floor = prior_floor
+        self.component_sampling = component_sampling
+        self.network: Kind = network
+        self.e_network: Kind | None = e_network
+        self.width = width
+        self.hidden = hidden
+        self.generator_hidden = generator_hidden
+        self.generator_activation: Activation = generator_activation
+        self.noise = noise
+        self.noise_dim = noise_dim
+        self.init_std = init_std
+        self.d_batch_norm = d_batch_norm
+        self.e_batch_norm = e_batch_norm
+        self.generator_clip = generator_clip
+        self.spectral_norm = spectral_norm
+        self.n_components = n_components
+        self.labelled_error = labelled_error
+        self.labelled_steps = labelled_steps
+        self.pretrain_steps = pretrain_steps
+        self.pretrain_radius = pretrain_radius
+        self.pretrain_starts = pretrain_starts
+        self.consistency = consistency
+        self.marginal_entropy = marginal_entropy
+        self.conditional_entropy = conditional_entropy
+        self.consistency_radius = consistency_radius
+        self.d_noise = d_noise
+        self.e_noise = e_noise
+        self.random_state = random_state
+        self.device = device
+        self.precision: Precision = precision
+        self.compile = compile
+        self.callback = callback
+
+    def fit(self, X: np.ndarray, y: np.ndarray | None = None) -> Self:
+        """Algorithm 1 on ``X``; ``y`` holds class ids of labelled rows and -1 elsewhere, or None.
+
+        With labels the components carry the class ids: ``predict`` gives classes.
+        """
+        data = self._begin(X)
+        N, K = len(data), self.n_clusters
+        labelled = self._on_device(check_labels(y, N, K))
+        training = Training(self, data, self._generator)
+        self.history_, self.converged_, still = [], False, 0
+        w = torch.full((N, K), 1 / K, device=self._device)  # Algorithm 1, line 1
+        if self.pretrain_steps:
+            w = training.pretrain()
+        if labelled is not None:
+            w = self._e_assign(training, labelled)[0]
+        labels = w.argmax(dim=1)
+
+        for iteration in range(self.max_iter):
+            training.begin(iteration)
+            started = time.perf_counter()
+            phi = self._mixing(w)  # phi_i = N_i / N, lines 3-4
+            m_row = training.m_step(w, phi)  # lines 5-9
+            between = time.perf_counter()
+            e_row = training.e_step(phi)  # lines 10-13
+            w, supervision = self._e_assign(training, labelled)  # Eq. (4)
+            previous, labels = labels, w.argmax(dim=1)
+            row = {
+                "iteration": iteration + 1,
+                **m_row,
+                **e_row,
+                **supervision,
+                "responsibility_entropy": float(torch.special.entr(w).sum(dim=1).mean()),
+                "churn": float((labels != previous).float().mean()),
+                "shares": (torch.bincount(labels, minlength=K) / N).tolist(),
+                "m_seconds": between - started,
+                "e_seconds": time.perf_counter() - between,
+            }
+            self._record(row)
+            still = still + 1 if row["churn"] <= self.tol else 0
+            if still == self.patience:
+                self.converged_ = True
+                break
+        self.phi_ = self._mixing(w).cpu().numpy()
+        self.n_iter_ = len(self.history_)
+        self.labels_ = labels.cpu().numpy()
+        return self
+
+    def predict_proba(self, X: np.ndarray) -> np.ndarray:
+        """Responsibilities of the E-net, ``(N, K)`` float32."""
+        return self._apply(self.E_, self._incoming(X)).softmax(dim=1).cpu().numpy()
+
+    def sample(
+        self, n: int, component: int | None = None, *, random_state: int = 0
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """``n`` draws from G, components by phi (or all of one); scaled back to X's own scale."""
+        stream = torch.Generator(self._device).manual_seed(random_state)
+        if component is None:
+            phi = torch.from_numpy(self.phi_).to(self._device)
+            c = torch.multinomial(phi, n, replacement=True, generator=stream)
+        else:
+            c = torch.full((n,), component, device=self._device)
+        x = self._apply(self.G_, self._latent(c, stream))
+        return self._scaling.from_net(x), c.cpu().numpy()
+
+    def transform(self, X: np.ndarray) -> np.ndarray:
+        """What E's output layer is given; with ``n_components=k``, section 5.4's k features."""
+        features = nn.Sequential(*list(self.E_.children())[:-1])
+        return self._apply(features, self._incoming(X)).cpu().numpy()
+
+    def _e_assign(
+        self, training: Training, labelled: tuple[Tensor, Tensor] | None
+    ) -> tuple[Tensor, dict[str, float]]:
+        """Responsibilities of all data, and of labelled rows their labels, after supervision."""
+        row = {} if labelled is None else {"labelled_error": training.supervise(*labelled)}
+        w = training.responsibilities()
+        if labelled is not None:
+            rows, y = labelled
+            w[rows] = F.one_hot(y, self.n_clusters).to(w)
+        return w, row
+
+    def _on_device(
+        self, labelled: tuple[np.ndarray, np.ndarray] | None
+    ) -> tuple[Tensor, Tensor] | None:
+        if labelled is None:
+            return None
+        rows, y = (torch.from_numpy(part).to(self._device) for part in labelled)
+        return rows, y
+
+    def _mixing(self, w: Tensor) -> Tensor:
+        """phi, ``(K,)``: uniform, or the mean responsibilities with a floor."""
+        if self.prior == "uniform":
+            return torch.full_like(w[0], 1 / self.n_clusters)
+        phi = w.mean(dim=0).clamp_min(self.prior_floor / self.n_clusters)
+        return phi / phi.sum()
+
+    def _latent(self, c: Tensor, stream: torch.Generator) -> Tensor:
+        """G's input: the one-hot component joined with noise z, ``(B, K + noise_dim)``."""
+        draw = torch.rand if self.noise == "uniform" else torch.randn
+        z = draw(len(c), self.noise_dim, generator=stream, device=c.device)
+        return torch.cat([F.one_hot(c, self.n_clusters).to(z), z], dim=1)
+
+    def _nets(self) -> dict[str, nn.Module]:
+        return {"G": self.G_, "D": self.D_, "E": self.E_}
+
+    def _build(self) -> None:
+        self.G_, self.D_, self.E_ = (self._net(name) for name in ("G", "D", "E"))
+
+    def _net(self, name: Literal["G", "D", "E"], start: int = 0) -> nn.Module:
+        """A net with the first weights that it has in the given start of the pretraining."""
+        shape, K = tuple(self.shape_), self.n_clusters
+        wanted = self.e_network if name == "E" and self.e_network else self.network
+        kind = resolve_kind(wanted, shape)
+        with torch.device("meta"):
+            if name == "G":
+                net = generator(
+                    kind,
+                    K + self.noise_dim,
+                    shape,
+                    hidden=self.generator_hidden if kind == "conv" else self.hidden,
+                    width=self.width,
+                    activation=self.generator_activation,
+                    output=self._scaling.output(shape),
+                )
+            else:
+                net = encoder(
+                    kind,
+                    shape,
+                    K if name == "E" else K + (self.extra_unit != "none"),
+                    hidden=self.hidden,
+                    width=self.width,
+                    batch_norm=self.d_batch_norm if name == "D" else self.e_batch_norm != "none",
+                    bottleneck=self.n_components if name == "E" else None,
+                )
+        stream = self._stream(f"weights of {name}, start {start}", torch.device("cpu"))
+        return initialise(
+            net, stream, self._device, std=self.init_std, spectral_norm=name in self.spectral_norm
+        )

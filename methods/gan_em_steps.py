@@ -1,0 +1,220 @@
+"""The two steps of GAN-EM on nets under training, and what may come before and between them."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from methods.consensus import consensus
+from methods.consistency import InformationWeights, information_loss, neighbour_distance
+from methods.gan_em_losses import discriminator_loss, generator_loss
+
+if TYPE_CHECKING:
+    from methods.gan_em import GanEm
+
+__all__ = ["Training"]
+
+SUPERVISION_CHECKS = 10
+"""Updates on labelled data between two looks at their error rate."""
+
+
+class Training:
+    """Data and nets on one device, with the optimisers that move the nets.
+
+    Arguments:
+        em: the estimator, for its hyper-parameters and batches.
+        data: all of X in the nets' range, ``(N, *shape)``.
+        stream: source of every draw, on the same device.
+    """
+
+    def __init__(self, em: GanEm, data: Tensor, stream: torch.Generator) -> None:
+        self.em, self.data, self.stream = em, data, stream
+        self.G, self.D, self.E = em.G_, em.D_, em.E_
+        self.information = InformationWeights(
+            consistency=em.consistency,
+            marginal_entropy=em.marginal_entropy,
+            conditional_entropy=em.conditional_entropy,
+        )
+        self.informed = any((em.consistency, em.marginal_entropy, em.conditional_entropy))
+        self.d_noise = self.e_noise = 0.0
+        if self.informed or em.d_noise or em.e_noise:
+            self.neighbour = neighbour_distance(data, stream)  # (N,)
+            # A Gaussian in d dimensions is about sqrt(d) standard deviations long.
+            unit = float(self.neighbour.median()) / data[0].numel() ** 0.5
+            self.d_noise, self.e_noise = em.d_noise * unit, em.e_noise * unit
+        self._make_optimizers()
+
+    def begin(self, iteration: int) -> None:
+        """Learning rates, and where asked fresh optimisers, for EM iteration 0, 1, ..."""
+        if self.em.reset_optimizers:
+            self._make_optimizers()
+        for optimizer, rate in self._rates:
+            for group in optimizer.param_groups:
+                group["lr"] = rate * self.em.lr_decay**iteration
+
+    def m_step(self, w: Tensor, phi: Tensor) -> dict[str, float]:
+        """Train D on Eq. (2) and G on Eq. (1), one update each a batch, with w fixed."""
+        em, data = self.em, self.data
+        self.G.train()
+        self.D.train()
+        total = torch.zeros(2, device=data.device)
+        steps = 0
+        # Unit i meets only fakes of component i under "own": then they are drawn by phi (Eq. 15).
+        drawn_by = phi if em.fake_units == "own" else None
+        for rows in em._batches(len(data), em.batch_size, em.m_epochs):
+            x_real, w_real = self._noisy(data[rows], self.d_noise), w[rows]
+            c = self._components(len(rows), drawn_by)
+            with em._arithmetic():
+                x_fake = self._generate(c)
+                seen = self._noisy(x_fake, self.d_noise)
+                real, fake = self._discriminate(x_real, seen.detach())
+            d_loss = discriminator_loss(real, fake, w_real, c, em.extra_unit, em.fake_units)
+            _descend(self.d_optimizer, d_loss)
+
+            self.D.requires_grad_(False)
+            with em._arithmetic():
+                fake = self.D(seen).float()
+            g_loss = generator_loss(fake, c, em.generator_loss, em.logit_clamp)
+            _descend(self.g_optimizer, g_loss)
+            self.D.requires_grad_(True)
+            if em.generator_clip is not None:
+                with torch.no_grad():
+                    for p in self.G.parameters():
+                        p.clamp_(-em.generator_clip, em.generator_clip)
+            total += torch.stack([d_loss.detach(), g_loss.detach()])
+            steps += 1
+        d_mean, g_mean = (total / max(1, steps)).tolist()
+        return {"d_loss": d_mean, "g_loss": g_mean}
+
+    def e_step(self, phi: Tensor) -> dict[str, float]:
+        """Train E to name the component of generated images, Eq. (5), with G fixed."""
+        em = self.em
+        self.G.eval()
+        self.E.train(em.e_batch_norm == "train")
+        total = torch.zeros(2, device=self.data.device)
+        drawn_by = phi if em.prior == "estimated" else None
+        for _ in range(em.e_steps):
+            c = self._components(em.e_batch_size, drawn_by)
+            with em._arithmetic():
+                with torch.no_grad():
+                    x_fake = self._noisy(self._generate(c), self.e_noise)
+                logits = self.E(x_fake).float()
+            cross_entropy = F.cross_entropy(logits, c)
+            information, divergence = self._information(em.consistency_radius)
+            _descend(self.e_optimizer, cross_entropy + information)
+            total += torch.stack([cross_entropy.detach(), divergence])
+        cross_entropy, divergence = (total / max(1, em.e_steps)).tolist()
+        row = {"cross_entropy": cross_entropy}
+        return {**row, "divergence": divergence} if self.informed else row
+
+    def pretrain(self) -> Tensor:
+        """Train E on real data alone, from several starts; the responsibilities they agree on.
+
+        E is left as the start that is closest to them.
+        """
+        em = self.em
+        shrink = em.consistency_radius / em.pretrain_radius
+        states, votes = [], []
+        for start in range(em.pretrain_starts):
+            self.E.load_state_dict(em._net("E", start).state_dict())
+            self._make_optimizers()
+            self.E.train(em.e_batch_norm == "train")
+            for step in range(em.pretrain_steps):
+                radius = em.pretrain_radius * shrink ** (step / em.pretrain_steps)
+                _descend(self.e_optimizer, self._information(radius)[0])
+            states.append({key: value.clone() for key, value in self.E.state_dict().items()})
+            votes.append(self.responsibilities())
+        w, closest = consensus(votes)
+        self.E.load_state_dict(states[closest])
+        self._make_optimizers()
+        return w
+
+    def responsibilities(self) -> Tensor:
+        """Eq. (4) for all data, ``(N, K)``."""
+        return self.em._apply(self.E, self.data).softmax(dim=1)
+
+    def supervise(self, rows: Tensor, y: Tensor) -> float:
+        """Train E on labelled rows until their error rate is low enough (5.3); that rate."""
+        em = self.em
+        error = 1.0
+        for step in range(em.labelled_steps + 1):
+            if step % SUPERVISION_CHECKS == 0:
+                predicted = em._apply(self.E, self.data[rows]).argmax(dim=1)
+                error = float((predicted != y).float().mean())
+                if error < em.labelled_error:
+                    break
+                self.E.train(em.e_batch_norm == "train")
+            size = min(em.e_batch_size, len(rows))
+            part = torch.randint(len(rows), (size,), generator=self.stream, device=y.device)
+            with em._arithmetic():
+                logits = self.E(self.data[rows[part]]).float()
+            _descend(self.e_optimizer, F.cross_entropy(logits, y[part]))
+        return error
+
+    def _information(self, radius: float) -> tuple[Tensor, Tensor]:
+        """What E learns from a batch of real data: loss and divergence, 0 where it does not."""
+        if not self.informed:
+            zero = torch.zeros((), device=self.data.device)
+            return zero, zero
+        n = len(self.data)
+        rows = torch.randint(
+            n, (self.em.e_batch_size,), generator=self.stream, device=self.data.device
+        )
+        with self.em._arithmetic():
+            return information_loss(
+                self.E,
+                self.data[rows],
+                radius * self.neighbour[rows],
+                self.information,
+                self.stream,
+            )
+
+    def _components(self, n: int, phi: Tensor | None) -> Tensor:
+        """Component of each of ``n`` images to generate: by phi, or uniformly (None)."""
+        K, device = self.em.n_clusters, self.data.device
+        if phi is not None:
+            return torch.multinomial(phi, n, replacement=True, generator=self.stream)
+        if self.em.component_sampling == "random":
+            return torch.randint(K, (n,), generator=self.stream, device=device)
+        first = torch.randint(K, (1,), generator=self.stream, device=device)
+        return (torch.arange(n, device=device) + first) % K
+
+    def _generate(self, c: Tensor) -> Tensor:
+        return self.G(self.em._latent(c, self.stream))
+
+    def _discriminate(self, x_real: Tensor, x_fake: Tensor) -> tuple[Tensor, Tensor]:
+        """D's logits of both batches, in one pass unless batch norm would mix the two."""
+        if self.em.d_batch_norm:
+            return self.D(x_real).float(), self.D(x_fake).float()
+        real, fake = self.D(torch.cat([x_real, x_fake])).float().chunk(2)
+        return real, fake
+
+    def _noisy(self, x: Tensor, std: float) -> Tensor:
+        if std == 0:
+            return x
+        return x + std * torch.randn(x.shape, generator=self.stream, device=x.device)
+
+    def _make_optimizers(self) -> None:
+        em = self.em
+        if em.optimizer == "adam":
+            make = partial(torch.optim.Adam, betas=(0.5, 0.999), fused=True)
+        else:
+            make = torch.optim.RMSprop
+        self.d_optimizer = make(self.D.parameters(), lr=em.d_lr)
+        self.g_optimizer = make(self.G.parameters(), lr=em.g_lr)
+        self.e_optimizer = make(self.E.parameters(), lr=em.e_lr)
+        self._rates = (
+            (self.d_optimizer, em.d_lr),
+            (self.g_optimizer, em.g_lr),
+            (self.e_optimizer, em.e_lr),
+        )
+
+
+def _descend(optimizer: torch.optim.Optimizer, loss: Tensor) -> None:
+    optimizer.zero_grad()
+    loss.backward()
+    optimizer.step()

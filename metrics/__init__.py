@@ -1,0 +1,41 @@
+"""How it is judged: labels against classes in exactly one function, each metric in a registry."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from metrics.base import Direction, Kind, Metric, info, names, register, registry
+
+if TYPE_CHECKING:
+    import numpy as np
+
+__all__ = [
+    "VERSION",
+    "Direction",
+    "Kind",
+    "Metric",
+    "info",
+    "names",
+    "register",
+    "registry",
+    "score_clustering",
+]
+
+VERSION = "1"
+"""Raised whenever any metric gives another number for the same input; stands in every record."""
+
+
+def score_clustering(
+    y: np.ndarray,
+    labels: np.ndarray,
+    *,
+    n_clusters: int,
+    fitted_on: tuple[np.ndarray, np.ndarray] | None = None,
+) -> dict[str, float]:
+    """Every registered clustering metric of ``labels`` against the classes ``y``.
+
+    See :func:`metrics.clustering.score_clustering`, which this imports on its first call.
+    """
+    from metrics import clustering
+
+    return clustering.score_clustering(y, labels, n_clusters=n_clusters, fitted_on=fitted_on)

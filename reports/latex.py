@@ -1,0 +1,195 @@
+r"""The comparison table as LaTeX: booktabs, best means in bold, every foreign string escaped.
+
+A fragment needs ``\usepackage{booktabs, graphicx}`` and is never wider than the line it stands in:
+long names are broken, and a table that is still too wide is shrunk.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Iterator, Sequence
+
+from reports.caption import caption
+from reports.summary import Block, Row, direction
+from reports.text import ABSENT, SPLIT_NAMES, named_seeds, number, seconds
+
+__all__ = ["breakable", "comparison", "escape", "floating", "fragment", "named", "standalone"]
+
+HEADINGS = {
+    "error_rate": "Error",
+    "error_rate_majority": "Error (many-to-one)",
+    "error_rate_class_mode": "Error (class mode)",
+    "purity": "Purity",
+    "ari": "ARI",
+    "rand_index": "Rand",
+    "nmi": "NMI",
+    "nmi_arithmetic": "NMI (arithmetic)",
+    "active_clusters": "Clusters",
+    "min_cluster_share": "Smallest share",
+}
+"""Column heads; a metric without one is headed by its name."""
+
+ARROWS = {"lower": r"\,$\downarrow$", "higher": r"\,$\uparrow$", "none": ""}
+
+LONG_NAME = 26
+"""Characters from which a name is broken over lines."""
+
+LONG_WORD = 12
+"""Characters from which a word is broken at its signs, and after which in any case."""
+
+SPECIAL = {
+    **{character: "\\" + character for character in "#$%&_{}"},
+    "\\": r"\textbackslash{}",
+    "^": r"\textasciicircum{}",
+    "~": r"\textasciitilde{}",
+    "<": r"\textless{}",
+    ">": r"\textgreater{}",
+    "|": r"\textbar{}",
+    "`": r"\textasciigrave{}",
+    '"': "''",
+    "-": "-{}",  # no ligatures: -- is not an en dash
+    "–": "--",
+    "—": "---",
+    "…": r"\ldots{}",
+    "·": r"$\cdot$",
+    "±": r"$\pm$",
+    "×": r"$\times$",
+    "−": "$-$",
+    "≤": r"$\leq$",
+    "≥": r"$\geq$",
+    "→": r"$\to$",
+    "∞": r"$\infty$",
+    "’": "'",
+}
+
+GREEK = {
+    chr(code): rf"$\{'lambda' if name == 'lamda' else name}$"
+    for code in range(ord("α"), ord("ω") + 1)
+    if (name := unicodedata.name(chr(code)).rpartition(" ")[2].lower()) not in ("omicron", "sigma")
+} | {"σ": r"$\sigma$", "ο": "o", "ς": r"$\varsigma$"}
+
+ACCENTED = frozenset("ÀÁÂÃÄÅÇÈÉÊËÌÍÎÏÑÒÓÔÕÖÙÚÛÜÝàáâãäåçèéêëìíîïñòóôõöùúûüýÿßØøÆæ")
+"""Letters beyond ASCII that every LaTeX sets from UTF-8 in every font encoding."""
+
+PREAMBLE = r"""\documentclass{article}
+\usepackage[a4paper, margin=2.5cm]{geometry}
+\usepackage{booktabs, graphicx}
+\begin{document}
+"""
+
+
+def comparison(blocks: Sequence[Block], shown: Sequence[str]) -> str:
+    """The comparison tables of all blocks, one ``table`` environment each."""
+    return "\n".join(_comparison(block, shown) for block in blocks)
+
+
+def fragment(tables: str) -> str:
+    r"""``tables`` as the text of a file to ``\input``."""
+    return f"% \\usepackage{{booktabs, graphicx}}\n{tables}"
+
+
+def standalone(*tables: str) -> str:
+    """``tables`` as a document that compiles by itself."""
+    return PREAMBLE + "\n".join(tables) + "\\end{document}\n"
+
+
+def escape(text: str) -> str:
+    r"""``text`` as LaTeX that prints it, whatever it holds; unprintable parts as code points.
+
+    >>> print(escape("a_b & 50%"))
+    a\_b \& 50\%
+    """
+    return "".join(_escaped(character) for character in text)
+
+
+def breakable(text: str) -> str:
+    r"""As :func:`escape`, and long words may be broken after signs, very long ones anywhere."""
+    return " ".join(_broken(word) for word in text.split())
+
+
+def named(name: str, box: str = r"\parbox[t]{0.3\linewidth}{\raggedright ") -> str:
+    r"""A name as a cell of a table; a long one in that box, over several lines."""
+    if len(name) <= LONG_NAME:
+        return escape(name)
+    return rf"{box}{breakable(name)}\strut}}"
+
+
+def floating(tabular: str, sentences: Sequence[str], label: str, notes: Sequence[str] = ()) -> str:
+    """A ``table`` environment around ``tabular``: caption above, notes below, no overfull line."""
+    identifier = re.sub(r"[^A-Za-z0-9]+", "-", label).strip("-").lower()
+    below = "".join(
+        rf"\par\smallskip{{\footnotesize\raggedright {note}\par}}" + "\n" for note in notes
+    )
+    return (
+        "\\begin{table}[htbp]\n\\centering\n"
+        f"\\caption{{{breakable(' '.join(sentences))}}}\n\\label{{tab:{identifier}}}\n"
+        "\\smallskip\n"
+        "\\small\\setlength{\\tabcolsep}{4pt}%\n"
+        "\\resizebox{\\ifdim\\width>\\linewidth\\linewidth\\else\\width\\fi}{!}{%\n"
+        f"{tabular.strip()}%\n}}\n{below}\\end{{table}}\n"
+    )
+
+
+def _comparison(block: Block, shown: Sequence[str]) -> str:
+    import pandas as pd
+
+    splits = block.splits(shown) or ["train"]  # a block of failures has rows too
+    heads = [f"{escape(HEADINGS.get(m, m))}{ARROWS[direction(m)]}" for m in shown]
+    names, numbers = ["Split", "Method"], [*heads, "Fit (s)", "$n$"]
+    body = [line for split in splits for line in _lines(block, split, shown, split != splits[0])]
+    frame = pd.DataFrame(body, columns=pd.Index(names + numbers))
+    if len(splits) < 2:
+        frame = frame.drop(columns=names.pop(0))
+    tabular = frame.style.hide(axis="index").to_latex(
+        hrules=True, column_format="l" * len(names) + "r" * len(numbers)
+    )
+    notes = [
+        rf"\emph{{{failed.status}}}: "
+        + breakable(f"{failed.label}, {named_seeds(failed.seeds)}: {failed.message}")
+        for failed in block.failures
+    ]
+    name = f"{block.suite} {block.dataset} {block.n_clusters} {block.profile}"
+    return floating(tabular, caption(block, mark="in bold"), name, notes)
+
+
+def _lines(block: Block, split: str, shown: Sequence[str], ruled: bool) -> Iterator[list[str]]:
+    for i, row in enumerate(block.rows):
+        rule = "\\midrule\n" if ruled and i == 0 else ""
+        fit = seconds(row.fit_s.mean) if row.fit_s else escape(ABSENT)
+        cells = [_cell(block, row, split, metric) for metric in shown]
+        yield [rule + (SPLIT_NAMES[split] if i == 0 else ""), named(row.label), *cells, fit, row.n]
+
+
+def _cell(block: Block, row: Row, split: str, metric: str) -> str:
+    statistic = row.statistic(split, metric)
+    if statistic is None:
+        return escape(ABSENT)
+    mean = _signed(number(statistic.mean, metric))
+    if row.label in block.best(split, metric):
+        mean = rf"\textbf{{{mean}}}"
+    if statistic.std is None:
+        return mean
+    return rf"{mean}{{\scriptsize\,$\pm$\,{number(statistic.std, metric)}}}"
+
+
+def _signed(text: str) -> str:
+    return text.replace("-", "$-$")
+
+
+def _broken(word: str) -> str:
+    if len(word) <= LONG_WORD:
+        return escape(word)
+    pieces = re.findall(rf"[^\W_]{{0,{LONG_WORD}}}[\W_]{{1,4}}|[^\W_]{{1,{LONG_WORD}}}", word)
+    return r"\allowbreak{}".join(escape(piece) for piece in pieces)
+
+
+def _escaped(character: str) -> str:
+    known = SPECIAL.get(character) or GREEK.get(character)
+    if known is not None:
+        return known
+    if character.isspace():
+        return " "
+    if character in ACCENTED or (character.isascii() and character.isprintable()):
+        return character
+    return rf"[U+{ord(character):04X}]\allowbreak{{}}"

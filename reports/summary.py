@@ -1,0 +1,283 @@
+"""Records of a suite, arranged as comparison tables: what stands in a row, and what may not.
+
+A block is one table: one profile, one data set with its words, one number of clusters. Its rows
+are the suite's labels; a label that was run with several parameter sets has a row for each. Failed
+cells count among the runs and nowhere else.
+"""
+
+from __future__ import annotations
+
+import functools
+import itertools
+import json
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+import metrics
+from core import ConfigError, UserError
+from reports.text import named_seeds, number
+from results import Record
+
+__all__ = ["Block", "Failed", "Row", "Statistic", "direction", "summarise"]
+
+SPLITS = ("train", "test", "generation")
+BASELINES = ("kmeans", "gmm")
+"""Methods whose rows come first, in this order."""
+
+MESSAGE_LENGTH = 160
+
+
+@dataclass(frozen=True, kw_only=True)
+class Statistic:
+    """One number over the runs of a row that ended ok."""
+
+    n: int
+    mean: float
+    std: float | None
+    """With n - 1 in the denominator; None for a single run."""
+    median: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Row:
+    """The runs of one method in one setting, by seed."""
+
+    label: str
+    records: tuple[Record, ...]
+
+    @property
+    def ok(self) -> tuple[Record, ...]:
+        """The runs that have a result."""
+        return tuple(record for record in self.records if record.status == "ok")
+
+    @property
+    def seeds(self) -> tuple[int, ...]:
+        """Of all runs."""
+        return tuple(record.seed for record in self.records)
+
+    @property
+    def n(self) -> str:
+        """Runs that ended ok, of all, as in "9/10"."""
+        return f"{len(self.ok)}/{len(self.records)}"
+
+    @property
+    def fit_s(self) -> Statistic | None:
+        """Wall-clock seconds of ``fit``."""
+        return _statistic([record.timing.fit_s for record in self.ok])
+
+    def statistic(self, split: str, metric: str) -> Statistic | None:
+        """Of one metric; None unless every run that ended ok has a finite value of it.
+
+        A mean over the runs that happen to have one would flatter a method that collapses.
+        """
+        return _statistic([getattr(record.metrics, split).get(metric) for record in self.ok])
+
+
+@dataclass(frozen=True, kw_only=True)
+class Failed:
+    """The runs of one row that ended in the same way without a result."""
+
+    label: str
+    status: str
+    seeds: tuple[int, ...]
+    message: str
+    """Type and first line of the error."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Block:
+    """One comparison table."""
+
+    suite: str
+    profile: str
+    dataset: str
+    """Name and words, as in "mnist(subset=10000)"."""
+    n: int | None
+    n_test: int | None
+    n_clusters: int
+    rows: tuple[Row, ...]
+    """Baselines first, then by label."""
+    mixed: tuple[str, ...]
+    """What the table mixes though it should not, a sentence each, where that was allowed."""
+
+    @property
+    def records(self) -> list[Record]:
+        """Of all rows."""
+        return [record for row in self.rows for record in row.records]
+
+    @property
+    def seeds(self) -> tuple[int, ...]:
+        """Of any row."""
+        return tuple(sorted({record.seed for record in self.records}))
+
+    @property
+    def failures(self) -> list[Failed]:
+        """Every run without a result, grouped by row, status and message."""
+        groups: dict[tuple[str, str, str], list[int]] = {}
+        for row in self.rows:
+            for record in row.records:
+                if record.error is not None:
+                    key = (row.label, record.status, _message(record))
+                    groups.setdefault(key, []).append(record.seed)
+        return [
+            Failed(label=label, status=status, seeds=tuple(seeds), message=message)
+            for (label, status, message), seeds in groups.items()
+        ]
+
+    def metrics(self, split: str) -> list[str]:
+        """Names of all metrics that any row has a value of."""
+        return sorted({name for record in self.records for name in getattr(record.metrics, split)})
+
+    def splits(self, wanted: Iterable[str] | None = None) -> list[str]:
+        """The splits on which any metric, or any of the wanted ones, was measured."""
+        found = {split: set(self.metrics(split)) for split in SPLITS}
+        return [s for s in SPLITS if (found[s] if wanted is None else found[s] & set(wanted))]
+
+    def best(self, split: str, metric: str) -> set[str]:
+        """Labels of the rows with the best mean; those that are equal as printed are all best.
+
+        Empty where the metric has no better direction, or fewer than two rows have a number.
+        """
+        sign = {"lower": 1, "higher": -1, "none": 0}[direction(metric)]
+        if not sign:
+            return set()
+        found = {row.label: row.statistic(split, metric) for row in self.rows}
+        means = {label: statistic.mean for label, statistic in found.items() if statistic}
+        if len(means) < 2:
+            return set()
+        best = number(min(means.values(), key=lambda mean: sign * mean), metric)
+        return {label for label, mean in means.items() if number(mean, metric) == best}
+
+
+def summarise(
+    records: Iterable[Record], *, profile: str | None = None, mixed: bool = False
+) -> list[Block]:
+    """The tables of ``records``, by profile, data and number of clusters.
+
+    Raises :class:`core.UserError` for a profile without records, and, unless ``mixed``, where one
+    label has records of several code versions, or one table several versions of metrics or data.
+    """
+    records = list(records)
+    profiles = sorted({record.profile for record in records})
+    if profile is not None and profile not in profiles:
+        raise UserError(
+            f"no records with profile {profile!r}; there are some with: {', '.join(profiles)}"
+        )
+    kept = [record for record in records if profile in (None, record.profile)]
+    return [
+        _block(list(group), mixed)
+        for _, group in itertools.groupby(sorted(kept, key=_table), key=_table)
+    ]
+
+
+@functools.cache
+def direction(metric: str) -> metrics.Direction:
+    """Which values of a metric are better; "none" too for one that is registered no more."""
+    try:
+        return metrics.info(metric).direction
+    except ConfigError:
+        return "none"
+
+
+def _table(record: Record) -> tuple[str, str, int]:
+    return record.profile, record.dataset.title, record.n_clusters
+
+
+def _block(records: list[Record], mixed: bool) -> Block:
+    first = records[0]
+    conflicts = list(_conflicts(records))
+    if conflicts and not mixed:
+        more = f" ({len(conflicts) - 1} more like this)" if len(conflicts) > 1 else ""
+        raise UserError(
+            f"{first.dataset.title}, K = {first.n_clusters}, profile {first.profile}: "
+            f"{conflicts[0]}{more}; run again with --force, or report them together with --mixed"
+        )
+    return Block(
+        suite=first.suite,
+        profile=first.profile,
+        dataset=first.dataset.title,
+        n=first.dataset.n,
+        n_test=first.dataset.n_test,
+        n_clusters=first.n_clusters,
+        rows=tuple(sorted(_rows(records), key=_place)),
+        mixed=tuple(conflicts),
+    )
+
+
+def _place(row: Row) -> tuple[int, str, str]:
+    name = row.records[0].method.name
+    rank = BASELINES.index(name) if name in BASELINES else len(BASELINES)
+    return rank, row.label.casefold(), row.label
+
+
+def _rows(records: list[Record]) -> Iterator[Row]:
+    by_label: dict[str, dict[str, list[Record]]] = {}
+    for record in sorted(records, key=lambda record: record.seed):
+        settings = json.dumps(_settings(record), sort_keys=True)
+        by_label.setdefault(record.label, {}).setdefault(settings, []).append(record)
+    for label, groups in by_label.items():
+        differing = _differing([_settings(group[0]) for group in groups.values()])
+        for group in groups.values():
+            settings = _settings(group[0])
+            said = ", ".join(f"{name}={settings.get(name)}" for name in differing)
+            yield Row(label=f"{label} ({said})" if said else label, records=tuple(group))
+
+
+def _settings(record: Record) -> dict[str, Any]:
+    method = record.method
+    return {"method": method.name, "preset": method.preset, **method.params}
+
+
+def _differing(settings: Sequence[dict[str, Any]]) -> list[str]:
+    names = sorted({name for each in settings for name in each})
+    return [name for name in names if any(s.get(name) != settings[0].get(name) for s in settings)]
+
+
+def _conflicts(records: list[Record]) -> Iterator[str]:
+    """What should not be compared: versions of code under one label, of metrics, of the data."""
+    for label in sorted({record.label for record in records}):
+        codes = [(r.provenance.code[:12], r) for r in records if r.label == label]
+        yield from _versions(f"{label} mixes code versions", codes)
+    scored = [(r.provenance.metrics_version, r) for r in records if r.status == "ok"]
+    yield from _versions("the table mixes metrics versions", scored)
+    for seed in sorted({record.seed for record in records}):
+        # Generated data differ between seeds by design, and between methods never.
+        drawn = {
+            json.dumps([r.dataset.n, r.dataset.n_test, *sorted(r.dataset.sha256.items())])
+            for r in records
+            if r.seed == seed
+        }
+        if len(drawn) > 1:
+            yield f"seed {seed} was run on {len(drawn)} versions of the data"
+            return
+
+
+def _versions(what: str, found: list[tuple[str, Record]]) -> Iterator[str]:
+    seeds: dict[str, set[int]] = {}
+    for version, record in found:
+        seeds.setdefault(version, set()).add(record.seed)
+    if len(seeds) > 1:
+        listed = "; ".join(f"{v} ({named_seeds(s)})" for v, s in sorted(seeds.items()))
+        yield f"{what}: {listed}"
+
+
+def _statistic(values: Sequence[float | None]) -> Statistic | None:
+    known = np.array([value for value in values if value is not None], dtype=np.float64)
+    if len(known) == 0 or len(known) < len(values):
+        return None
+    return Statistic(
+        n=len(known),
+        mean=float(known.mean()),
+        std=float(known.std(ddof=1)) if len(known) > 1 else None,
+        median=float(np.median(known)),
+    )
+
+
+def _message(record: Record) -> str:
+    assert record.error is not None, "only called for records with an error"
+    lines = record.error.message.strip().splitlines()
+    text = f"{record.error.type}: {lines[0]}" if lines else record.error.type
+    return text if len(text) <= MESSAGE_LENGTH else text[: MESSAGE_LENGTH - 1] + "…"

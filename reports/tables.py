@@ -1,0 +1,179 @@
+"""The comparison table for the terminal, and all its numbers as CSV and JSON."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import unicodedata
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict
+from itertools import zip_longest
+from typing import Any
+
+from reports.caption import caption
+from reports.summary import Block, Row, Statistic, direction
+from reports.text import ABSENT, ARROWS, SPLIT_NAMES, named_seeds, number, seconds
+
+__all__ = ["console", "measured", "shown_metrics", "to_csv", "to_json"]
+
+SHOWN = ("error_rate", "purity", "ari", "nmi", "active_clusters")
+"""Metrics with a column in the tables for people; the rest is in CSV and JSON."""
+
+CSV_COLUMNS = (
+    *("suite", "profile", "dataset", "n_clusters", "label", "method", "preset", "split"),
+    *("metric", "direction", "mean", "std", "median", "n", "n_ok", "n_runs", "best"),
+)
+
+
+def measured(blocks: Sequence[Block]) -> list[str]:
+    """Every metric that any table has a number of."""
+    pairs = [(block, split) for block in blocks for split in block.splits()]
+    return sorted({name for block, split in pairs for name in block.metrics(split)})
+
+
+def shown_metrics(blocks: Sequence[Block]) -> list[str]:
+    """The metrics with a column when none were asked for: :data:`SHOWN`, else all there are."""
+    found = measured(blocks)
+    return [name for name in SHOWN if name in found] or found
+
+
+def console(blocks: Sequence[Block], shown: Sequence[str]) -> str:
+    """One aligned plain-text table a block, its best means marked with an asterisk."""
+    return "\n\n".join("\n".join(_console(block, shown)) for block in blocks)
+
+
+def to_csv(blocks: Sequence[Block]) -> str:
+    """Every number of every table, one a line: mean, spread, median, counts, whether it is best.
+
+    Fit seconds have the metric name ``fit_s`` and no split. A row without a result keeps its
+    lines, with the numbers empty and ``n_ok`` 0.
+    """
+    text = io.StringIO()
+    writer = csv.DictWriter(text, CSV_COLUMNS, lineterminator="\n")
+    writer.writeheader()
+    for block in blocks:
+        for row in block.rows:
+            method = row.records[0].method
+            for split, metric, statistic in _numbers(block, row):
+                writer.writerow(
+                    {
+                        "suite": block.suite,
+                        "profile": block.profile,
+                        "dataset": block.dataset,
+                        "n_clusters": block.n_clusters,
+                        "label": row.label,
+                        "method": method.name,
+                        "preset": method.preset,
+                        "split": split,
+                        "metric": metric,
+                        "direction": direction(metric),
+                        **(asdict(statistic) if statistic else {}),
+                        "n_ok": len(row.ok),
+                        "n_runs": len(row.records),
+                        "best": int(row.label in block.best(split, metric)),
+                    }
+                )
+    return text.getvalue()
+
+
+def to_json(blocks: Sequence[Block]) -> str:
+    """The tables as JSON: captions, rows with all statistics, failures."""
+    return json.dumps([_json(block) for block in blocks], indent=1, allow_nan=False) + "\n"
+
+
+def _json(block: Block) -> dict[str, Any]:
+    return {
+        "suite": block.suite,
+        "profile": block.profile,
+        "dataset": block.dataset,
+        "n": block.n,
+        "n_test": block.n_test,
+        "n_clusters": block.n_clusters,
+        "seeds": block.seeds,
+        "caption": " ".join(caption(block, mark="marked")),
+        "mixed": block.mixed,
+        "rows": [
+            {
+                "label": row.label,
+                "method": row.records[0].method.name,
+                "preset": row.records[0].method.preset,
+                "params": row.records[0].method.params,
+                "seeds": row.seeds,
+                "n_ok": len(row.ok),
+                "n_runs": len(row.records),
+                "numbers": [
+                    {
+                        "split": split,
+                        "metric": metric,
+                        "direction": direction(metric),
+                        "best": row.label in block.best(split, metric),
+                        **asdict(statistic),
+                    }
+                    for split, metric, statistic in _numbers(block, row)
+                    if statistic
+                ],
+            }
+            for row in block.rows
+        ],
+        "failures": [asdict(failed) for failed in block.failures],
+    }
+
+
+def _numbers(block: Block, row: Row) -> Iterator[tuple[str, str, Statistic | None]]:
+    for split in block.splits():
+        for metric in block.metrics(split):
+            yield split, metric, row.statistic(split, metric)
+    yield "", "fit_s", row.fit_s
+
+
+def _console(block: Block, shown: Sequence[str]) -> Iterator[str]:
+    columns = [f"{name} {ARROWS[direction(name)]}".strip() for name in shown]
+    lines = [["", *columns, "fit s", "n"]]
+    for split in block.splits(shown) or ["train"]:  # a block of failures has rows too
+        lines.append([SPLIT_NAMES[split]])
+        for row in block.rows:
+            fit = seconds(row.fit_s.mean) if row.fit_s else ABSENT
+            cells = [_cell(block, row, split, name) for name in shown]
+            lines.append([f"  {_printable(row.label)}", *cells, fit, row.n])
+    widths = [max(map(_width, column)) for column in zip_longest(*lines, fillvalue="")]
+    yield from (_printable(sentence) for sentence in caption(block, mark="marked *"))
+    yield ""
+    for line in lines:
+        name, *cells = (
+            _pad(text, width, left=i == 0)
+            for i, (text, width) in enumerate(zip(line, widths, strict=False))
+        )
+        yield "  ".join([name, *cells]).rstrip()
+    if block.failures:
+        yield ""
+    for failed in block.failures:
+        seeds = named_seeds(failed.seeds)
+        yield _printable(f"{failed.status}: {failed.label}, {seeds}: {failed.message}")
+
+
+def _cell(block: Block, row: Row, split: str, metric: str) -> str:
+    statistic = row.statistic(split, metric)
+    if statistic is None:
+        return f"{ABSENT} "
+    spread = "" if statistic.std is None else f" ± {number(statistic.std, metric)}"
+    mark = "*" if row.label in block.best(split, metric) else " "
+    return number(statistic.mean, metric) + spread + mark
+
+
+def _printable(text: str) -> str:
+    """Nothing that could steer a terminal."""
+    return "".join(character if character.isprintable() else "?" for character in text)
+
+
+def _pad(text: str, width: int, *, left: bool) -> str:
+    blanks = " " * (width - _width(text))
+    return text + blanks if left else blanks + text
+
+
+def _width(text: str) -> int:
+    """Columns of a terminal that the text takes."""
+    return sum(
+        0 if unicodedata.combining(c) else 2 if unicodedata.east_asian_width(c) in "WF" else 1
+        for c in text
+    )

@@ -1,0 +1,63 @@
+"""How numbers and seeds are written, the same in every format."""
+
+from __future__ import annotations
+
+import functools
+import re
+from collections.abc import Iterable
+
+import metrics
+from core import ConfigError
+
+__all__ = ["ABSENT", "ARROWS", "SPLIT_NAMES", "named_seeds", "number", "seconds"]
+
+ABSENT = "–"
+ARROWS = {"lower": "↓", "higher": "↑", "none": ""}
+SPLIT_NAMES = {"train": "train", "test": "held-out", "generation": "samples"}
+
+
+def number(value: float, metric: str) -> str:
+    """A metric's value: three decimals and no leading zero within [-1, 1], else one decimal.
+
+    >>> number(0.0463, "error_rate"), number(-0.0001, "ari"), number(9.96, "active_clusters")
+    ('.046', '.000', '10.0')
+    """
+    digits = _digits(metric)
+    text = f"{round(value, digits) + 0.0:.{digits}f}"  # + 0.0 turns -0.0 into 0.0
+    return re.sub(r"^(-?)0\.", r"\1.", text) if digits == 3 else text
+
+
+@functools.cache
+def _digits(metric: str) -> int:
+    try:
+        low, high = metrics.info(metric).bounds
+    except ConfigError:
+        return 3
+    return 3 if low is not None and high is not None and low >= -1 and high <= 1 else 1
+
+
+def seconds(value: float) -> str:
+    """Seconds to about three figures.
+
+    >>> seconds(0.034), seconds(12.34), seconds(1234.5)
+    ('0.03', '12.3', '1234')
+    """
+    return f"{value:.{2 if value < 10 else 1 if value < 100 else 0}f}"
+
+
+def named_seeds(seeds: Iterable[int]) -> str:
+    """Seeds in order, runs of three and more as a range.
+
+    >>> named_seeds([0, 1, 2, 3, 7, 9, 8, 12]), named_seeds([5])
+    ('seeds 0–3, 7–9, 12', 'seed 5')
+    """
+    runs: list[list[int]] = []
+    for seed in sorted(set(seeds)):
+        if runs and seed == runs[-1][-1] + 1:
+            runs[-1].append(seed)
+        else:
+            runs.append([seed])
+    listed = ", ".join(
+        f"{run[0]}–{run[-1]}" if len(run) > 2 else ", ".join(map(str, run)) for run in runs
+    )
+    return f"seed{'s' if sum(map(len, runs)) > 1 else ''} {listed}"

@@ -1,0 +1,97 @@
+"""All records as one pandas frame: a row a cell, a column a measured number."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from core import UserError
+from results.record import Record
+from results.store import Store
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["RUNS", "load", "stores"]
+
+RUNS = Path("results/runs")
+"""Where runs put their records, one folder a suite, seen from the root of a checkout."""
+
+SPLITS = ("train", "test", "generation")
+
+COLUMNS: Mapping[str, Callable[[Record], Any]] = {
+    "suite": lambda record: record.suite,
+    "profile": lambda record: record.profile,
+    "dataset": lambda record: record.dataset.title,
+    "dataset_name": lambda record: record.dataset.name,
+    "n_clusters": lambda record: record.n_clusters,
+    "label": lambda record: record.label,
+    "method": lambda record: record.method.name,
+    "preset": lambda record: record.method.preset,
+    "seed": lambda record: record.seed,
+    "status": lambda record: record.status,
+    "error": lambda r: f"{r.error.type}: {r.error.message}" if r.error else "",
+    "fit_s": lambda record: record.timing.fit_s,
+    "peak_rss_mb": lambda record: record.resources.peak_rss_mb,
+    "n_parameters": lambda record: record.method.n_parameters,
+    "device": lambda record: record.resources.device,
+    "precision": lambda record: record.resources.precision,
+    "code": lambda record: record.provenance.code,
+    "metrics_version": lambda record: record.provenance.metrics_version,
+    "git_sha": lambda record: record.provenance.git_sha,
+    "dirty": lambda record: record.provenance.dirty,
+    "key": lambda record: record.key,
+}
+NUMBERS = ("fit_s", "peak_rss_mb", "n_parameters")
+
+
+def load(
+    suite: str | None = None, root: str | Path = RUNS, *, history: bool = False
+) -> pd.DataFrame:
+    """The records of ``suite``, or of every suite under ``root``, one row a cell.
+
+    Failed cells are rows too: ``status`` says how a cell ended, its metrics are NaN. Columns:
+
+    - ``suite``, ``profile``, ``dataset`` (name and words, as in "mnist(subset=10000)"),
+      ``dataset_name``, ``n_clusters``, ``label``, ``method``, ``preset``, ``seed``
+    - ``status`` ("ok", "failed", "timeout", "diverged"), ``error`` ("" or "Type: message")
+    - ``fit_s`` (seconds), ``peak_rss_mb`` (2**20 bytes), ``n_parameters``: float64
+    - ``device``, ``precision``, ``code``, ``metrics_version``, ``git_sha``, ``dirty``, ``key``
+    - ``train/<metric>``, ``test/<metric>``, ``generation/<metric>``: float64, NaN where a cell
+      has no such number
+    - ``history`` (only with ``history=True``): the tuple of the cell's iteration rows
+
+    Rows come by suite, then by key. Damaged files are warned of by name and left out. Raises
+    :class:`core.UserError` for a suite without a folder under ``root``.
+    """
+    import pandas as pd
+
+    records = [record for store in stores(suite, root) for record in store.load(history=history)]
+    columns = {name: [value(record) for record in records] for name, value in COLUMNS.items()}
+    if history:
+        columns["history"] = [record.history for record in records]
+    metrics = {}
+    for split in SPLITS:
+        scores = [getattr(record.metrics, split) for record in records]
+        for name in sorted(set().union(*scores)):
+            metrics[f"{split}/{name}"] = [values.get(name) for values in scores]
+    frame = pd.DataFrame(columns | metrics)
+    return frame.astype(dict.fromkeys((*NUMBERS, *metrics), "float64"))
+
+
+def stores(suite: str | None = None, root: str | Path = RUNS) -> list[Store]:
+    """The store of ``suite`` under ``root``, or those of all suites there, by name.
+
+    Raises :class:`core.UserError` for a suite that has none.
+    """
+    root = Path(root)
+    found = sorted(path.name for path in root.iterdir() if path.is_dir()) if root.is_dir() else []
+    if suite is None:
+        return [Store(root / name) for name in found]
+    if suite not in found:
+        raise UserError(
+            f"suite {suite!r} has no records in {root}; "
+            f"make them with: python -m benchmarks.run --suite {suite}"
+        )
+    return [Store(root / suite)]

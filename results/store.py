@@ -1,0 +1,194 @@
+"""Records and their arrays in one folder: plain files, written atomically, merged by copying.
+
+A cell is ``<key>.json`` and, where it stored arrays, ``<key>.npz`` beside it. Files are written to
+a temporary name in the same folder, synced and renamed, the arrays before the record: a process
+killed at any moment leaves no half-written file under a final name, and no record without arrays.
+Any number of processes and machines may share the folder; nothing is locked.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import hashlib
+import io
+import logging
+import os
+import secrets
+import zipfile
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+import numpy as np
+
+from core import DataError, UserError
+from results.record import KEY, Record
+
+__all__ = ["Store"]
+
+log = logging.getLogger(__name__)
+
+
+class Store:
+    """The records of one folder; the folder is made by the first :meth:`write`.
+
+    Example:
+        >>> import tempfile
+        >>> Store(tempfile.mkdtemp()).keys()
+        []
+    """
+
+    def __init__(self, folder: str | Path) -> None:
+        self.folder = Path(folder)
+
+    def __contains__(self, key: str) -> bool:
+        return self._json(key).is_file()
+
+    def __iter__(self) -> Iterator[Record]:
+        return self.load()
+
+    def keys(self) -> list[str]:
+        """The keys of all records, sorted, damaged ones included."""
+        try:
+            names = os.listdir(self.folder)
+        except FileNotFoundError:
+            return []
+        except OSError as error:
+            raise UserError(f"cannot list {self.folder}: {error.strerror}") from error
+        stems = (name.removesuffix(".json") for name in names if name.endswith(".json"))
+        return sorted(stem for stem in stems if KEY.fullmatch(stem))
+
+    def read(self, key: str, *, history: bool = True) -> Record:
+        """The record of ``key``; ``history=False`` skips its history and the cost of parsing it.
+
+        Raises :class:`core.DataError` naming the file if it is missing or damaged.
+        """
+        path = self._json(key)
+        try:
+            text = path.read_text(encoding="utf-8")
+        except (OSError, UnicodeDecodeError) as error:
+            raise DataError(
+                f"{path} cannot be read ({_reason(error)}); run the cell again"
+            ) from error
+        record = Record.from_json(text, where=str(path), history=history)
+        if record.key != key:
+            raise DataError(f"{path} holds the record of {record.key}; name it {record.key}.json")
+        return record
+
+    def load(self, *, history: bool = True) -> Iterator[Record]:
+        """Every record, by key; a damaged file is warned of by name, skipped and left as it is."""
+        for key in self.keys():
+            try:
+                yield self.read(key, history=history)
+            except DataError as error:
+                log.warning("skipped: %s", error)
+
+    def arrays(self, key: str) -> dict[str, np.ndarray]:
+        """The arrays stored with ``key`` by name; empty where the cell stored none.
+
+        Raises :class:`core.DataError` if the file is missing, or is not the one the record was
+        written with (sha256), or holds Python objects.
+        """
+        path = self._npz(key)
+        expected = self.read(key, history=False).artifacts.get(path.name)
+        if expected is None:
+            return {}
+        try:
+            content = path.read_bytes()
+        except OSError as error:
+            raise DataError(
+                f"{path} cannot be read ({_reason(error)}); run the cell again"
+            ) from error
+        found = hashlib.sha256(content).hexdigest()
+        if found != expected:
+            raise DataError(
+                f"{path} has sha256 {found[:12]}..., its record says {expected[:12]}...; "
+                f"run the cell again"
+            )
+        try:
+            with np.load(io.BytesIO(content), allow_pickle=False) as held:
+                return {name: held[name] for name in held.files}
+        except (ValueError, TypeError, EOFError, zipfile.BadZipFile) as error:
+            raise DataError(f"{path} is not a .npz of plain arrays; run the cell again") from error
+
+    def write(self, record: Record, arrays: Mapping[str, np.ndarray] | None = None) -> Record:
+        """Put ``record`` and its ``arrays`` into the folder, over what was there for its key.
+
+        Returns the record as written, with ``artifacts`` filled in. Raises
+        :class:`core.DataError` for arrays of Python objects and :class:`core.UserError` naming the
+        folder where it cannot be written to; what was there for the key is then as it was.
+        """
+        path, beside = self._json(record.key), self._npz(record.key)
+        content = _npz_bytes(arrays) if arrays else None
+        held = {beside.name: hashlib.sha256(content).hexdigest()} if content else {}
+        record = dataclasses.replace(record, artifacts=held)
+        text = record.to_json().encode()
+        staged: list[Path] = []
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            if content:
+                staged.append(self._stage(record.key, content))
+            staged.append(self._stage(record.key, text))
+            if beside.exists():
+                # Between here and the last rename the cell counts as not run: the old record would
+                # name arrays that are no longer there.
+                path.unlink(missing_ok=True)
+            if content:
+                os.replace(staged[0], beside)
+            else:
+                beside.unlink(missing_ok=True)
+            os.replace(staged[-1], path)
+            self._sync_folder()
+        except OSError as error:
+            raise UserError(
+                f"cannot write to {self.folder}: {_reason(error)}; "
+                f"free some space or permit writing there, or choose another folder"
+            ) from error
+        finally:
+            for leftover in staged:
+                with contextlib.suppress(OSError):
+                    leftover.unlink(missing_ok=True)
+        return record
+
+    def _stage(self, key: str, content: bytes) -> Path:
+        """``content``, safely on disk under a temporary name beside its final one."""
+        path = self.folder / f"{key}.{secrets.token_hex(8)}.tmp"
+        try:
+            with path.open("xb") as file:
+                file.write(content)
+                file.flush()
+                os.fsync(file.fileno())
+        except BaseException:
+            with contextlib.suppress(OSError):
+                path.unlink(missing_ok=True)
+            raise
+        return path
+
+    def _sync_folder(self) -> None:
+        """Make the renames themselves survive a power cut, where folders can be synced."""
+        if os.name != "posix":
+            return
+        descriptor = os.open(self.folder, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+
+    def _json(self, key: str) -> Path:
+        return self.folder / f"{key}.json"
+
+    def _npz(self, key: str) -> Path:
+        return self.folder / f"{key}.npz"
+
+
+def _npz_bytes(arrays: Mapping[str, np.ndarray]) -> bytes:
+    for name, array in arrays.items():
+        if np.asarray(array).dtype.hasobject:
+            raise DataError(f"array {name!r} holds Python objects; give numbers or fixed strings")
+    buffer = io.BytesIO()
+    np.savez_compressed(buffer, **arrays)  # type: ignore[arg-type]
+    return buffer.getvalue()
+
+
+def _reason(error: Exception) -> str:
+    return getattr(error, "strerror", None) or str(error)

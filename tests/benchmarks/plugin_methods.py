@@ -1,0 +1,204 @@
+"""Methods for the harness's tests: a well-behaved one, and one for each way to misbehave."""
+
+from __future__ import annotations
+
+import ctypes
+import hashlib
+import os
+import sys
+import time
+from typing import Any, Literal, Self
+
+import numpy as np
+
+from methods.base import Callback, DivergenceError, Generative, Method, Preset, register
+
+PRESETS = {
+    "stable": Preset(source="a test", params={"rate": 0.5}),
+    "other": Preset(source="a test", params={"rate": 0.25, "sizes": (3, 4)}),
+}
+
+
+class Cut(Method):
+    """Cuts the sorted first column into K equal parts."""
+
+    def __init__(
+        self,
+        n_clusters: int = 10,
+        *,
+        rate: float = 1.0,
+        steps: int = 3,
+        sizes: tuple[int, ...] = (1, 2),
+        mode: Literal["fast", "slow"] = "fast",
+        limit: float | None = None,
+        random_state: int = 0,
+        callback: Callback | None = None,
+    ) -> None:
+        self.n_clusters = n_clusters
+        self.rate = rate
+        self.steps = steps
+        self.sizes = sizes
+        self.mode = mode
+        self.limit = limit
+        self.random_state = random_state
+        self.callback = callback
+
+    def fit(self, X: np.ndarray, y: np.ndarray | None = None) -> Self:
+        self.saw_labels_ = y is not None
+        first = np.sort(X.reshape(len(X), -1)[:, 0])
+        self.edges_ = first[[len(X) * i // self.n_clusters for i in range(1, self.n_clusters)]]
+        self.history_ = [self._row(step, X) for step in range(1, self.steps + 1)]
+        for row in self.history_:
+            if self.callback is not None:
+                self.callback(row)
+        self.labels_ = self.predict(X)
+        self.n_iter_, self.converged_ = self.steps, True
+        return self
+
+    def _row(self, step: int, X: np.ndarray) -> dict[str, Any]:
+        return {
+            "iteration": step,
+            "m_seconds": 0.25,
+            "e_seconds": 0.5,
+            "data": hashlib.sha256(X.tobytes()).hexdigest(),
+            "random_state": self.random_state,
+            "saw_labels": self.saw_labels_,
+        }
+
+    def predict_proba(self, X: np.ndarray) -> np.ndarray:
+        part = np.searchsorted(self.edges_, X.reshape(len(X), -1)[:, 0], side="right")
+        return np.eye(self.n_clusters, dtype=np.float32)[part]
+
+
+@register("steady", presets=PRESETS)
+class Steady(Cut, Generative):
+    """Does everything right."""
+
+    def sample(
+        self, n: int, component: int | None = None, *, random_state: int = 0
+    ) -> tuple[np.ndarray, np.ndarray]:
+        component = component or 0
+        return np.full((n, 2), component, np.float32), np.full(n, component)
+
+
+@register("twin", presets=PRESETS)
+class Twin(Cut):
+    """Does everything right, too."""
+
+
+@register("portable", presets={"stable": Preset(source="a test")})
+class Portable(Cut):
+    """Takes what methods on torch take."""
+
+    def __init__(
+        self,
+        n_clusters: int = 10,
+        *,
+        device: str = "auto",
+        precision: Literal["fp32", "tf32", "bf16"] = "fp32",
+        compile: bool = False,
+        random_state: int = 0,
+        callback: Callback | None = None,
+    ) -> None:
+        super().__init__(n_clusters, random_state=random_state, callback=callback)
+        self.device = device
+        self.precision = precision
+        self.compile = compile
+
+    def _row(self, step: int, X: np.ndarray) -> dict[str, Any]:
+        return {"device": self.device, "precision": self.precision, "compile": self.compile}
+
+
+@register("raising", presets=PRESETS)
+class Raising(Cut):
+    def fit(self, X: np.ndarray, y: np.ndarray | None = None) -> Self:
+        raise RuntimeError("this method\nnever works")
+
+
+@register("diverging", presets=PRESETS)
+class Diverging(Cut):
+    def fit(self, X: np.ndarray, y: np.ndarray | None = None) -> Self:
+        super().fit(X)
+        raise DivergenceError("loss became nan in iteration 4")
+
+
+@register("hanging", presets=PRESETS)
+class Hanging(Cut):
+    def fit(self, X: np.ndarray, y: np.ndarray | None = None) -> Self:
+        marker = os.environ.get("HANGING_METHOD_PID_FILE")
+        if marker:
+            with open(marker, "w", encoding="utf-8") as file:
+                file.write(str(os.getpid()))
+        time.sleep(600)
+        return self
+
+
+@register("crashing", presets=PRESETS)
+class Crashing(Cut):
+    def fit(self, X: np.ndarray, y: np.ndarray | None = None) -> Self:
+        ctypes.string_at(0)
+        return self
+
+
+@register("killed", presets=PRESETS)
+class Killed(Cut):
+    def fit(self, X: np.ndarray, y: np.ndarray | None = None) -> Self:
+        os.kill(os.getpid(), 9)
+        return self
+
+
+@register("leaving", presets=PRESETS)
+class Leaving(Cut):
+    def fit(self, X: np.ndarray, y: np.ndarray | None = None) -> Self:
+        sys.exit(3)
+
+
+@register("wrong_shape", presets=PRESETS)
+class WrongShape(Cut):
+    def predict_proba(self, X: np.ndarray) -> np.ndarray:
+        return super().predict_proba(X)[:, :-1]
+
+
+@register("nan_proba", presets=PRESETS)
+class NanProba(Cut):
+    def predict_proba(self, X: np.ndarray) -> np.ndarray:
+        proba = super().predict_proba(X)
+        proba[0, 0] = np.nan
+        return proba
+
+
+@register("unnormalised", presets=PRESETS)
+class Unnormalised(Cut):
+    def predict_proba(self, X: np.ndarray) -> np.ndarray:
+        return 2 * super().predict_proba(X)
+
+
+@register("float_labels", presets=PRESETS)
+class FloatLabels(Cut):
+    def fit(self, X: np.ndarray, y: np.ndarray | None = None) -> Self:
+        super().fit(X)
+        self.labels_ = self.labels_.astype(np.float64)
+        return self
+
+
+@register("far_labels", presets=PRESETS)
+class FarLabels(Cut):
+    def fit(self, X: np.ndarray, y: np.ndarray | None = None) -> Self:
+        super().fit(X)
+        self.labels_ = self.labels_ + 1
+        return self
+
+
+@register("odd_history", presets=PRESETS)
+class OddHistory(Cut):
+    def fit(self, X: np.ndarray, y: np.ndarray | None = None) -> Self:
+        super().fit(X)
+        self.history_ = [{"iteration": 1, "model": object()}]
+        return self
+
+
+@register("chatty", presets=PRESETS)
+class Chatty(Cut):
+    def fit(self, X: np.ndarray, y: np.ndarray | None = None) -> Self:
+        print("this is no output of the harness")
+        return super().fit(X)

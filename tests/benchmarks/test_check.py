@@ -1,0 +1,98 @@
+"""The gate lets through what is as it was, and nothing else."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from benchmarks.check import main
+
+SUITE = """
+title = "gate"
+seeds = 1
+[[datasets]]
+name = "moons"
+words = { n_samples = 40 }
+[[datasets]]
+name = "artificial_characters"
+[[methods]]
+name = "steady"
+"""
+
+Gate = Callable[..., int]
+
+
+@pytest.fixture
+def gate(tmp_path: Path, plugin: Path) -> Gate:
+    """Call with further arguments: the status of the gate on moons, and on files not there."""
+    suite = tmp_path / "gate.toml"
+    suite.write_text(SUITE, encoding="utf-8")
+    fixed = {
+        "--suite": suite,
+        "--plugin": plugin,
+        "--baseline": tmp_path / "bands.toml",
+        "--data-dir": tmp_path / "data",
+        "--threads": 1,
+    }
+    flat = [str(part) for pair in fixed.items() for part in pair]
+    return lambda *arguments: main([*flat, *arguments])
+
+
+def test_the_gate_compares_with_what_was_written(
+    gate: Gate, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    bands = tmp_path / "bands.toml"
+    assert gate() == 1
+    assert "no baseline at" in capsys.readouterr().err
+    assert not bands.exists()
+
+    assert gate("--update-baseline") == 0
+    written = bands.read_text(encoding="utf-8")
+    assert written.count("[[rows]]") == 1
+    _, err = capsys.readouterr()
+    assert "skipped artificial_characters: " in err
+
+    assert gate() == 0
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert "1 rows measured, 0 skipped, 0 values off" in err
+
+
+def test_a_value_outside_its_band_trips_the_gate(
+    gate: Gate, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    absent = "[[rows]]\ndataset = 'artificial_characters'\nn_clusters = 10\nlabel = 'steady'\n"
+    absent += "bands.'train/nmi' = { low = 0.0, high = 1.0 }\n"
+    bands = tmp_path / "bands.toml"
+    bands.write_text(
+        absent + "[[rows]]\ndataset = 'moons(n_samples=40)'\nn_clusters = 2\n"
+        "label = 'steady[stable]'\nbands.'train/error_rate' = { low = 0.9, high = 1.0 }\n",
+        encoding="utf-8",
+    )
+    assert gate() == 1
+    out, err = capsys.readouterr()
+    said = out.splitlines()
+    assert said[0].startswith("moons(n_samples=40) · K=2 · steady[stable]: test/error_rate was")
+    assert any("train/error_rate has median 0." in line for line in said)
+    assert "1 skipped" in err
+
+    # What could not be measured here keeps its band.
+    assert gate("--update-baseline") == 0
+    assert "artificial_characters" in bands.read_text(encoding="utf-8")
+
+
+def test_a_failing_cell_trips_the_gate(
+    tmp_path: Path, plugin: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    suite = tmp_path / "gate.toml"
+    rows = SUITE.replace('[[datasets]]\nname = "artificial_characters"\n', "")
+    suite.write_text(rows + '[[methods]]\nname = "raising"\n', encoding="utf-8")
+    bands = tmp_path / "bands.toml"
+    arguments = ["--suite", suite, "--plugin", plugin, "--baseline", bands, "--threads", "1"]
+    assert main([*map(str, arguments), "--update-baseline"]) == 1
+    assert not bands.exists()
+    out, _ = capsys.readouterr()
+    assert "raising[stable] · seed 0: failed: RuntimeError: this method" in out
+    assert "Traceback" in out

@@ -1,0 +1,73 @@
+"""Every parameter of a row is known, typed and complete before anything runs."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from benchmarks.parameters import RESERVED, accepts, resolve
+from core import ConfigError
+
+DEFAULTS = {"rate": 1.0, "steps": 3, "sizes": (1, 2), "mode": "fast", "limit": None}
+
+
+def test_given_goes_over_preset_over_defaults() -> None:
+    preset, params = resolve("steady", None, {})
+    assert preset == "stable"
+    assert params == {**DEFAULTS, "rate": 0.5}
+    preset, params = resolve("steady", "other", {"rate": 0.75})
+    assert preset == "other"
+    assert params == {**DEFAULTS, "rate": 0.75, "sizes": (3, 4)}
+
+
+@pytest.mark.parametrize(
+    ("given", "held"),
+    [
+        ({"rate": 2}, {"rate": 2.0}),
+        ({"limit": 2}, {"limit": 2.0}),
+        ({"sizes": ()}, {"sizes": ()}),
+        ({"mode": "slow"}, {"mode": "slow"}),
+    ],
+)
+def test_one_setting_has_one_form(given: dict[str, Any], held: dict[str, Any]) -> None:
+    _, params = resolve("steady", None, given)
+    (name,) = held
+    assert params[name] == held[name]
+    assert type(params[name]) is type(held[name])
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ({"stpes": 3}, "unknown parameter of steady 'stpes'; did you mean 'steps'?"),
+        ({"steps": 0.5}, "parameter 'steps' of steady is 0.5; expected int"),
+        ({"steps": True}, "parameter 'steps' of steady is True; expected int"),
+        ({"rate": "high"}, "parameter 'rate' of steady is 'high'; expected float"),
+        ({"sizes": (1, "2")}, "expected tuple[int, ...]"),
+        ({"sizes": 3}, "expected tuple[int, ...]"),
+        (
+            {"mode": "slwo"},
+            "parameter 'mode' of steady 'slwo'; did you mean 'slow'?",
+        ),
+        ({"limit": "none"}, "expected float | None"),
+        ({"device": "cpu"}, "'device' of steady is set by the harness; remove it"),
+        ({"n_clusters": 3}, "give n_clusters to the row itself"),
+    ],
+)
+def test_what_the_constructor_excludes_is_refused(given: dict[str, Any], said: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        resolve("steady", None, given)
+    assert said in str(caught.value)
+
+
+def test_unknown_methods_and_presets_are_named() -> None:
+    with pytest.raises(ConfigError, match="unknown method 'steddy'; did you mean 'steady'"):
+        resolve("steddy", None, {})
+    with pytest.raises(ConfigError, match="unknown preset of steady 'othre'; did you mean"):
+        resolve("steady", "othre", {})
+
+
+def test_reserved_arguments_are_those_the_constructor_takes() -> None:
+    assert accepts("steady") == {"n_clusters", "random_state", "callback"}
+    assert accepts("gan_em") == set(RESERVED)

@@ -1,0 +1,87 @@
+"""What is seen while cells run."""
+
+from __future__ import annotations
+
+import dataclasses
+import io
+from collections.abc import Callable
+
+import pytest
+
+from benchmarks.job import Outcome
+from benchmarks.plan import Cell, DatasetSpec
+from benchmarks.progress import Bars, Lines
+
+CELL = Cell(
+    dataset=DatasetSpec(name="mnist", words={}),
+    n_clusters=10,
+    method="gan_em",
+    preset="official",
+    label="gan_em[official]",
+    params={"max_iter": 4},
+    seed=3,
+    profile="quick",
+)
+
+
+def finished(cell: Cell = CELL, **changes: object) -> Outcome:
+    outcome = Outcome(cell=cell, status="ok", error_rate=0.0456, seconds=41.2)
+    return dataclasses.replace(outcome, **changes)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("outcome", "line"),
+    [
+        (finished(), "[ 1/60] mnist · gan_em[official] · seed 3 · ok · error 0.046 · 41 s"),
+        (
+            finished(seconds=0.44, error_rate=None),
+            "[ 1/60] mnist · gan_em[official] · seed 3 · ok · error - · 0.4 s",
+        ),
+        (
+            finished(status="timeout", message="Timeout: stopped after 9 s", seconds=9.04),
+            "[ 1/60] mnist · gan_em[official] · seed 3 · timeout · Timeout: stopped after 9 s "
+            "· 9.0 s",
+        ),
+    ],
+)
+def test_a_cell_is_one_line(outcome: Outcome, line: str) -> None:
+    stream = io.StringIO()
+    with Lines([CELL] * 60, stream) as shown:
+        shown.finished(outcome)
+    assert stream.getvalue() == line + "\n"
+
+
+def test_k_is_said_where_it_tells_cells_apart() -> None:
+    other = dataclasses.replace(CELL, n_clusters=20)
+    stream = io.StringIO()
+    with Lines([CELL, other], stream) as shown:
+        shown.finished(finished())
+        shown.finished(finished(other))
+    first, second = stream.getvalue().splitlines()
+    assert first.startswith("[1/2] mnist K=10 · gan_em")
+    assert second.startswith("[2/2] mnist K=20 · gan_em")
+
+
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+def test_bars_show_the_suite_and_the_running_fit() -> None:
+    stream = Terminal()
+    with Bars([CELL, dataclasses.replace(CELL, seed=4)], stream) as shown:
+        shown.row({"iteration": 1, "churn": 0.25, "shares": [1]})
+        shown.finished(finished())
+    text = stream.getvalue()
+    assert "mnist · gan_em[official] · seed 3" in text
+    assert "/4" in text  # of max_iter
+    assert "[1/2] mnist · gan_em[official] · seed 3 · ok · error 0.046 · 41 s\n" in text
+    assert "/2 [" in text
+
+
+@pytest.mark.parametrize("make", [Lines, Bars])
+def test_no_fit_need_tell_of_itself(make: Callable[..., Lines]) -> None:
+    stream = io.StringIO()
+    with make([CELL], stream) as shown:
+        shown.finished(finished())
+    assert "[1/1] mnist" in stream.getvalue()

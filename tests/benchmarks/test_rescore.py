@@ -1,0 +1,94 @@
+"""New metrics from stored predictions, without training."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from benchmarks.rescore import main
+from results.record import (
+    DatasetUsed,
+    Failure,
+    MethodUsed,
+    Provenance,
+    Record,
+    Scores,
+)
+from results.store import Store
+
+ARRAYS = {
+    "y_train": np.array([0, 0, 1, 1]),
+    "labels_train": np.array([1, 1, 1, 0]),
+    "y_test": np.array([0, 1]),
+    "labels_test": np.array([1, 0]),
+}
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Store:
+    """Two records whose scores are out of date, and a failed one."""
+    store = Store(tmp_path / "trial")
+    record = Record(
+        key="a" * 64,
+        suite="trial",
+        profile="quick",
+        label="steady",
+        dataset=DatasetUsed(name="moons"),
+        n_clusters=2,
+        method=MethodUsed(name="steady", preset="stable"),
+        seed=0,
+        status="ok",
+        metrics=Scores(train={"old": 0.5}, generation={"fid": 3.0}),
+        provenance=Provenance(code="c", metrics_version="0", git_sha="of the training"),
+        history=({"iteration": 1},),
+    )
+    failure = Failure(type="ValueError", message="no")
+    store.write(record, ARRAYS)
+    store.write(dataclasses.replace(record, key="b" * 64), ARRAYS)
+    store.write(
+        dataclasses.replace(record, key="c" * 64, status="failed", error=failure, metrics=Scores())
+    )
+    return store
+
+
+def test_old_scores_are_replaced_and_new_ones_left(
+    store: Store, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    arguments = ["--suite", "trial", "--out", str(tmp_path)]
+    assert main(arguments) == 0
+    assert "2 changed, 0 same, 1 without result, 0 damaged" in capsys.readouterr().err
+    record = store.read("a" * 64)
+    assert record.metrics.train["error_rate"] == pytest.approx(0.25)
+    assert record.metrics.test["error_rate"] == 0.0
+    assert "old" not in record.metrics.train
+    assert record.metrics.generation == {"fid": 3.0}
+    assert record.provenance.metrics_version != "0"
+    assert record.provenance.git_sha == "of the training"
+    assert record.history == ({"iteration": 1},)
+    assert {name: array.tolist() for name, array in store.arrays("a" * 64).items()} == {
+        name: array.tolist() for name, array in ARRAYS.items()
+    }
+    times = {path: path.stat().st_mtime_ns for path in store.folder.iterdir()}
+    assert main(arguments) == 0
+    assert "0 changed, 2 same, 1 without result, 0 damaged" in capsys.readouterr().err
+    assert {path: path.stat().st_mtime_ns for path in store.folder.iterdir()} == times
+
+
+def test_damage_is_named_and_the_rest_is_done(
+    store: Store, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (store.folder / f"{'a' * 64}.npz").write_bytes(b"damaged")
+    assert main(["--suite", "trial", "--out", str(tmp_path)]) == 1
+    err = capsys.readouterr().err
+    assert "1 changed, 0 same, 1 without result, 1 damaged" in err
+    assert f"{'a' * 64}.npz" in err
+
+
+def test_a_suite_without_records_is_an_error(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["--suite", "nowhere", "--out", str(tmp_path)]) == 1
+    assert "nowhere" in capsys.readouterr().err

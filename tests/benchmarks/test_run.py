@@ -1,0 +1,171 @@
+"""The command: its exit statuses, what it prints where, and what it does not import."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from benchmarks.run import main
+from results.store import Store
+
+SUITE = """
+title = "trial"
+seeds = 2
+[[datasets]]
+name = "moons"
+words = { n_samples = 40 }
+[[methods]]
+name = "steady"
+[[methods]]
+name = "raising"
+"""
+
+Run = Callable[..., int]
+
+
+@pytest.fixture
+def run(tmp_path: Path, plugin: Path) -> Run:
+    """Call with further arguments: runs the trial suite, gives the exit status."""
+    suite = tmp_path / "trial.toml"
+    suite.write_text(SUITE, encoding="utf-8")
+    fixed = ["--suite", str(suite), "--plugin", str(plugin), "--out", str(tmp_path / "runs")]
+    return lambda *arguments: main([*fixed, "--threads", "1", *arguments])
+
+
+def test_a_run_is_resumed_and_failures_are_retried_on_demand(
+    run: Run, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run() == 1
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert "[1/4] moons · steady[stable] · seed 0 · ok · error 0." in err
+    assert "[2/4] moons · raising[stable] · seed 0 · failed · RuntimeError: this method · " in err
+    assert "2 ok, 2 failed; 0 finished before" in err
+    store = Store(tmp_path / "runs" / "trial")
+    times = {path: path.stat().st_mtime_ns for path in store.folder.iterdir()}
+    assert len(store.keys()) == 4
+
+    assert run("--methods", "steady") == 0
+    assert "nothing to do; 2 finished before" in capsys.readouterr().err
+    assert run() == 1  # two cells are known to fail
+    assert "2 failed before: --retry-failed runs them again" in capsys.readouterr().err
+    assert {path: path.stat().st_mtime_ns for path in store.folder.iterdir()} == times
+
+    assert run("--retry-failed") == 1
+    assert "2 failed; 2 finished before" in capsys.readouterr().err
+    assert run("--force", "--methods", "steady", "--seeds", "1") == 0
+    assert "[1/1] moons · steady[stable] · seed 1 · ok" in capsys.readouterr().err
+    changed = {path for path, time in times.items() if path.stat().st_mtime_ns != time}
+    assert len(changed) == 2 + 2  # two records of failures, one record with its arrays
+
+
+def test_a_dry_run_prints_the_cells_and_runs_none(
+    run: Run, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run("--methods", "steady", "--seeds", "0") == 0
+    capsys.readouterr()
+    assert run("--dry-run") == 0
+    lines = [line.split(maxsplit=1)[1] for line in capsys.readouterr().out.splitlines()]
+    assert lines == [
+        "cached ok        moons · steady[stable] · seed 0",
+        "pending          moons · raising[stable] · seed 0",
+        "pending          moons · steady[stable] · seed 1",
+        "pending          moons · raising[stable] · seed 1",
+    ]
+    assert len(Store(tmp_path / "runs" / "trial").keys()) == 1
+
+
+def test_dry_runs_of_all_parts_print_every_cell_once(
+    run: Run, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run("--dry-run")
+    whole = capsys.readouterr().out.splitlines()
+    for i in (1, 2, 3):
+        run("--dry-run", "--cells", f"{i}/3")
+    assert sorted(capsys.readouterr().out.splitlines()) == sorted(whole)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("--methods", "steddy"), "unknown row 'steddy'"),
+        (("--datasets", "mooons"), "unknown data set 'mooons'; did you mean 'moons'?"),
+        (
+            ("--set", "steady.stepps=1"),
+            "parameter of steady 'stepps'; did you mean 'steps'?",
+        ),
+        (("--device", "cuda:99"), "device 'cuda:99' cannot be used here"),
+        (("--plugin", "nowhere.py"), "is not a file"),
+    ],
+)
+def test_a_users_mistake_is_one_line_and_status_1(
+    run: Run, tmp_path: Path, capsys: pytest.CaptureFixture[str], arguments: list[str], said: str
+) -> None:
+    assert run(*arguments) == 1
+    out, err = capsys.readouterr()
+    assert said in err
+    assert err.startswith("error: ")
+    assert err.count("\n") == 1
+    assert out == ""
+    assert not (tmp_path / "runs").exists()
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("--seeds", "a"),
+        ("--cells", "4/3"),
+        ("--set", "steps"),
+        ("--profile", "quik"),
+        ("--jobs", "0"),
+        ("--timeout", "-1"),
+        ("--timeout", "nan"),
+        ("--backend", "slurm"),
+        ("--sweet",),
+    ],
+)
+def test_a_wrong_command_line_is_status_2(run: Run, arguments: list[str]) -> None:
+    with pytest.raises(SystemExit) as caught:
+        run(*arguments)
+    assert caught.value.code == 2
+
+
+def test_neither_suite_nor_list_is_status_2(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as caught:
+        main([])
+    assert caught.value.code == 2
+    assert "--suite" in capsys.readouterr().err
+
+
+def test_a_list_is_data(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--list", "--format", "json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert set(found) == {"suites", "methods", "datasets", "metrics"}
+    names = {kind: [item["name"] for item in items] for kind, items in found.items()}
+    assert {"digits_raw", "mnist_raw", "mnist_k", "tiny"} <= set(names["suites"])
+    assert {"kmeans", "gmm", "gan_em", "steady"} <= set(names["methods"])  # a plugin's too
+    assert {"digits", "mnist", "moons", "blobs", "iris"} <= set(names["datasets"])
+    assert {"error_rate", "ari", "nmi", "purity"} <= set(names["metrics"])
+    presets = {item["name"]: item.get("presets") for item in found["methods"]}
+    assert presets["gmm"] == ["full", "pca_full"]
+
+    assert main(["--list", "metrics"]) == 0
+    table = capsys.readouterr().out.splitlines()
+    assert table[0] == "metrics"
+    assert table[1].split()[:2] == ["name", "direction"]
+
+
+def test_listing_imports_nothing_heavy() -> None:
+    script = (
+        "import sys; from benchmarks.run import main; status = main(['--list']); "
+        "heavy = {'torch', 'sklearn', 'scipy', 'pandas', 'joblib', 'pooch'} & set(sys.modules); "
+        "sys.exit(f'imported: {heavy}' if heavy else status)"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert "gan_em" in done.stdout

@@ -1,0 +1,95 @@
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import metrics
+from core import ConfigError
+from metrics.base import registry
+
+PLUGIN = """
+from metrics.base import register
+
+@register("largest_share", direction="none", bounds=(0.0, 1.0), source="a test")
+def largest_share(table):
+    return table.clusters.max() / table.total
+
+@register("sharpness", direction="higher", bounds=(0.0, None), source="a test", kind="generation")
+def sharpness(samples):
+    raise AssertionError("clustering scores must not compute this")
+"""
+
+
+@pytest.fixture
+def _own_registry(monkeypatch):
+    monkeypatch.setattr(registry, "_registered", dict(registry._registered))
+
+
+def test_every_metric_says_what_it_is():
+    for name in metrics.names():
+        metric = metrics.info(name)
+        low, high = metric.bounds
+        assert metric.name == name
+        assert metric.source
+        assert low is None or high is None or low < high
+
+
+def test_directions():
+    directions = {name: metrics.info(name).direction for name in metrics.names("clustering")}
+    assert directions == {
+        "error_rate": "lower",
+        "error_rate_majority": "lower",
+        "error_rate_class_mode": "lower",
+        "purity": "higher",
+        "ari": "higher",
+        "rand_index": "higher",
+        "nmi": "higher",
+        "nmi_arithmetic": "higher",
+        "active_clusters": "none",
+        "min_cluster_share": "none",
+    }
+
+
+def test_an_unknown_metric_is_named_with_its_nearest():
+    with pytest.raises(ConfigError, match=r"unknown metric 'puritiy'; did you mean 'purity'\?"):
+        metrics.info("puritiy")
+
+
+@pytest.mark.usefixtures("_own_registry")
+def test_a_plugin_joins_the_scores_and_keeps_its_kind(tmp_path):
+    path = tmp_path / "extra.py"
+    path.write_text(PLUGIN)
+    registry.load_plugin(path)
+    scores = metrics.score_clustering(np.array([0, 0, 1]), np.array([0, 0, 1]), n_clusters=2)
+    assert scores["largest_share"] == pytest.approx(2 / 3)
+    assert metrics.info("sharpness").kind == "generation"
+    assert "sharpness" not in scores
+    assert "sharpness" in metrics.names("generation")
+
+
+@pytest.mark.usefixtures("_own_registry")
+@pytest.mark.parametrize(
+    ("attributes", "says"),
+    [
+        ({"direction": "lower"}, "registered with direction; expected direction, bounds, source"),
+        ({"direction": "down", "bounds": (0, 1), "source": "x"}, "has direction 'down'"),
+    ],
+)
+def test_an_incomplete_metric_is_refused(attributes, says):
+    registry.register("half_made", **attributes)(lambda table: 0.0)
+    with pytest.raises(ConfigError, match=says):
+        metrics.info("half_made")
+
+
+def test_listing_imports_nothing_heavy():
+    code = (
+        "import sys, metrics; metrics.names('clustering'); "
+        "print({'scipy', 'sklearn', 'pandas', 'torch', 'numpy'} & set(sys.modules))"
+    )
+    root = Path(metrics.__file__).parents[1]
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=root
+    )
+    assert done.stdout.strip() == "set()"
