@@ -31,7 +31,7 @@ __all__ = [
 
 METRICS = ("error_rate", "nmi")
 LEAST_TOLERANCE = 0.05
-RANGES = 1.5
+MADS = 3
 
 
 @dataclass(frozen=True, kw_only=True, order=True)
@@ -80,11 +80,11 @@ def values_of(ended: Iterable[tuple[Cell, Record]]) -> Values:
 
 
 def bands_of(values: Values) -> Bands:
-    """Around each median over the seeds: plus and minus ``max(0.05, 1.5 * range)``.
+    """Around each median over the seeds: plus and minus ``max(0.05, 3 * MAD)``.
 
-    A band is cut to what the metric can be. With three seeds the range is the steadier measure of
-    spread, and one and a half of it is about three standard errors of the difference between two
-    such medians.
+    MAD is the median absolute deviation of the seeds from their median. Like the median it does
+    not mind one seed whose data are harder than the others': they are so on every machine, which
+    is no reason for a wider band. A band is cut to what the metric can be.
     """
     return {
         row: {name: _band(name, seeds) for name, seeds in held.items()}
@@ -145,7 +145,8 @@ def text(bands: Bands, heading: str) -> str:
 
 def _band(name: str, seeds: list[float]) -> Band:
     median = statistics.median(seeds)
-    reach = max(LEAST_TOLERANCE, RANGES * (max(seeds) - min(seeds)))
+    spread = statistics.median(abs(value - median) for value in seeds)
+    reach = max(LEAST_TOLERANCE, MADS * spread)
     low, high = info(name.partition("/")[2]).bounds
     return Band(
         low=max(median - reach, -math.inf if low is None else low),

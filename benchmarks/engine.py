@@ -131,7 +131,7 @@ def _supervise_in_worker(job: Job) -> Outcome:
     if threading.current_thread() is threading.main_thread():
         signal.signal(signal.SIGINT, signal.SIG_IGN)  # the command ends its workers itself
         _leave_with_parent()
-    # Daemons, as dask's workers are, may not have children; a cell ends itself with its supervisor.
+    # Daemons, as dask's workers are, may have no children; cells end themselves with their worker.
     multiprocessing.current_process().daemon = False
     return supervise(job)
 
@@ -180,8 +180,8 @@ def _modules(cells: Iterable[Cell]) -> tuple[str, ...]:
     import datasets
     import methods
 
-    kinds = {type_.value.__module__ for type_ in (methods.registry.get(c.method) for c in cells)}
-    loaders = {datasets.registry.get(c.dataset.name).value.__module__ for c in cells}
+    kinds = {methods.registry.get(cell.method).value.__module__ for cell in cells}
+    loaders = {datasets.registry.get(cell.dataset.name).value.__module__ for cell in cells}
     return tuple(sorted(m for m in kinds | loaders if m.startswith(("methods.", "datasets."))))
 
 

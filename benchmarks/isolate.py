@@ -42,7 +42,7 @@ __all__ = ["supervise"]
 THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 PRELOAD = "benchmarks.preload"
 PATIENCE = 5.0
-"""Seconds a process gets to end by itself, before it is killed."""
+"""Seconds a process gets to end by itself before more is done about it."""
 
 OnRow = Callable[[Mapping[str, Any]], None]
 
@@ -69,6 +69,7 @@ def supervise(job: Job, on_row: OnRow | None = None) -> Outcome:
             raise ended
         if isinstance(ended, Outcome):
             return dataclasses.replace(ended, seconds=time.perf_counter() - started)
+        # It could not write its record itself.
         status, failure = ended
         if trace.is_file():
             text = trace.read_text(encoding="utf-8", errors="replace")
@@ -104,7 +105,7 @@ def _watch(
             return "failed", _crash(child)
         try:
             said = receiver.recv()
-        except EOFError:
+        except (EOFError, OSError):  # it ended before a word, or within one
             return "failed", _crash(child)
         if isinstance(said, Outcome | UserError):
             child.join(PATIENCE)
@@ -117,7 +118,8 @@ def _crash(child: BaseProcess) -> Failure:
     child.join(PATIENCE)
     code = child.exitcode
     if code is not None and code < 0:
-        name = signal.Signals(-code).name
+        known = {number.value: number.name for number in signal.Signals}
+        name = known.get(-code, f"signal {-code}")
         cause = " (often by the system, for lack of memory)" if name == "SIGKILL" else ""
         return Failure(type=name, message=f"the cell's process was killed by {name}{cause}")
     message = f"the cell's process ended with exit status {code} and without a record"
@@ -148,27 +150,28 @@ def _child(job: Job, at: Host, sender: Connection, trace: Path) -> None:
     threading.Thread(target=_die_with_parent, daemon=True).start()
     with trace.open("w") as file:
         _trace_into(file.fileno())
-        for plugin in job.setting.plugins:
-            import methods
-
-            methods.registry.load_plugin(plugin)
-        from benchmarks.execute import execute
-
-        _limit_threads(job.threads)
-        record, arrays = execute(job, at, _row_sender(sender) if job.setting.watch else None)
-        sender.send(_stored(job, at, record, arrays))
+        sender.send(_executed(job, at, _row_sender(sender) if job.setting.watch else None))
         sender.close()
         sys.stderr.flush()
         # Nothing is left to do but tearing down, which a method's own threads could hold up.
         os._exit(0)
 
 
-def _stored(job: Job, at: Host, record: Record, arrays: Mapping[str, Any]) -> Outcome | UserError:
+def _executed(job: Job, at: Host, on_row: OnRow | None) -> Outcome | UserError:
+    """How the cell ended; the error where it is none of the cell's, and stops the run."""
+    import methods
+
     store = Store(job.setting.folder)
     try:
+        for plugin in job.setting.plugins:
+            methods.registry.load_plugin(plugin)
+        from benchmarks.execute import execute
+
+        _limit_threads(job.threads)
+        record, arrays = execute(job, at, on_row)
         try:
             store.write(record, arrays)
-        except DataError as error:  # the method's history or parameters are not what JSON can hold
+        except DataError as error:  # the method's history or arrays are not what files can hold
             failure = Failure(type=type(error).__name__, message=str(error))
             record = store.write(job.record(at, "failed", failure))
     except UserError as error:

@@ -13,12 +13,12 @@ from typing import TYPE_CHECKING, Any
 from benchmarks.listing import KINDS
 from benchmarks.suite import PROFILES
 from core import ConfigError, UserError
+from results import RUNS
 
 if TYPE_CHECKING:
     from benchmarks.job import Setting
 
 __all__ = [
-    "RUNS",
     "add_common",
     "guarded",
     "load_plugins",
@@ -26,9 +26,6 @@ __all__ = [
     "run_parser",
     "setting_from",
 ]
-
-RUNS = Path("results/runs")
-"""Where records go: one folder a suite, seen from the root of a checkout."""
 
 INTERRUPTED = 130
 
@@ -116,7 +113,7 @@ def add_common(made: argparse.ArgumentParser, *, suite_required: bool) -> None:
     """The options that say what is run on, and how."""
     add = made.add_argument
     add("--suite", required=suite_required, help="a name, or the path of a .toml file")
-    add("--jobs", type=_count, default=1, metavar="N", help="cells at the same time")
+    add("--jobs", type=_count, default=1, metavar="N", help="cells at a time; not with dask")
     add("--threads", type=_count, metavar="N", help="of a cell; default: all cores, 1 with --jobs")
     add("--device", default="auto", help="auto, cpu, cuda, cuda:1 (default: auto)")
     add("--precision", choices=("fp32", "tf32", "bf16"), help="of the nets")

@@ -12,8 +12,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from benchmarks.options import RUNS, guarded
+from benchmarks.options import guarded
 from core import DataError
+from results import RUNS
 
 if TYPE_CHECKING:
     from results.record import Record

@@ -43,6 +43,8 @@ AS_PRINTED = {
     "conditional_entropy": 0.0,
 }
 
+GAN_LEAST_SIDE = 16  # on 8x8 images a convolutional D wins outright and G learns nothing
+
 PRESETS = {
     "paper": Preset(
         source="Zhao et al., GAN-EM: GAN based EM learning framework: Eqs. 1, 2, 5, appendix B",
@@ -128,8 +130,9 @@ class GanEm(NeuralMethod, Generative, Reducer, SemiSupervised):
             ``fake_units="own"``): 1/K, or the mean responsibility.
         prior_floor: least phi_i, in units of 1/K; without one the rich get richer.
         component_sampling: of a uniform prior: equal counts in every batch, or at random.
-        network: the papers' convolutional nets, or fully connected ones; ``auto``: by shape.
-        e_network: the same for E alone; None: as ``network``.
+        network: G and D are the papers' convolutional nets, or fully connected; ``auto``:
+            convolutional for square images of side 16 to 64.
+        e_network: the same for E; ``auto``: from side 8.
         width: factor on the filters of the convolutional nets.
         hidden: layer sizes of the fully connected nets.
         generator_hidden: layers between the input and the feature maps of a convolutional G.
@@ -186,7 +189,7 @@ class GanEm(NeuralMethod, Generative, Reducer, SemiSupervised):
         prior_floor: float = 0.5,
         component_sampling: Literal["balanced", "random"] = "balanced",
         network: Kind = "auto",
-        e_network: Kind | None = None,
+        e_network: Kind = "auto",
         width: float = 1.0,
         hidden: tuple[int, ...] = (256, 256),
         generator_hidden: tuple[int, ...] = (),
@@ -238,7 +241,7 @@ class GanEm(NeuralMethod, Generative, Reducer, SemiSupervised):
         self.prior_floor = prior_floor
         self.component_sampling = component_sampling
         self.network: Kind = network
-        self.e_network: Kind | None = e_network
+        self.e_network: Kind = e_network
         self.width = width
         self.hidden = hidden
         self.generator_hidden = generator_hidden
@@ -378,8 +381,10 @@ class GanEm(NeuralMethod, Generative, Reducer, SemiSupervised):
     def _net(self, name: Literal["G", "D", "E"], start: int = 0) -> nn.Module:
         """A net with the first weights that it has in the given start of the pretraining."""
         shape, K = tuple(self.shape_), self.n_clusters
-        wanted = self.e_network if name == "E" and self.e_network else self.network
-        kind = resolve_kind(wanted, shape)
+        if name == "E":
+            kind = resolve_kind(self.e_network, shape)
+        else:
+            kind = resolve_kind(self.network, shape, least_side=GAN_LEAST_SIDE)
         with torch.device("meta"):
             if name == "G":
                 net = generator(

@@ -19,15 +19,18 @@ __all__ = ["Activation", "Kind", "encoder", "generator", "initialise", "resolve_
 Kind = Literal["auto", "conv", "mlp"]
 Activation = Literal["leaky_relu", "relu"]
 
-LARGE = (
-    64  # from this side on, GAN-EM's Table 6 doubles the filters and ends its encoders otherwise
-)
+# From this side on, filters and encoder ends are those of GAN-EM's Table 6.
+LARGE = 64
+LAST_STD = 0.01
 
 
-def resolve_kind(kind: Kind, shape: Sequence[int]) -> Literal["conv", "mlp"]:
+def resolve_kind(
+    kind: Kind, shape: Sequence[int], *, least_side: int = 8
+) -> Literal["conv", "mlp"]:
     """``auto``: convolutional for square images whose side is a multiple of 4 in 8..64, else not.
 
-    Raises ``ValueError`` where ``conv`` is asked for data that are no such images.
+    ``least_side`` is where ``auto`` begins. Raises ``ValueError`` where ``conv`` is asked for data
+    that are no such images.
     """
     fits = len(shape) == 3 and shape[1] == shape[2] and shape[1] in range(8, LARGE + 1, 4)
     if kind == "conv" and not fits:
@@ -36,7 +39,7 @@ def resolve_kind(kind: Kind, shape: Sequence[int]) -> Literal["conv", "mlp"]:
             f"(C, H, H) with H a multiple of 4 from 8 to {LARGE}: use network='mlp'"
         )
     if kind == "auto":
-        return "conv" if fits else "mlp"
+        return "conv" if fits and shape[1] >= least_side else "mlp"
     return kind
 
 
@@ -133,9 +136,9 @@ def initialise(
 ) -> nn.Module:
     """Give a net laid out on the meta device its memory and its first weights.
 
-    Weights are N(0, std^2) (DCGAN and the GAN-EM code: .02), or He's N(0, 2 / fan-in) for
-    ``std=None``; biases 0; batch norm 1 and 0. Drawn on the CPU from ``stream``, so that a seed
-    means the same weights on every device.
+    Weights are N(0, std^2) (DCGAN and the GAN-EM code: .02), or for ``std=None`` He's
+    N(0, 2 / fan-in) and N(0, .01^2) in the last layer; biases 0; batch norm 1 and 0. Drawn on the
+    CPU from ``stream``, so that a seed means the same weights on every device.
     """
     net = net.to_empty(device="cpu")
     layers = [part for part in net.modules() if isinstance(part, _WEIGHTED)]
@@ -145,7 +148,11 @@ def initialise(
             nn.init.ones_(norm.weight)
             nn.init.zeros_(norm.bias)
     for layer in layers:
-        spread = math.sqrt(2 / _fan_in(layer)) if std is None else std
+        if std is not None:
+            spread = std
+        else:
+            # A small last layer starts from indifference, not from a random partition (IMSAT).
+            spread = LAST_STD if layer is layers[-1] else math.sqrt(2 / _fan_in(layer))
         nn.init.normal_(layer.weight, 0.0, spread, generator=stream)
         assert layer.bias is not None
         nn.init.zeros_(layer.bias)

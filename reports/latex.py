@@ -111,7 +111,8 @@ def breakable(text: str) -> str:
 def named(name: str, box: str = r"\parbox[t]{0.3\linewidth}{\raggedright ") -> str:
     r"""A name as a cell of a table; a long one in that box, over several lines."""
     if len(name) <= LONG_NAME:
-        return escape(name)
+        # A row that began with a bracket or a star would give it to the \\ or rule before it.
+        return ("{}" if name.startswith(("[", "*")) else "") + escape(name)
     return rf"{box}{breakable(name)}\strut}}"
 
 

@@ -28,6 +28,7 @@ BASELINES = ("kmeans", "gmm")
 """Methods whose rows come first, in this order."""
 
 MESSAGE_LENGTH = 160
+RERUN = "run these cells again with --force"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -152,6 +153,13 @@ class Block:
         return {label for label, mean in means.items() if number(mean, metric) == best}
 
 
+@dataclass(frozen=True, kw_only=True)
+class _Conflict:
+    what: str
+    """A sentence without its full stop."""
+    remedy: str
+
+
 def summarise(
     records: Iterable[Record], *, profile: str | None = None, mixed: bool = False
 ) -> list[Block]:
@@ -193,7 +201,7 @@ def _block(records: list[Record], mixed: bool) -> Block:
         more = f" ({len(conflicts) - 1} more like this)" if len(conflicts) > 1 else ""
         raise UserError(
             f"{first.dataset.title}, K = {first.n_clusters}, profile {first.profile}: "
-            f"{conflicts[0]}{more}; run again with --force, or report them together with --mixed"
+            f"{conflicts[0].what}{more}; {conflicts[0].remedy}, or show all together with --mixed"
         )
     return Block(
         suite=first.suite,
@@ -203,7 +211,7 @@ def _block(records: list[Record], mixed: bool) -> Block:
         n_test=first.dataset.n_test,
         n_clusters=first.n_clusters,
         rows=tuple(sorted(_rows(records), key=_place)),
-        mixed=tuple(conflicts),
+        mixed=tuple(conflict.what for conflict in conflicts),
     )
 
 
@@ -222,7 +230,7 @@ def _rows(records: list[Record]) -> Iterator[Row]:
         differing = _differing([_settings(group[0]) for group in groups.values()])
         for group in groups.values():
             settings = _settings(group[0])
-            said = ", ".join(f"{name}={settings.get(name)}" for name in differing)
+            said = ", ".join(f"{name}={settings.get(name, 'unset')}" for name in differing)
             yield Row(label=f"{label} ({said})" if said else label, records=tuple(group))
 
 
@@ -233,16 +241,18 @@ def _settings(record: Record) -> dict[str, Any]:
 
 def _differing(settings: Sequence[dict[str, Any]]) -> list[str]:
     names = sorted({name for each in settings for name in each})
-    return [name for name in names if any(s.get(name) != settings[0].get(name) for s in settings)]
+    absent = object()  # None is a value
+    return [name for name in names if len({repr(s.get(name, absent)) for s in settings}) > 1]
 
 
-def _conflicts(records: list[Record]) -> Iterator[str]:
+def _conflicts(records: list[Record]) -> Iterator[_Conflict]:
     """What should not be compared: versions of code under one label, of metrics, of the data."""
     for label in sorted({record.label for record in records}):
         codes = [(r.provenance.code[:12], r) for r in records if r.label == label]
-        yield from _versions(f"{label} mixes code versions", codes)
+        yield from _versions(f"{label} mixes code versions", codes, RERUN)
     scored = [(r.provenance.metrics_version, r) for r in records if r.status == "ok"]
-    yield from _versions("the table mixes metrics versions", scored)
+    rescore = f"score all again with python -m benchmarks.rescore --suite {records[0].suite}"
+    yield from _versions("the table mixes metrics versions", scored, rescore)
     for seed in sorted({record.seed for record in records}):
         # Generated data differ between seeds by design, and between methods never.
         drawn = {
@@ -251,17 +261,18 @@ def _conflicts(records: list[Record]) -> Iterator[str]:
             if r.seed == seed
         }
         if len(drawn) > 1:
-            yield f"seed {seed} was run on {len(drawn)} versions of the data"
+            what = f"seed {seed} was run on {len(drawn)} versions of the data"
+            yield _Conflict(what=what, remedy=RERUN)
             return
 
 
-def _versions(what: str, found: list[tuple[str, Record]]) -> Iterator[str]:
+def _versions(what: str, found: list[tuple[str, Record]], remedy: str) -> Iterator[_Conflict]:
     seeds: dict[str, set[int]] = {}
     for version, record in found:
         seeds.setdefault(version, set()).add(record.seed)
     if len(seeds) > 1:
         listed = "; ".join(f"{v} ({named_seeds(s)})" for v, s in sorted(seeds.items()))
-        yield f"{what}: {listed}"
+        yield _Conflict(what=f"{what}: {listed}", remedy=remedy)
 
 
 def _statistic(values: Sequence[float | None]) -> Statistic | None:

@@ -114,9 +114,10 @@ class Store:
     def write(self, record: Record, arrays: Mapping[str, np.ndarray] | None = None) -> Record:
         """Put ``record`` and its ``arrays`` into the folder, over what was there for its key.
 
-        Returns the record as written, with ``artifacts`` filled in. Raises
-        :class:`core.DataError` for arrays of Python objects and :class:`core.UserError` naming the
-        folder where it cannot be written to; what was there for the key is then as it was.
+        Arrays that are there already are left alone: scoring again never puts a result at risk.
+        Returns the record as written, with ``artifacts`` filled in. Raises :class:`core.DataError`
+        for arrays of Python objects and :class:`core.UserError` naming a folder that cannot be
+        written to; a full disk is noticed before anything that was there is touched.
         """
         path, beside = self._json(record.key), self._npz(record.key)
         content = _npz_bytes(arrays) if arrays else None
@@ -126,17 +127,17 @@ class Store:
         staged: list[Path] = []
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
-            if content:
+            before = beside.read_bytes() if beside.is_file() else None
+            if content and content != before:
                 staged.append(self._stage(record.key, content))
             staged.append(self._stage(record.key, text))
-            if beside.exists():
+            if before is not None and content != before:
                 # Between here and the last rename the cell counts as not run: the old record would
                 # name arrays that are no longer there.
                 path.unlink(missing_ok=True)
-            if content:
+                beside.unlink()
+            if len(staged) == 2:
                 os.replace(staged[0], beside)
-            else:
-                beside.unlink(missing_ok=True)
             os.replace(staged[-1], path)
             self._sync_folder()
         except OSError as error:

@@ -1,1 +1,417 @@
-X = 1
+"""The contract of every method, as checks that take a factory of unfitted methods.
+
+``test_contract.py`` runs every check on every registered method and preset. A third-party method
+joins through its entry point, or by its file's path in ``$DEEP_EM_BENCH_PLUGIN``.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import random
+import sys
+import warnings
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from safetensors.numpy import load_file, save_file
+from sklearn.base import clone
+from sklearn.exceptions import ConvergenceWarning
+
+import methods
+from core import DataError, UserError
+from methods import Generative, Method, Reducer, SemiSupervised
+
+Factory = Callable[..., Method]
+"""Keyword parameters to an unfitted method."""
+
+Check = Callable[[Factory, Path], None]
+
+CUT = {
+    # Smaller budgets and nets, for methods that have a parameter of the name.
+    "max_iter": 2,
+    "m_epochs": 1,
+    "e_steps": 3,
+    "pretrain_steps": 3,
+    "pretrain_starts": 1,
+    "batch_size": 16,
+    "e_batch_size": 16,
+    "n_init": 1,
+    "network": "mlp",
+    "e_network": "mlp",
+    "hidden": (16, 16),
+    "noise_dim": 4,
+    "device": "cpu",
+}
+
+CHECKS: dict[str, Check] = {}
+
+
+def check(function: Check) -> Check:
+    CHECKS[function.__name__] = function
+    return function
+
+
+def cases() -> list[str]:
+    """``name:preset`` of all that is registered, without importing it; plugins are imported."""
+    if plugin := os.environ.get("DEEP_EM_BENCH_PLUGIN"):
+        methods.registry.load_plugin(plugin)
+    found = methods.registry.declarations()
+    presets = {
+        name: declared.attributes.get("presets")
+        or methods.registry.get(name).attributes["presets"]
+        for name, declared in found.items()
+    }
+    return [f"{name}:{preset}" for name in sorted(presets) for preset in presets[name]]
+
+
+def factory(case: str) -> Factory:
+    """A factory of the method and preset of a ``name:preset``, its budget cut."""
+    name, preset = case.split(":")
+    full = methods.create(name, preset).get_params(deep=False)
+    cut = {key: _at_most(CUT[key], full[key]) for key in CUT.keys() & full.keys()}
+
+    def make(**params: Any) -> Method:
+        return methods.create(name, preset, **{**cut, "n_clusters": 3, **params})
+
+    return make
+
+
+def _at_most(cut: Any, full: Any) -> Any:
+    """A budget may only fall: steps that a preset does without stay away."""
+    return min(cut, full) if isinstance(cut, int) and isinstance(full, int) else cut
+
+
+def blobs(n: int = 40) -> np.ndarray:
+    """Three clear blobs of ``n`` points in four dimensions, of another scale in each column."""
+    rng = np.random.default_rng(0)
+    centres = np.array([[0, 0, 0, 0], [9, 0, 9, 0], [0, 9, 9, 9]])
+    points = centres[np.arange(n) % 3] + rng.normal(size=(n, 4))
+    return (points * [1, 10, 0.1, 1] + [0, 1000, 0, -5]).astype(np.float32)
+
+
+def images(n: int = 24, channels: int = 1) -> np.ndarray:
+    """``n`` noisy 8x8 images of three kinds, lit in different rows."""
+    rng = np.random.default_rng(1)
+    X = rng.random((n, channels, 8, 8), dtype=np.float32) * 0.3
+    for kind in range(3):
+        X[kind::3, :, 2 * kind : 2 * kind + 2] += 0.7
+    return X
+
+
+def digest(method: Method, X: np.ndarray) -> str:
+    """Of all that a fit determines: labels, learnt numbers, responsibilities, draws."""
+    parts = {f"learnt {name}": value for name, value in method._arrays().items()}
+    parts |= {"labels": method.labels_, "proba": method.predict_proba(X)}
+    if isinstance(method, Generative):
+        parts["sample"] = method.sample(5, random_state=1)[0]
+    state = hashlib.sha256()
+    for name in sorted(parts):
+        value = np.ascontiguousarray(parts[name])
+        state.update(f"{name} {value.dtype} {value.shape}".encode() + value.tobytes())
+    return state.hexdigest()
+
+
+def case_digest(case: str) -> str:
+    return digest(factory(case)(random_state=5).fit(blobs()), blobs())
+
+
+def global_random_state() -> list[Any]:
+    """Of every generator that a library might share between its callers."""
+    state: list[Any] = [random.getstate(), repr(np.random.get_state(legacy=False))]  # noqa: NPY002
+    if torch := sys.modules.get("torch"):
+        state.append(torch.get_rng_state().numpy().tobytes())
+        if torch.cuda.is_available():
+            state += [s.numpy().tobytes() for s in torch.cuda.get_rng_state_all()]
+        if torch.backends.mps.is_available():
+            state.append(torch.mps.get_rng_state().numpy().tobytes())
+    return state
+
+
+@check
+def init_only_stores(make: Factory, folder: Path) -> None:
+    method = make()
+    params = method.get_params(deep=False)
+    assert vars(method).keys() == params.keys()
+    assert all(vars(method)[key] is value for key, value in params.items())
+    assert clone(method).get_params() == params
+    assert type(method)(**params).get_params() == params
+    assert method.set_params(n_clusters=7) is method
+    assert method.get_params() == {**params, "n_clusters": 7}
+    with pytest.raises(ValueError, match="no_such_parameter"):
+        method.set_params(no_such_parameter=1)
+
+
+@check
+def outputs_have_shapes_types_and_ranges(make: Factory, folder: Path) -> None:
+    X = blobs()
+    X.setflags(write=False)
+    method = make()
+    assert method.fit(X) is method
+    new = blobs(50)[40:]
+    for data in (X, new, new[:1]):
+        p = method.predict_proba(data)
+        assert p.shape == (len(data), 3)
+        assert p.dtype == np.float32
+        assert np.isfinite(p).all()
+        assert p.min() >= 0
+        np.testing.assert_allclose(p.sum(axis=1), 1, atol=1e-5)
+        labels = method.predict(data)
+        assert labels.dtype == np.int64
+        assert labels.tolist() == p.argmax(axis=1).tolist()
+    assert method.labels_.dtype == np.int64
+    assert method.labels_.tolist() == method.predict(X).tolist()
+    assert type(method.n_iter_) is int
+    assert type(method.converged_) is bool
+    assert type(method.n_parameters()) is int
+    assert method.n_parameters() > 0
+
+
+@check
+def a_row_is_judged_alone(make: Factory, folder: Path) -> None:
+    X = blobs()
+    method = make().fit(X)
+    together = method.predict_proba(X)
+    np.testing.assert_allclose(method.predict_proba(X[7:8]), together[7:8], atol=1e-5)
+    np.testing.assert_allclose(method.predict_proba(X[::-1]), together[::-1], atol=1e-5)
+
+
+@check
+def history_is_plain_and_the_callback_sees_it(make: Factory, folder: Path) -> None:
+    seen: list[dict[str, Any]] = []
+    method = make(callback=lambda row: seen.append(dict(row))).fit(blobs())
+    assert method.history_
+    assert seen == method.history_
+    json.dumps(method.history_, allow_nan=False)
+    _assert_plain(method.history_)
+    counted = [row["iteration"] for row in method.history_]
+    assert counted == sorted(set(counted))
+    assert counted[-1] == method.n_iter_
+
+
+def _assert_plain(value: Any) -> None:
+    """Exact types: a numpy float is a float too, and json writes it."""
+    assert type(value) in (dict, list, str, int, float, bool, type(None)), repr(value)
+    if isinstance(value, dict | list):
+        for part in value.values() if isinstance(value, dict) else value:
+            _assert_plain(part)
+
+
+@check
+def a_seed_determines_everything(make: Factory, folder: Path) -> None:
+    X = blobs()
+    first = digest(make(random_state=3).fit(X), X)
+    random.random()
+    np.random.random(3)  # noqa: NPY002
+    if torch := sys.modules.get("torch"):
+        torch.rand(3)
+    assert digest(make(random_state=3).fit(X), X) == first
+    callback: Callable[..., None] = lambda row: None  # noqa: E731
+    assert digest(make(random_state=3, callback=callback).fit(X), X) == first
+
+
+@check
+def global_random_state_is_untouched(make: Factory, folder: Path) -> None:
+    X = blobs()
+    before = global_random_state()
+    method = make(random_state=3).fit(X)
+    digest(method, X)
+    if isinstance(method, Reducer):
+        method.transform(X)
+    if isinstance(method, SemiSupervised):
+        make().fit(X, np.where(np.arange(len(X)) < 6, np.arange(len(X)) % 3, -1))
+    assert global_random_state() == before
+
+
+@check
+def one_cluster(make: Factory, folder: Path) -> None:
+    X = blobs()
+    method = make(n_clusters=1).fit(X)
+    assert not method.labels_.any()
+    assert method.predict_proba(X).tolist() == [[1.0]] * len(X)
+
+
+@check
+def clusters_may_stay_empty(make: Factory, folder: Path) -> None:
+    X = np.repeat(np.array([[0, 0], [5, 1]], dtype=np.float32), 10, axis=0)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)  # "2 distinct clusters found"
+        method = make(n_clusters=4).fit(X)
+    assert np.isfinite(method.predict_proba(X)).all()
+    assert set(method.labels_.tolist()) <= set(range(4))
+    assert len(set(method.labels_[:10].tolist())) == len(set(method.labels_[10:].tolist())) == 1
+
+
+@check
+def fewer_rows_than_a_batch(make: Factory, folder: Path) -> None:
+    X = blobs(5)
+    method = make().fit(X)
+    assert method.labels_.shape == (5,)
+    assert np.isfinite(method.predict_proba(blobs())).all()
+
+
+@check
+def constant_columns(make: Factory, folder: Path) -> None:
+    X = np.insert(blobs(), [1, 3], [0.0, 1e6], axis=1).astype(np.float32)
+    method = make().fit(X)
+    assert np.isfinite(method.predict_proba(X)).all()
+    if isinstance(method, Generative):
+        assert np.isfinite(method.sample(10)[0]).all()
+
+
+@check
+def unusable_data_are_refused_with_a_sentence(make: Factory, folder: Path) -> None:
+    X = blobs()
+    holed, endless = X.copy(), X.copy()
+    holed[3, 1], endless[0, 0] = np.nan, np.inf
+    bright, dark = images() + 1.0, images() - 0.5
+    refuse = partial(pytest.raises, (ValueError, UserError), match=r"\A[^\n]{20,}\Z")
+    for bad in (holed, endless, X[:2], X[:, 0], images()[:, 0], images()[None], bright, dark):
+        with refuse():
+            make().fit(bad)
+    with refuse():
+        make(n_clusters=0).fit(X)
+    method = make().fit(X)
+    for bad in (holed, endless, X[:, 0], X[:, :3]):
+        with refuse():
+            method.predict(bad)
+
+
+@check
+def vectors_and_images_of_any_layout(make: Factory, folder: Path) -> None:
+    for X in (blobs(), images(), images(channels=3)):
+        method = make().fit(X)
+        assert method.labels_.shape == (len(X),)
+        expected = digest(method, X)
+        assert digest(make().fit(X.astype(np.float64)), X) == expected
+        wide = np.repeat(X, 2, axis=-1)[..., ::2]
+        assert digest(make().fit(wide), X) == expected
+
+
+@check
+def saved_and_loaded_is_the_same(make: Factory, folder: Path) -> None:
+    X = blobs()
+    method = make(random_state=2).fit(X)
+    path = folder / "fitted.safetensors"
+    method.save(path)
+    assert {p.name for p in folder.iterdir()} == {"fitted.safetensors", "fitted.json"}
+    before = global_random_state()
+    loaded = methods.load(path)
+    assert global_random_state() == before
+    assert type(loaded) is type(method)
+    new = blobs(60)
+    np.testing.assert_array_equal(loaded.predict_proba(new), method.predict_proba(new))
+    np.testing.assert_array_equal(loaded.predict(new), method.predict(new))
+    if isinstance(method, Generative) and isinstance(loaded, Generative):
+        for drawn, again in zip(method.sample(8), loaded.sample(8), strict=True):
+            np.testing.assert_array_equal(drawn, again)
+    if isinstance(method, Reducer) and isinstance(loaded, Reducer):
+        np.testing.assert_array_equal(loaded.transform(new), method.transform(new))
+    assert json.dumps(loaded.get_params()) == json.dumps(method.get_params())
+    assert loaded.n_parameters() == method.n_parameters()
+    assert (loaded.n_iter_, loaded.history_) == (method.n_iter_, method.history_)
+    loaded.save(folder / "again.safetensors")
+    assert (folder / "again.safetensors").read_bytes() == path.read_bytes()
+
+
+@check
+def damaged_files_are_refused(make: Factory, folder: Path) -> None:
+    path = folder / "fitted.safetensors"
+    with pytest.raises(DataError, match=r"fitted\.safetensors"):
+        methods.load(path)
+    make().fit(blobs()).save(path)
+    whole, described = path.read_bytes(), path.with_suffix(".json").read_text()
+    for part in (whole[:20], whole[:-8], b"", b"\x80\x04N."):
+        path.write_bytes(part)
+        with pytest.raises(DataError):
+            methods.load(path)
+    path.write_bytes(whole)
+    later = json.dumps({**json.loads(described), "format": 99})
+    for text in ("", "{", "[]", "{}", "\x00", later):
+        path.with_suffix(".json").write_text(text)
+        with pytest.raises(DataError):
+            methods.load(path)
+
+
+@check
+def files_that_lack_an_array_are_refused(make: Factory, folder: Path) -> None:
+    path = folder / "fitted.safetensors"
+    make().fit(blobs()).save(path)
+    arrays = load_file(path)
+    del arrays[sorted(arrays)[-1]]
+    save_file(arrays, path)
+    with pytest.raises(DataError):
+        methods.load(path)
+
+
+@check
+def fitting_again_starts_afresh(make: Factory, folder: Path) -> None:
+    X, method = blobs(), make()
+    once = digest(method.fit(X), X)
+    rows = len(method.history_)
+    assert digest(method.fit(X), X) == once
+    assert digest(method.fit(X[:20, :2]).fit(X), X) == once
+    assert len(method.history_) == rows
+
+
+@check
+def labels_are_seen_only_by_the_semi_supervised(make: Factory, folder: Path) -> None:
+    X = blobs()
+    without = digest(make().fit(X), X)
+    y = np.random.default_rng(0).permutation(np.arange(len(X)) % 3)
+    if not isinstance(make(), SemiSupervised):
+        assert digest(make().fit(X, y), X) == without
+        return
+    assert digest(make().fit(X, np.full(len(X), -1)), X) == without
+    for bad in (y[1:], y.astype(float), y + 1):
+        with pytest.raises((ValueError, UserError)):
+            make().fit(X, bad)
+
+
+@check
+def samples_look_like_the_data(make: Factory, folder: Path) -> None:
+    if not isinstance(make(), Generative):
+        pytest.skip("not Generative")
+    for X in (blobs(), images(), images(channels=3)):
+        method = make().fit(X)
+        assert isinstance(method, Generative)
+        drawn, components = method.sample(50)
+        assert drawn.shape == (50, *X.shape[1:])
+        assert drawn.dtype == np.float32
+        assert components.shape == (50,)
+        assert components.dtype == np.int64
+        assert set(components.tolist()) <= {0, 1, 2}
+        if X.ndim == 4:
+            assert drawn.min() >= 0
+            assert drawn.max() <= 1
+        else:
+            off = np.abs(np.median(drawn, axis=0) - X.mean(axis=0))
+            assert (off <= 5 * X.std(axis=0)).all()
+        np.testing.assert_array_equal(method.sample(50)[0], drawn)
+        assert (method.sample(50, random_state=1)[0] != drawn).any()
+        one, component = method.sample(1, component=2)
+        assert (one.shape, component.tolist()) == ((1, *X.shape[1:]), [2])
+
+
+@check
+def features_are_narrow_and_finite(make: Factory, folder: Path) -> None:
+    if not isinstance(make(), Reducer):
+        pytest.skip("not Reducer")
+    X = blobs()
+    width = {"n_components": 2} if "n_components" in make().get_params() else {}
+    method = make(**width).fit(X)
+    assert isinstance(method, Reducer)
+    features = method.transform(X)
+    assert features.shape == (len(X), *([2] if width else features.shape[1:]))
+    assert features.ndim == 2
+    assert features.dtype == np.float32
+    assert np.isfinite(features).all()
+
+
+if __name__ == "__main__":
+    json.dump({case: case_digest(case) for case in sys.argv[1:]}, sys.stdout)

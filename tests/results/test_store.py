@@ -141,31 +141,54 @@ def test_two_stores_merge_by_copying(tmp_path, make_record):
     assert here.arrays(theirs.key).keys() == ARRAYS.keys()
 
 
-@pytest.mark.parametrize("step", range(6))
-def test_a_crash_at_any_step_leaves_whole_cells_only(store, make_record, monkeypatch, step):
-    """Every change of the folder fails in turn; the cell is then the old, the new, or not run."""
-    old = store.write(make_record(), ARRAYS)
+def write_and_crash(store, monkeypatch, step, record, arrays):
+    """Interrupts the writing at its ``step``-th change of the disk; whether it came so far."""
     count = 0
 
     def counting(function):
         def wrapped(*arguments, **words):
             nonlocal count
             count += 1
-            if count > step:
+            if count == step + 1:
                 raise KeyboardInterrupt
             return function(*arguments, **words)
 
         return wrapped
 
-    monkeypatch.setattr(os, "fsync", counting(os.fsync))
-    monkeypatch.setattr(os, "replace", counting(os.replace))
-    monkeypatch.setattr(Path, "unlink", counting(Path.unlink))
-    with pytest.raises(KeyboardInterrupt):
-        store.write(make_record(label="new"), {"labels_train": np.ones(3)})
-    monkeypatch.undo()
-    for record in store:
-        arrays = store.arrays(record.key)
-        assert len(arrays["labels_train"]) == (5 if record == old else 3)
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "fsync", counting(os.fsync))
+        patch.setattr(os, "replace", counting(os.replace))
+        patch.setattr(Path, "unlink", counting(Path.unlink))
+        try:
+            store.write(record, arrays)
+        except KeyboardInterrupt:
+            return True
+    return False
+
+
+def test_a_crash_at_any_step_leaves_whole_cells_only(store, make_record, monkeypatch):
+    """The cell is then the old one, the new one, or counts as not run."""
+    seen = set()
+    for step in range(20):
+        old = store.write(make_record(label="old"), ARRAYS)
+        new = make_record(label="new")
+        if not write_and_crash(store, monkeypatch, step, new, {"labels_train": np.ones(3)}):
+            break
+        for record in store:
+            assert len(store.arrays(record.key)["labels_train"]) == (5 if record == old else 3)
+        seen.add(tuple(record.label for record in store))
+    assert seen == {("old",), (), ("new",)}
+
+
+def test_a_crash_while_scoring_again_never_loses_the_cell(store, make_record, monkeypatch):
+    written = store.write(make_record(), ARRAYS)
+    rescored = dataclasses.replace(written, metrics=Scores(train={"purity": 1.0}))
+    for step in range(20):
+        if not write_and_crash(store, monkeypatch, step, rescored, ARRAYS):
+            break
+        assert store.arrays(written.key).keys() == ARRAYS.keys()
+    assert step > 2
+    assert store.read(written.key).metrics.train == {"purity": 1.0}
 
 
 @pytest.mark.parametrize("code", [errno.ENOSPC, errno.EROFS])

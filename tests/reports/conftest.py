@@ -1,0 +1,71 @@
+import hashlib
+
+import pytest
+
+from results import (
+    DatasetUsed,
+    Failure,
+    MethodUsed,
+    Provenance,
+    Record,
+    Resources,
+    Scores,
+    Timing,
+)
+
+
+@pytest.fixture
+def make_record():
+    """A record by label and seed; ``train`` and ``test`` are its metrics, the rest is optional."""
+
+    def make(label, seed=0, train=None, test=None, *, status="ok", error="E: why\nmore", **words):
+        said = {
+            "suite": "digits_raw",
+            "profile": "quick",
+            "n_clusters": 10,
+            "dataset": DatasetUsed(name="digits", n=1797, n_test=0, sha256={"digits": "0" * 64}),
+            "method": label.partition("[")[0],
+            "params": {},
+            "fit_s": 2.0,
+            "code": "c" * 64,
+            "metrics_version": "1",
+            "resources": Resources(),
+        } | words
+        unique = repr((label, seed, sorted((name, repr(v)) for name, v in said.items())))
+        kind, _, message = error.partition(": ")
+        return Record(
+            key=hashlib.sha256(unique.encode()).hexdigest(),
+            suite=said["suite"],
+            profile=said["profile"],
+            label=label,
+            dataset=said["dataset"],
+            n_clusters=said["n_clusters"],
+            method=MethodUsed(name=said["method"], preset="default", params=said["params"]),
+            seed=seed,
+            status=status,
+            error=None if status == "ok" else Failure(type=kind, message=message),
+            metrics=Scores(train=train or {}, test=test or {}),
+            timing=Timing(fit_s=said["fit_s"] if status == "ok" else None),
+            resources=said["resources"],
+            provenance=Provenance(code=said["code"], metrics_version=said["metrics_version"]),
+        )
+
+    return make
+
+
+@pytest.fixture
+def suite_records(make_record):
+    """Two methods over three seeds, one run of which diverged."""
+    errors = {"kmeans": (0.20, 0.22, 0.21), "gan_em[stable]": (0.10, 0.14, None)}
+    return [
+        make_record(
+            label,
+            seed,
+            train={"error_rate": value, "purity": 1 - value, "active_clusters": 10.0},
+            test={"error_rate": value + 0.01, "rand_index": 0.9},
+        )
+        if value is not None
+        else make_record(label, seed, status="diverged", error="DivergenceError: loss is nan")
+        for label, values in errors.items()
+        for seed, value in enumerate(values)
+    ]

@@ -1,0 +1,137 @@
+import re
+import shutil
+import subprocess
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from reports.latex import breakable, comparison, escape, fragment, named, standalone
+from reports.summary import summarise
+
+HOSTILE = [
+    r"\input{/etc/passwd}",
+    r"\write18{touch pwned}",
+    "a_b & <c>% $x^2$ #{}~",
+    "=1+1|\"quoted\"|`cmd` -- ``x'' ?` !` ,,<<",
+    "gan_em, λ = 0.1, σ² ≤ ∞, 日本語 \x1b[31m\x00 é ß Œ",
+    "two\nlines\n\nand a paragraph",
+    "a_very_long_label_" * 6,
+    "averylonglabelwithoutanybreaks" * 4,
+    "{{{",
+    "}}}",
+    "\\",
+    "%",
+    "[*]",
+    "* star",
+    "^^M^^41",
+    "-" * 80,
+]
+
+
+@pytest.fixture
+def latex(tmp_path):
+    """Compiles a document and gives back the log; any error fails."""
+    compiler = shutil.which("pdflatex")
+    if compiler is None:
+        pytest.skip("pdflatex is not installed")
+
+    def run(document, **files):
+        (tmp_path / "main.tex").write_text(document, encoding="utf-8")
+        for name, text in files.items():
+            (tmp_path / f"{name}.tex").write_text(text, encoding="utf-8")
+        command = [compiler, "-interaction=nonstopmode", "-halt-on-error", "main.tex"]
+        done = subprocess.run(command, cwd=tmp_path, capture_output=True, check=False, timeout=60)
+        log = done.stdout.decode("utf-8", "replace")
+        assert done.returncode == 0, log[-2000:]
+        return log
+
+    return run
+
+
+@pytest.fixture
+def hostile_blocks(make_record):
+    records = [
+        make_record(label, seed, {"error_rate": 0.1 + 0.01 * seed, "ari": -0.2, "nmi": 0.5})
+        for label in ["kmeans", *HOSTILE]
+        for seed in range(2)
+    ]
+    failed = [
+        make_record("failing", s, status="failed", error=f"E: {h}") for s, h in enumerate(HOSTILE)
+    ]
+    return summarise([*records, *failed])
+
+
+def test_escape_prints_every_special_character():
+    assert escape(r"a_b & 50% #$ {x}") == r"a\_b \& 50\% \#\$ \{x\}"
+    assert escape("\\^~<>|") == (
+        r"\textbackslash{}\textasciicircum{}\textasciitilde{}"
+        r"\textless{}\textgreater{}\textbar{}"
+    )
+    assert escape("0–2 ± λ") == r"0--2 $\pm$ $\lambda$"
+    assert escape("日") == r"[U+65E5]\allowbreak{}"
+    assert escape("a\x00b") == r"a[U+0000]\allowbreak{}b"
+    assert escape("a\n\tb") == "a  b"
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.text())
+def test_nothing_foreign_is_left_after_escaping(text):
+    """Take away what escaping may produce: plain characters are left, none special to TeX."""
+    for escaped in (escape(text), breakable(text), named(text)):
+        left = re.sub(r"\\[a-z]+(\[[tb]\])?(\{\}|\{0\.3\\linewidth\})?|\\[#$%&_{}]", "", escaped)
+        left = left.replace("-{}", "-").replace("$", "").removeprefix("{}")
+        left = left.removeprefix("{").removesuffix("}")
+        assert not re.search(r"[\\{}%&#_^~]", left)
+        assert all(c.isascii() or c.isalpha() for c in left)
+
+
+def test_long_names_are_boxed_and_short_ones_stay():
+    assert named("gan_em[stable]") == r"gan\_em[stable]"
+    boxed = named("gan_em[stable], label smoothing")
+    assert boxed.startswith(r"\parbox[t]{0.3\linewidth}{\raggedright gan\_")
+    assert r"\allowbreak{}" in named("x" * 40)
+    assert [named("[2pt]"), named("*x")] == ["{}[2pt]", "{}*x"]
+
+
+def test_table_holds_numbers_marks_and_failures(suite_records):
+    text = comparison(summarise(suite_records), ["error_rate", "purity", "active_clusters"])
+    assert r"Error\,$\downarrow$ & Purity\,$\uparrow$ & Clusters & Fit (s) & $n$ \\" in text
+    assert r"train & kmeans & .210{\scriptsize\,$\pm$\,.010}" in text
+    assert r"gan\_em[stable] & \textbf{.120}{\scriptsize\,$\pm$\,.028}" in text
+    assert "& 2.00 & 2/3" in text
+    assert "\\midrule\nheld-out & kmeans & .220" in text
+    assert r"\emph{diverged}: gan\_\allowbreak{}em[" in text
+    assert "seed 2: DivergenceError" in text.replace(r"\allowbreak{}", "")
+    assert "loss is nan" in text
+    assert r"\label{tab:digits-raw-digits-10-quick}" in text
+
+
+def test_one_split_needs_no_column_for_it(make_record):
+    text = comparison(summarise([make_record("kmeans", 0, {"ari": -0.25})]), ["ari"])
+    assert r"Method & ARI\,$\uparrow$ & Fit (s) & $n$ \\" in text
+    assert "\nkmeans & $-$.250 & 2.00 & 1/1 " in text
+
+
+def test_hostile_names_compile_and_fit(latex, hostile_blocks, tmp_path):
+    log = latex(standalone(comparison(hostile_blocks, ["error_rate", "ari", "nmi"])))
+    assert "Overfull" not in log
+    assert not (tmp_path / "pwned").exists()
+
+
+def test_the_fragment_fits_a_narrow_column(latex, suite_records, hostile_blocks):
+    shown = ["error_rate", "purity", "rand_index", "active_clusters"]
+    blocks = [*summarise(suite_records), *hostile_blocks]
+    log = latex(
+        "\\documentclass[twocolumn]{article}\n\\usepackage{booktabs, graphicx}\n"
+        "\\begin{document}\\input{table}\\end{document}\n",
+        table=fragment(comparison(blocks, shown)),
+    )
+    assert "Overfull" not in log
+
+
+def test_a_table_of_failures_compiles(latex, make_record):
+    blocks = summarise([make_record("a", s, status="timeout") for s in range(2)])
+    text = comparison(blocks, [])
+    assert "& 0/2" in text
+    latex(standalone(text))

@@ -1,0 +1,140 @@
+import json
+import shutil
+import subprocess
+
+import numpy as np
+import pytest
+
+from reports.__main__ import main
+from results import Store
+
+
+@pytest.fixture
+def report(tmp_path, capsys):
+    """Runs the command on the records under tmp_path; gives status, output and error output."""
+
+    def run(*arguments):
+        places = ["--root", str(tmp_path / "runs"), "--out", str(tmp_path / "out")]
+        status = main(["--suite", "digits_raw", *places, *arguments])
+        return status, *capsys.readouterr()
+
+    return run
+
+
+@pytest.fixture
+def filled(tmp_path, suite_records):
+    store = Store(tmp_path / "runs" / "digits_raw")
+    arrays = {"y_train": np.arange(40) % 10, "labels_train": np.arange(40) % 9}
+    for record in suite_records:
+        store.write(record, arrays if record.status == "ok" else None)
+    return store
+
+
+@pytest.mark.usefixtures("filled")
+def test_everything_by_default(report, tmp_path):
+    status, out, err = report()
+    folder = tmp_path / "out" / "digits_raw"
+    assert status == 0
+    assert "gan_em[stable]  .120 ± .028*" in out
+    assert str(folder) in err
+    assert {path.name for path in folder.iterdir()} == {
+        *("table.csv", "table.json", "table.tex", "clusters.tex", "table_standalone.tex")
+    }
+    assert len(json.loads((folder / "table.json").read_text())) == 1
+    assert r"\input" not in (folder / "table_standalone.tex").read_text()
+
+
+@pytest.mark.usefixtures("filled")
+def test_the_written_document_compiles(report, tmp_path):
+    compiler = shutil.which("pdflatex")
+    if compiler is None:
+        pytest.skip("pdflatex is not installed")
+    report("--format", "latex")
+    done = subprocess.run(
+        [compiler, "-interaction=nonstopmode", "-halt-on-error", "table_standalone.tex"],
+        cwd=tmp_path / "out" / "digits_raw",
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+    assert done.returncode == 0, done.stdout[-2000:]
+    assert "Overfull" not in done.stdout
+
+
+@pytest.mark.usefixtures("filled")
+def test_one_format_and_chosen_columns(report, tmp_path):
+    status, out, err = report("--format", "console", "--metrics", "rand_index,error_rate")
+    assert status == 0
+    assert "rand_index ↑" in out
+    assert "purity" not in out
+    assert err == ""
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_suite_without_records_says_what_makes_them(report, tmp_path):
+    says = "python -m benchmarks.run --suite digits_raw"
+    status, out, err = report()
+    assert (status, out, err.count("\n")) == (1, "", 1)
+    assert says in err
+    (tmp_path / "runs" / "digits_raw").mkdir(parents=True)
+    status, _, err = report()
+    assert (status, err.count("\n")) == (1, 1)
+    assert says in err
+
+
+def test_damaged_records_are_left_out_by_name(report, filled, caplog):
+    damaged = filled.folder / f"{filled.keys()[0]}.json"
+    damaged.write_text("{")
+    status, out, _ = report("--format", "console")
+    assert status == 0
+    assert str(damaged) in caplog.text
+    assert "2/2" in out or "1/2" in out
+
+
+@pytest.mark.usefixtures("filled")
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["--metrics", "puritiy"], "did you mean 'purity'"),
+        (["--format", "html"], "invalid choice: 'html'"),
+        (["--sweet", "x"], "unrecognized arguments"),
+    ],
+)
+def test_usage_errors(report, capsys, arguments, says):
+    with pytest.raises(SystemExit) as stopped:
+        report(*arguments)
+    assert stopped.value.code == 2
+    assert says in capsys.readouterr().err
+
+
+@pytest.mark.usefixtures("filled")
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["--profile", "paper"], "no records with profile 'paper'"),
+        (["--metrics", "ari"], "no record of suite 'digits_raw' has ari; there are: active_"),
+    ],
+)
+def test_what_the_records_do_not_hold(report, arguments, says):
+    status, out, err = report(*arguments)
+    assert (status, out, err.count("\n")) == (1, "", 1)
+    assert says in err
+
+
+def test_mixed_code_needs_to_be_allowed(report, filled, make_record):
+    filled.write(make_record("kmeans", 7, {"error_rate": 0.3}, code="d" * 64))
+    status, _, err = report()
+    assert status == 1
+    assert "kmeans mixes code versions" in err
+    status, out, _ = report("--mixed", "--format", "console")
+    assert status == 0
+    assert "MIXED: kmeans mixes code versions" in out
+
+
+@pytest.mark.usefixtures("filled")
+def test_a_folder_that_cannot_be_written_to_is_named(report, tmp_path):
+    (tmp_path / "out").write_text("")
+    status, _, err = report("--format", "csv")
+    assert (status, err.count("\n")) == (1, 1)
+    assert f"cannot write to {tmp_path / 'out' / 'digits_raw'}" in err

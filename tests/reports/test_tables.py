@@ -1,0 +1,135 @@
+import csv
+import io
+import json
+
+import pytest
+
+from reports.caption import caption
+from reports.summary import summarise
+from reports.tables import console, measured, shown_metrics, to_csv, to_json
+from results import DatasetUsed, Resources
+
+
+def test_console_table(suite_records):
+    blocks = summarise(suite_records)
+    lines = console(blocks, ["error_rate", "purity", "active_clusters"]).splitlines()
+    start = lines.index("") + 1
+    assert lines[start:] == [
+        "                  error_rate ↓      purity ↑  active_clusters  fit s    n",
+        "train",
+        "  kmeans          .210 ± .010   .790 ± .010       10.0 ± 0.0    2.00  3/3",
+        "  gan_em[stable]  .120 ± .028*  .880 ± .028*      10.0 ± 0.0    2.00  2/3",
+        "held-out",
+        "  kmeans          .220 ± .010             –                –    2.00  3/3",
+        "  gan_em[stable]  .130 ± .028*            –                –    2.00  2/3",
+        "",
+        "diverged: gan_em[stable], seed 2: DivergenceError: loss is nan",
+    ]
+
+
+def test_console_columns_align_whatever_the_labels(make_record):
+    labels = ["kmeans", "日本語", "e\u0301t\u0301e", "x" * 60]
+    (block,) = summarise([make_record(label, 0, {"ari": 0.5}) for label in labels])
+    table = console([block], ["ari"]).splitlines()[-4:]
+    assert {
+        line.replace("日本語", "xxxxxx").replace("\u0301", "").index(".500") for line in table
+    } == {64}
+
+
+def test_nothing_in_a_record_steers_the_terminal(make_record):
+    records = [
+        make_record("\x1b[31mred\x07", 0, {"ari": 0.5}),
+        make_record("x\ny", 0, status="failed", error="E\x1b: \x1b]0;title\x07"),
+    ]
+    text = console(summarise(records), ["ari"])
+    assert "\x1b" not in text
+    assert "\x07" not in text
+    assert "x?y" in text
+
+
+def test_a_table_of_failures_has_its_rows(make_record):
+    text = console(summarise([make_record("a", s, status="timeout") for s in range(2)]), [])
+    assert "0/2" in text
+    assert "timeout: a, seeds 0, 1: E: why" in text
+    assert "No run ended well." in text
+
+
+def test_csv_holds_every_number(suite_records):
+    lines = list(csv.DictReader(io.StringIO(to_csv(summarise(suite_records)))))
+    found = {(line["label"], line["split"], line["metric"]): line for line in lines}
+    assert len(found) == len(lines) == 2 * (3 + 2 + 1)
+    line = found["gan_em[stable]", "train", "error_rate"]
+    assert float(line["mean"]) == pytest.approx(0.12)
+    assert float(line["median"]) == pytest.approx(0.12)
+    assert (line["n"], line["n_ok"], line["n_runs"], line["best"]) == ("2", "2", "3", "1")
+    assert (line["direction"], line["method"], line["profile"]) == ("lower", "gan_em", "quick")
+    assert found["kmeans", "test", "rand_index"]["mean"] == "0.9"
+    assert found["kmeans", "", "fit_s"]["mean"] == "2.0"
+
+
+def test_csv_keeps_a_row_without_result_and_any_label(make_record):
+    label = 'a,"b"\nc'
+    records = [make_record("kmeans", 0, {"ari": 0.5}), make_record(label, 0, status="failed")]
+    lines = list(csv.DictReader(io.StringIO(to_csv(summarise(records)))))
+    (line,) = [line for line in lines if line["label"] == label and line["metric"] == "ari"]
+    assert (line["mean"], line["n_ok"], line["n_runs"]) == ("", "0", "1")
+
+
+def test_json_holds_rows_failures_and_caption(suite_records):
+    (block,) = json.loads(to_json(summarise(suite_records)))
+    assert [row["label"] for row in block["rows"]] == ["kmeans", "gan_em[stable]"]
+    row = block["rows"][1]
+    assert (row["n_ok"], row["n_runs"], row["seeds"]) == (2, 3, [0, 1, 2])
+    (number,) = [n for n in row["numbers"] if (n["split"], n["metric"]) == ("train", "purity")]
+    assert number["mean"] == pytest.approx(0.88)
+    assert number["best"] is True
+    assert block["failures"] == [
+        {
+            "label": "gan_em[stable]",
+            "status": "diverged",
+            "seeds": [2],
+            "message": "DivergenceError: loss is nan",
+        }
+    ]
+    assert "not comparable with published numbers" in block["caption"]
+
+
+def test_columns_without_being_asked_for(make_record, suite_records):
+    assert shown_metrics(summarise(suite_records)) == ["error_rate", "purity", "active_clusters"]
+    assert measured(summarise(suite_records)) == [
+        *("active_clusters", "error_rate", "purity", "rand_index")
+    ]
+    other = summarise([make_record("a", 0, {"fid_lenet": 3.0})])
+    assert shown_metrics(other) == ["fid_lenet"]
+
+
+def test_caption_names_profile_data_seeds_and_machine(make_record):
+    used = DatasetUsed(name="mnist", words={"subset": 10000}, n=10000, n_test=10000)
+    on_gpu = Resources(device="cuda", precision="bf16", jobs=4)
+    records = [
+        *[make_record("kmeans", s, {"ari": 0.1}, dataset=used) for s in range(3)],
+        *[make_record("x", s, {"ari": 0.1}, dataset=used, resources=on_gpu) for s in range(2)],
+    ]
+    text = " ".join(caption(summarise(records)[0], mark="in bold"))
+    assert text == (
+        "digits_raw: mnist(subset=10000), 10,000 training points, 10,000 held out, K = 10. "
+        "Profile quick: not comparable with published numbers. "
+        "Mean ± standard deviation of the last iterate over seeds 0–2; best mean in bold; "
+        "n: runs that ended well, of all. Not every row has every seed. "
+        "Fit: mean seconds on cpu, cuda, nets in bf16, up to 4 cells at a time."
+    )
+
+
+def test_the_paper_profile_is_comparable_and_a_mixture_is_said(make_record):
+    records = [
+        make_record("a", s, {"ari": 0.1}, profile="paper", code=c * 64) for s, c in enumerate("ab")
+    ]
+    text = " ".join(caption(summarise(records, mixed=True)[0], mark="marked"))
+    assert "Profile paper. " in text
+    assert "MIXED: a mixes code versions" in text
+
+
+def test_a_single_seed_claims_no_spread(make_record):
+    (block,) = summarise([make_record("a", 4, {"ari": 0.1}), make_record("b", 4, {"ari": 0.2})])
+    assert "One run each, seed 4; best value marked *." in caption(block, mark="marked *")
+    assert "±" not in console([block], ["ari"])
