@@ -82,7 +82,7 @@ def test_the_key_tells_everything_but_the_label_apart(change: dict[str, Any]) ->
 
 
 def test_the_key_does_not_see_the_order_of_parameters() -> None:
-    turned = dict(reversed(GOLDEN.params.items()))
+    turned = dict(reversed(list(GOLDEN.params.items())))
     assert dataclasses.replace(GOLDEN, params=turned).key == GOLDEN.key
 
 

@@ -78,10 +78,10 @@ def test_a_subsample_keeps_the_distance(monkeypatch: pytest.MonkeyPatch, times: 
 
 @pytest.fixture
 def net() -> nn.Module:
-    """A small net with first weights; its outputs differ clearly from point to point."""
+    """A small net whose outputs differ clearly from point to point."""
     with torch.device("meta"):
         laid_out = encoder("mlp", (10,), 4, hidden=(32, 32), width=1.0, batch_norm=False)
-    return initialise(laid_out, stream(1), torch.device("cpu"), std=None)
+    return initialise(laid_out, stream(1), torch.device("cpu"), std=0.3)
 
 
 def divergence(net: nn.Module, x: Tensor, r: Tensor) -> Tensor:

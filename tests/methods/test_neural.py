@@ -1,0 +1,342 @@
+"""What torch methods share: scaling, devices, arithmetic, batches, records."""
+
+from __future__ import annotations
+
+import functools
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from typing import Any, Self
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from core import ConfigError
+from methods import DivergenceError, neural
+from methods.base import Callback
+from methods.gan_em import GanEm
+from methods.networks import encoder, initialise
+from methods.neural import NeuralMethod, Precision, Scaling, resolve_device
+
+RNG = np.random.default_rng(0)
+GREY = RNG.random((20, 1, 8, 8), dtype=np.float32)
+COLOUR = RNG.random((20, 3, 8, 8), dtype=np.float32)
+VECTORS = (RNG.normal(size=(20, 4)) * [1, 100, 1e-3, 0] + [0, 1e3, -1, 7.5]).astype(np.float32)
+
+
+class Linear(NeuralMethod):
+    """The smallest neural method: one layer, never trained."""
+
+    def __init__(
+        self,
+        n_clusters: int = 3,
+        *,
+        random_state: int = 0,
+        device: str = "cpu",
+        precision: Precision = "fp32",
+        compile: bool = False,
+        callback: Callback | None = None,
+    ) -> None:
+        self.n_clusters = n_clusters
+        self.random_state = random_state
+        self.device = device
+        self.precision: Precision = precision
+        self.compile = compile
+        self.callback = callback
+
+    def _nets(self) -> dict[str, nn.Module]:
+        return {"net": self.net_}
+
+    def _build(self) -> None:
+        shape = self.shape_
+        with torch.device("meta"):
+            net = encoder("mlp", shape, self.n_clusters, hidden=(8,), width=1.0, batch_norm=True)
+        stream = self._stream("weights", torch.device("cpu"))
+        self.net_ = initialise(net, stream, self._device, std=0.5)
+
+    def fit(self, X: np.ndarray, y: np.ndarray | None = None) -> Self:
+        data = self._begin(X)
+        self.history_ = []
+        self._record({"iteration": 1, "loss": 0.5})
+        self.labels_ = self._apply(self.net_, data).argmax(dim=1).numpy()
+        self.n_iter_, self.converged_ = 1, True
+        return self
+
+    def predict_proba(self, X: np.ndarray) -> np.ndarray:
+        return self._apply(self.net_, self._incoming(X)).softmax(dim=1).numpy()
+
+
+@pytest.mark.parametrize("X", [GREY, COLOUR, VECTORS], ids=["grey", "colour", "vectors"])
+def test_scaling_there_and_back(X: np.ndarray) -> None:
+    scaling = Scaling.of(X)
+    x = scaling.to_net(X)
+    assert x.shape == X.shape
+    assert x.dtype == torch.float32
+    back = scaling.from_net(x)
+    assert back.dtype == np.float32
+    np.testing.assert_allclose(back, X, rtol=1e-5, atol=1e-6)
+
+
+def test_scaling_goes_to_the_nets_range() -> None:
+    assert np.array_equal(Scaling.of(GREY).to_net(GREY), GREY)
+    np.testing.assert_allclose(Scaling.of(COLOUR).to_net(COLOUR), 2 * COLOUR - 1, atol=1e-6)
+    x = Scaling.of(VECTORS).to_net(VECTORS).numpy()
+    np.testing.assert_allclose(x.mean(axis=0), 0, atol=1e-3)
+    np.testing.assert_allclose(x.std(axis=0), [1, 1, 1, 0], atol=1e-3)
+    assert not x[:, 3].any()
+
+
+def test_generators_end_in_the_same_range() -> None:
+    big = torch.linspace(-100, 100, 50)
+    for X, least, most in ((GREY, 0, 1), (COLOUR, 0, 1)):
+        scaling = Scaling.of(X)
+        out = scaling.from_net(scaling.output(X.shape[1:])(big))
+        assert out.min() == pytest.approx(least)
+        assert out.max() == pytest.approx(most)
+    assert torch.equal(Scaling.of(VECTORS).output((4,))(big), big)
+
+
+@pytest.mark.parametrize("value", [0.1, -3e5, 1e-20])
+def test_one_value_alone_scales_to_zero(value: float) -> None:
+    X = np.full((13, 2), value, dtype=np.float32)
+    scaling = Scaling.of(X)
+    assert not scaling.to_net(X).any()
+    np.testing.assert_allclose(scaling.from_net(torch.zeros(13, 2)), X, rtol=1e-6)
+
+
+BROAD = pytest.mark.xfail(strict=True, reason="resolve_device catches too few errors, or none")
+
+
+@pytest.mark.parametrize(
+    "device",
+    [
+        *("banana", "", "cuda:x", "cuda:99", "vulkan"),
+        pytest.param("hpu", marks=BROAD),
+        pytest.param("meta", marks=BROAD),
+    ],
+)
+def test_an_unusable_device_is_refused_in_one_line(device: str) -> None:
+    said = rf"\Adevice '{device}' cannot be used here \([^\n]+\); use 'cpu' or 'auto'\Z"
+    with pytest.raises(ConfigError, match=said):
+        resolve_device(device)
+
+
+def test_cuda_is_never_quietly_the_cpu() -> None:
+    if torch.cuda.is_available():
+        assert resolve_device("cuda").type == resolve_device("auto").type == "cuda"
+        return
+    assert resolve_device("auto") == torch.device("cpu")
+    with pytest.raises(ConfigError, match=r"device 'cuda' cannot be used here"):
+        Linear(device="cuda").fit(VECTORS)
+
+
+@pytest.fixture
+def ready() -> Linear:
+    method = Linear()
+    method._begin(VECTORS)
+    return method
+
+
+@pytest.mark.parametrize(("n", "size"), [(20, 7), (21, 7), (7, 7), (5, 1)])
+def test_an_epoch_holds_each_row_at_most_once(ready: Linear, n: int, size: int) -> None:
+    batches = list(ready._batches(n, size, 3))
+    assert len(batches) == 3 * (n // size)
+    epochs = torch.stack(batches).view(3, -1)
+    for rows in epochs.tolist():
+        assert len(rows) == len(set(rows)) == n - n % size
+        assert set(rows) <= set(range(n))
+    assert len({tuple(rows) for rows in epochs.tolist()}) == 3  # an order of its own each
+
+
+def test_few_rows_are_drawn_with_replacement(ready: Linear) -> None:
+    batches = list(ready._batches(3, 50, 2))
+    assert [batch.shape for batch in batches] == [(50,), (50,)]
+    assert set(torch.cat(batches).tolist()) == {0, 1, 2}
+
+
+def test_batches_go_by_the_seed(ready: Linear) -> None:
+    other = Linear()
+    other._begin(VECTORS)
+    ours, theirs = (torch.stack(list(m._batches(9, 3, 2))) for m in (ready, other))
+    assert torch.equal(ours, theirs)
+    other = Linear(random_state=1)
+    other._begin(VECTORS)
+    assert not torch.equal(ours, torch.stack(list(other._batches(9, 3, 2))))
+
+
+def test_streams_of_different_purposes_are_different(ready: Linear) -> None:
+    one, again, two = (torch.rand(3, generator=ready._stream(p)) for p in ("a", "a", "b"))
+    assert torch.equal(one, again)
+    assert not torch.equal(one, two)
+
+
+def test_apply_is_batched_without_graph_and_in_evaluation_mode(
+    ready: Linear, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    x = ready._incoming(VECTORS)
+    whole = ready._apply(ready.net_.train(), x)
+    assert not ready.net_.training
+    assert not whole.requires_grad
+    monkeypatch.setattr(neural, "PREDICT_BATCH", 3)
+    torch.testing.assert_close(ready._apply(ready.net_, x), whole, atol=1e-5, rtol=1e-5)
+
+
+def test_data_of_another_shape_are_refused() -> None:
+    method = Linear().fit(VECTORS)
+    with pytest.raises(ValueError, match=r"rows of shape \(3,\); this was fitted to \(4,\)"):
+        method.predict(VECTORS[:, :3])
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), -float("inf")])
+def test_a_number_that_is_not_finite_ends_the_fit(ready: Linear, value: float) -> None:
+    ready.history_, seen = [], []
+    ready.callback = seen.append
+    ready._record({"iteration": 1, "loss": 1.0, "shares": [0.5, 0.5]})
+    with pytest.raises(DivergenceError, match=r"g_loss became .* in EM iteration 2; lower the"):
+        ready._record({"iteration": 2, "d_loss": 1.0, "g_loss": value})
+    assert seen == ready.history_
+    assert len(seen) == 2
+
+
+@pytest.fixture(params=["highest", "high", "medium"])
+def users_precision(request: pytest.FixtureRequest) -> Iterator[str]:
+    before = torch.get_float32_matmul_precision()
+    torch.set_float32_matmul_precision(request.param)
+    yield request.param
+    torch.set_float32_matmul_precision(before)
+
+
+@pytest.mark.parametrize(
+    ("precision", "inside"), [("fp32", "highest"), ("tf32", "high"), ("bf16", "high")]
+)
+def test_the_precision_is_given_back(
+    users_precision: str, precision: Precision, inside: str
+) -> None:
+    method = Linear(precision=precision).fit(VECTORS)
+    method.predict(VECTORS)
+    assert torch.get_float32_matmul_precision() == users_precision
+    with method._arithmetic():
+        assert torch.get_float32_matmul_precision() == inside
+        assert torch.is_autocast_enabled("cpu") == (precision == "bf16")
+    with pytest.raises(RuntimeError, match="on purpose"), method._arithmetic():
+        raise RuntimeError("on purpose")
+    assert torch.get_float32_matmul_precision() == users_precision
+    assert not torch.is_autocast_enabled("cpu")
+
+
+@pytest.mark.xfail(strict=True, reason="cuDNN's own TF32 switch, for convolutions, stays on")
+def test_fp32_is_fp32_in_convolutions_too(ready: Linear) -> None:
+    with ready._arithmetic():
+        assert not torch.backends.cudnn.allow_tf32
+
+
+ONE_STEP = {
+    "max_iter": 1,
+    "m_epochs": 1,
+    "e_steps": 1,
+    "pretrain_steps": 0,
+    "e_batch_size": 16,
+    "width": 0.1,
+    "hidden": (16, 16),
+    "noise_dim": 8,
+    "init_std": None,
+    "optimizer": "adam",
+    "d_lr": 1e-3,
+    "g_lr": 1e-3,
+    "e_lr": 1e-3,
+    "extra_unit": "official",
+    "generator_loss": "official",
+    "d_batch_norm": True,
+    "e_batch_norm": "train",
+    "consistency": 1.0,
+    "marginal_entropy": 1.0,
+    "conditional_entropy": 1.0,
+    "d_noise": 0.0,
+    "e_noise": 0.0,
+    "device": "cpu",
+}
+
+
+def first_step(X: np.ndarray, **params: Any) -> GanEm:
+    """GAN-EM after one update of each net on one batch."""
+    kinds = {"network": "conv" if X.ndim == 4 else "mlp", "e_network": "auto"}
+    chosen = {**ONE_STEP, **kinds, "batch_size": len(X), **params}
+    return GanEm(3, **chosen).fit(X)
+
+
+def assert_steps_agree(one: GanEm, other: GanEm, X: np.ndarray, tolerance: float) -> None:
+    for loss in ("d_loss", "g_loss", "cross_entropy", "divergence"):
+        a, b = one.history_[0][loss], other.history_[0][loss]
+        assert a == pytest.approx(b, rel=tolerance, abs=tolerance), loss
+    np.testing.assert_allclose(one.predict_proba(X), other.predict_proba(X), atol=tolerance)
+    np.testing.assert_allclose(
+        one.sample(9)[0], other.sample(9)[0], atol=tolerance, rtol=tolerance
+    )
+
+
+PLAIN = VECTORS[:, :1]
+
+
+@pytest.mark.parametrize("X", [GREY, COLOUR, PLAIN], ids=["grey", "colour", "vectors"])
+@pytest.mark.parametrize(("precision", "tolerance"), [("tf32", 0.01), ("bf16", 0.05)])
+def test_lower_precision_agrees_on_the_first_step(
+    X: np.ndarray, precision: Precision, tolerance: float
+) -> None:
+    exact, rough = first_step(X), first_step(X, precision=precision)
+    assert_steps_agree(exact, rough, X, tolerance)
+    assert rough.predict_proba(X).dtype == np.float32
+    parameters = [p for net in rough._nets().values() for p in net.parameters()]
+    assert {p.dtype for p in parameters} == {torch.float32}
+    if precision == "bf16":
+        assert rough.history_[0]["d_loss"] != exact.history_[0]["d_loss"]
+
+
+NOT_COMPILED = pytest.mark.xfail(
+    strict=True, reason="nn.Sequential.compile() compiles nothing in this version of torch"
+)
+
+
+@pytest.fixture
+def fresh_compiler() -> Iterator[None]:
+    torch.compiler.reset()
+    yield
+    torch.compiler.reset()
+
+
+@NOT_COMPILED
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # torch's own, on importing its compiler
+@pytest.mark.usefixtures("fresh_compiler")
+def test_every_net_is_handed_to_the_compiler(monkeypatch: pytest.MonkeyPatch) -> None:
+    graphs: list[Any] = []
+
+    def keep(graph: torch.fx.GraphModule, inputs: Any) -> Callable[..., Any]:
+        graphs.append(graph)
+        return graph.forward
+
+    monkeypatch.setattr(torch, "compile", functools.partial(torch.compile, backend=keep))
+    compiled = first_step(PLAIN, compile=True)
+    assert len(graphs) >= len(compiled._nets())
+    assert_steps_agree(first_step(PLAIN), compiled, PLAIN, 1e-4)
+
+
+@NOT_COMPILED
+@pytest.mark.skipif(
+    not os.environ.get("DEEP_EM_BENCH_SLOW"),
+    reason="compiles for about a minute: set DEEP_EM_BENCH_SLOW to run it",
+)
+@pytest.mark.skipif(
+    not (os.environ.get("CXX") or shutil.which("g++") or shutil.which("clang++")),
+    reason="torch.compile needs a C++ compiler: none is on the path",
+)
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.usefixtures("fresh_compiler")
+@pytest.mark.parametrize("X", [GREY, PLAIN], ids=["grey", "vectors"])
+def test_compiled_agrees_on_the_first_step(X: np.ndarray) -> None:
+    from torch._dynamo.utils import counters
+
+    counters.clear()
+    compiled = first_step(X, compile=True)
+    assert counters["stats"]["unique_graphs"] >= len(compiled._nets())
+    assert_steps_agree(first_step(X), compiled, X, 1e-4)

@@ -1,0 +1,51 @@
+"""The README's own snippets run as they stand there, and its commands exist."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import results
+from benchmarks.run import main
+from reports.__main__ import main as report
+
+ROOT = Path(__file__).parents[1]
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+
+
+def snippet(language: str) -> str:
+    found = re.findall(rf"^```{language}\n(.*?)^```$", README, flags=re.M | re.S)
+    assert len(found) == 1, f"the README has {len(found)} {language} blocks, expected 1"
+    return found[0]
+
+
+def test_the_method_that_the_readme_adds_runs_and_stands_in_a_table(tmp_path: Path) -> None:
+    method = snippet("python")
+    assert len(method.splitlines()) <= 25
+    (tmp_path / "my_method.py").write_text(method, encoding="utf-8")
+    (tmp_path / "my_suite.toml").write_text(snippet("toml"), encoding="utf-8")
+    status = main(
+        ["--suite", str(tmp_path / "my_suite.toml"), "--plugin", str(tmp_path / "my_method.py")]
+        + ["--out", str(tmp_path / "runs"), "--threads", "1", "--jobs", "1"]
+    )
+    assert status == 0
+    frame = results.load("my_suite", root=tmp_path / "runs")
+    assert set(frame["method"]) == {"minibatch_kmeans", "kmeans"}
+    mine = frame[frame["method"] == "minibatch_kmeans"]
+    assert (mine["train/error_rate"] < 0.5).all()  # digits: chance is .9
+    tables = ["--out", str(tmp_path / "out"), "--format", "latex"]
+    assert report(["--suite", "my_suite", "--root", str(tmp_path / "runs"), *tables]) == 0
+    table = (tmp_path / "out" / "my_suite" / "table.tex").read_text(encoding="utf-8")
+    assert "minibatch" in table
+
+
+def test_the_two_commands_are_in_the_makefile() -> None:
+    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
+    for target in ("bench", "test"):
+        assert f"make {target}" in README
+        assert re.search(rf"^{target}:", makefile, flags=re.M)
+
+
+def test_every_picture_and_file_that_the_readme_names_is_there() -> None:
+    for target in re.findall(r"\]\((?!http|#)([^)]+)\)", README):
+        assert (ROOT / target).exists(), f"the README points to {target}, which is not there"
