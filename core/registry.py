@@ -115,16 +115,18 @@ class Registry(Generic[T]):
         if spec is None or spec.loader is None:
             raise UserError(f"plugin {path} is not Python source; give the path of a .py file")
         module = importlib.util.module_from_spec(spec)
+        before = dict(self._registered)
         sys.modules[module_name] = module
         try:
             spec.loader.exec_module(module)
-        except UserError:
-            del sys.modules[module_name]
-            raise
         except Exception as error:
             del sys.modules[module_name]
+            self._registered = before
+            if isinstance(error, UserError):
+                raise
+            said = " ".join(str(error).split())
             raise UserError(
-                f"plugin {path} failed on import: {type(error).__name__}: {error}"
+                f"plugin {path} failed on import: {type(error).__name__}: {said}"
             ) from error
 
     def name_of(self, value: object) -> str:

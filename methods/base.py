@@ -118,6 +118,7 @@ class Method(ClusterMixin, BaseEstimator, ABC):
             "method": registry.name_of(type(self)),
             "params": params,
             "fitted": fitted,
+            "arrays": {k: list(np.ascontiguousarray(v).shape) for k, v in arrays.items()},
         }
         text = json.dumps(described, indent=1)
         save_file({k: np.ascontiguousarray(v) for k, v in arrays.items()}, str(path))
@@ -195,6 +196,7 @@ def load(path: str | Path) -> Method:
         arrays = load_file(str(path))
         form, name = described["format"], described["method"]
         params, fitted = described["params"], described["fitted"]
+        expected = described["arrays"]
     except UserError:
         raise
     except Exception as error:
@@ -204,6 +206,10 @@ def load(path: str | Path) -> Method:
         ) from error
     if form != SAVE_FORMAT:
         raise DataError(f"{path} has save format {form}, this version reads {SAVE_FORMAT}; refit")
+    if expected != {key: list(value.shape) for key, value in arrays.items()}:
+        raise DataError(
+            f"{path} does not hold the arrays that its .json names; restore both from one save()"
+        )
     method = create(name, **params)
     for key, value in fitted.items():
         setattr(method, key, value)

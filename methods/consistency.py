@@ -93,16 +93,17 @@ def neighbour_distance(data: Tensor, generator: torch.Generator, k: int = 10) ->
     flat = data.flatten(1)  # (N, D)
     n = len(flat)
     reference, rank = flat, min(k, n - 1)
+    ranks = torch.full((n, 1), rank, device=flat.device)  # a row's own distance, 0, is rank 0
     if n > REFERENCE_ROWS:
         rows = torch.randperm(n, generator=generator, device=flat.device)[:REFERENCE_ROWS]
         reference, rank = flat[rows], max(1, round(k * REFERENCE_ROWS / n))
-    # The smallest of rank + 1 distances is a row's own, 0, if the row is in the reference.
-    return torch.cat(
-        [
-            torch.cdist(part, reference).topk(rank + 1, largest=False).values[:, -1]
-            for part in flat.split(CHUNK)
-        ]
-    )
+        ranks.fill_(rank - 1)  # rows outside the reference are not their own neighbours
+        ranks[rows] = rank
+    near = [
+        torch.cdist(part, reference).topk(rank + 1, largest=False).values.gather(1, at)
+        for part, at in zip(flat.split(CHUNK), ranks.split(CHUNK), strict=True)
+    ]
+    return torch.cat(near).squeeze(1)
 
 
 def _divergence(target: Tensor, logits: Tensor) -> Tensor:

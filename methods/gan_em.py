@@ -29,7 +29,10 @@ __all__ = ["GanEm"]
 AS_PRINTED = {
     # The EM loop and its optimisers, Algorithm 1, sections 3 and 5.1, appendix B.
     "pretrain_steps": 0,
+    "tol": 0.0,
+    "fake_units": "all",
     "m_epochs": 5,
+    "m_steps": 0,
     "e_steps": 1000,
     "batch_size": 70,
     "e_batch_size": 200,
@@ -42,8 +45,6 @@ AS_PRINTED = {
     "marginal_entropy": 0.0,
     "conditional_entropy": 0.0,
 }
-
-GAN_LEAST_SIDE = 16  # on 8x8 images a convolutional D wins outright and G learns nothing
 
 PRESETS = {
     "paper": Preset(
@@ -114,7 +115,8 @@ class GanEm(NeuralMethod, Generative, Reducer, SemiSupervised):
     Arguments:
         n_clusters: number of clusters K.
         max_iter: budget of EM iterations.
-        m_epochs: passes over the data in an M-step.
+        m_epochs: passes over the data in an M-step,
+        m_steps: and further ones until there are so many updates.
         e_steps: updates of E in an E-step.
         batch_size: of real and of generated images in an M-step.
         e_batch_size: of generated (and of real) images in an E-step.
@@ -130,9 +132,8 @@ class GanEm(NeuralMethod, Generative, Reducer, SemiSupervised):
             ``fake_units="own"``): 1/K, or the mean responsibility.
         prior_floor: least phi_i, in units of 1/K; without one the rich get richer.
         component_sampling: of a uniform prior: equal counts in every batch, or at random.
-        network: G and D are the papers' convolutional nets, or fully connected; ``auto``:
-            convolutional for square images of side 16 to 64.
-        e_network: the same for E; ``auto``: from side 8.
+        network: the papers' convolutional nets, or fully connected ones; ``auto``: convolutional
+            for square images of side 16 to 64.
         width: factor on the filters of the convolutional nets.
         hidden: layer sizes of the fully connected nets.
         generator_hidden: layers between the input and the feature maps of a convolutional G.
@@ -149,14 +150,12 @@ class GanEm(NeuralMethod, Generative, Reducer, SemiSupervised):
         labelled_error: on labelled data, supervision of an E-step ends at this error rate (5.3).
         labelled_steps: or after so many updates.
         pretrain_steps: updates of E on real data alone, before the first M-step.
-        pretrain_radius: radius of the consistency at their start; it shrinks geometrically to
-            ``consistency_radius``.
-        pretrain_starts: independent starts, whose consensus the first M-step is given.
         consistency, marginal_entropy, conditional_entropy: weights of the terms that E learns from
             real data, see :func:`methods.consistency.information_loss`; all 0: none of it.
-        consistency_radius: in units of a point's distance to its 10th neighbour.
-        d_noise, e_noise: Gaussian noise on what D sees, and on the generated images that E sees;
-            its length in units of the median distance to the 10th neighbour.
+        consistency_radius: in units of a point's own scale: its distance to its 10th neighbour
+            over the square root of D, which is that distance's share of one coordinate.
+        d_noise, e_noise: standard deviation of Gaussian noise on what D sees, and on the generated
+            images that E sees, in units of the median scale.
         random_state: seed of every draw.
         device: ``auto``, ``cpu``, ``cuda``, ``cuda:1``, ``mps``.
         precision: ``fp32``; ``tf32`` matrix products; ``bf16`` autocast.
@@ -168,28 +167,28 @@ class GanEm(NeuralMethod, Generative, Reducer, SemiSupervised):
         self,
         n_clusters: int = 10,
         *,
-        max_iter: int = 20,
+        max_iter: int = 15,
         m_epochs: int = 5,
-        e_steps: int = 100,
+        m_steps: int = 300,
+        e_steps: int = 120,
         batch_size: int = 64,
         e_batch_size: int = 200,
         tol: float = 1e-3,
         patience: int = 3,
         optimizer: Literal["adam", "rmsprop"] = "adam",
-        d_lr: float = 2e-4,
-        g_lr: float = 2e-4,
+        d_lr: float = 1e-3,
+        g_lr: float = 1e-3,
         e_lr: float = 1e-3,
         lr_decay: float = 1.0,
         reset_optimizers: bool = False,
         extra_unit: ExtraUnit = "weight_1",
-        fake_units: FakeUnits = "all",
+        fake_units: FakeUnits = "own",
         generator_loss: GeneratorLoss = "maximum_likelihood",
         logit_clamp: float = 5.0,
-        prior: Literal["uniform", "estimated"] = "uniform",
+        prior: Literal["uniform", "estimated"] = "estimated",
         prior_floor: float = 0.5,
         component_sampling: Literal["balanced", "random"] = "balanced",
         network: Kind = "auto",
-        e_network: Kind = "auto",
         width: float = 1.0,
         hidden: tuple[int, ...] = (256, 256),
         generator_hidden: tuple[int, ...] = (),
@@ -204,15 +203,13 @@ class GanEm(NeuralMethod, Generative, Reducer, SemiSupervised):
         n_components: int | None = None,
         labelled_error: float = 0.05,
         labelled_steps: int = 100,
-        pretrain_steps: int = 1000,
-        pretrain_radius: float = 2.0,
-        pretrain_starts: int = 1,
+        pretrain_steps: int = 100,
         consistency: float = 1.0,
         marginal_entropy: float = 1.0,
         conditional_entropy: float = 0.25,
-        consistency_radius: float = 1.0,
-        d_noise: float = 1.0,
-        e_noise: float = 1.0,
+        consistency_radius: float = 5.0,
+        d_noise: float = 1.5,
+        e_noise: float = 2.0,
         random_state: int = 0,
         device: str = "auto",
         precision: Precision = "fp32",
@@ -222,6 +219,7 @@ class GanEm(NeuralMethod, Generative, Reducer, SemiSupervised):
         self.n_clusters = n_clusters
         self.max_iter = max_iter
         self.m_epochs = m_epochs
+        self.m_steps = m_steps
         self.e_steps = e_steps
         self.batch_size = batch_size
         self.e_batch_size = e_batch_size
@@ -241,7 +239,6 @@ class GanEm(NeuralMethod, Generative, Reducer, SemiSupervised):
         self.prior_floor = prior_floor
         self.component_sampling = component_sampling
         self.network: Kind = network
-        self.e_network: Kind = e_network
         self.width = width
         self.hidden = hidden
         self.generator_hidden = generator_hidden
@@ -257,8 +254,6 @@ class GanEm(NeuralMethod, Generative, Reducer, SemiSupervised):
         self.labelled_error = labelled_error
         self.labelled_steps = labelled_steps
         self.pretrain_steps = pretrain_steps
-        self.pretrain_radius = pretrain_radius
-        self.pretrain_starts = pretrain_starts
         self.consistency = consistency
         self.marginal_entropy = marginal_entropy
         self.conditional_entropy = conditional_entropy
@@ -282,9 +277,10 @@ class GanEm(NeuralMethod, Generative, Reducer, SemiSupervised):
         training = Training(self, data, self._generator)
         self.history_, self.converged_, still = [], False, 0
         w = torch.full((N, K), 1 / K, device=self._device)  # Algorithm 1, line 1
-        if self.pretrain_steps:
-            w = training.pretrain()
-        if labelled is not None:
+        pretrained = self.pretrain_steps > 0 and training.informed
+        if pretrained:
+            training.pretrain()
+        if pretrained or labelled is not None or self.max_iter == 0:
             w = self._e_assign(training, labelled)[0]
         labels = w.argmax(dim=1)
 
@@ -378,13 +374,10 @@ class GanEm(NeuralMethod, Generative, Reducer, SemiSupervised):
     def _build(self) -> None:
         self.G_, self.D_, self.E_ = (self._net(name) for name in ("G", "D", "E"))
 
-    def _net(self, name: Literal["G", "D", "E"], start: int = 0) -> nn.Module:
-        """A net with the first weights that it has in the given start of the pretraining."""
+    def _net(self, name: Literal["G", "D", "E"]) -> nn.Module:
+        """A net with its first weights."""
         shape, K = tuple(self.shape_), self.n_clusters
-        if name == "E":
-            kind = resolve_kind(self.e_network, shape)
-        else:
-            kind = resolve_kind(self.network, shape, least_side=GAN_LEAST_SIDE)
+        kind = resolve_kind(self.network, shape)
         with torch.device("meta"):
             if name == "G":
                 net = generator(
@@ -406,7 +399,7 @@ class GanEm(NeuralMethod, Generative, Reducer, SemiSupervised):
                     batch_norm=self.d_batch_norm if name == "D" else self.e_batch_norm != "none",
                     bottleneck=self.n_components if name == "E" else None,
                 )
-        stream = self._stream(f"weights of {name}, start {start}", torch.device("cpu"))
+        stream = self._stream(f"weights of {name}", torch.device("cpu"))
         return initialise(
             net, stream, self._device, std=self.init_std, spectral_norm=name in self.spectral_norm
         )

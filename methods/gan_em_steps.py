@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from methods.consensus import consensus
+from methods.base import DivergenceError
 from methods.consistency import InformationWeights, information_loss, neighbour_distance
 from methods.gan_em_losses import discriminator_loss, generator_loss
 
@@ -42,10 +42,9 @@ class Training:
         self.informed = any((em.consistency, em.marginal_entropy, em.conditional_entropy))
         self.d_noise = self.e_noise = 0.0
         if self.informed or em.d_noise or em.e_noise:
-            self.neighbour = neighbour_distance(data, stream)  # (N,)
-            # A Gaussian in d dimensions is about sqrt(d) standard deviations long.
-            unit = float(self.neighbour.median()) / data[0].numel() ** 0.5
-            self.d_noise, self.e_noise = em.d_noise * unit, em.e_noise * unit
+            self.scale = neighbour_distance(data, stream) / data[0].numel() ** 0.5  # (N,)
+            typical = float(self.scale.median())
+            self.d_noise, self.e_noise = em.d_noise * typical, em.e_noise * typical
         self._make_optimizers()
 
     def begin(self, iteration: int) -> None:
@@ -65,7 +64,9 @@ class Training:
         steps = 0
         # Unit i meets only fakes of component i under "own": then they are drawn by phi (Eq. 15).
         drawn_by = phi if em.fake_units == "own" else None
-        for rows in em._batches(len(data), em.batch_size, em.m_epochs):
+        a_pass = max(1, len(data) // em.batch_size)
+        passes = max(em.m_epochs, -(-em.m_steps // a_pass))
+        for rows in em._batches(len(data), em.batch_size, passes):
             x_real, w_real = self._noisy(data[rows], self.d_noise), w[rows]
             c = self._components(len(rows), drawn_by)
             with em._arithmetic():
@@ -104,34 +105,22 @@ class Training:
                     x_fake = self._noisy(self._generate(c), self.e_noise)
                 logits = self.E(x_fake).float()
             cross_entropy = F.cross_entropy(logits, c)
-            information, divergence = self._information(em.consistency_radius)
+            information, divergence = self._information()
             _descend(self.e_optimizer, cross_entropy + information)
             total += torch.stack([cross_entropy.detach(), divergence])
         cross_entropy, divergence = (total / max(1, em.e_steps)).tolist()
         row = {"cross_entropy": cross_entropy}
         return {**row, "divergence": divergence} if self.informed else row
 
-    def pretrain(self) -> Tensor:
-        """Train E on real data alone, from several starts; the responsibilities they agree on.
-
-        E is left as the start that is closest to them.
-        """
-        em = self.em
-        shrink = em.consistency_radius / em.pretrain_radius
-        states, votes = [], []
-        for start in range(em.pretrain_starts):
-            self.E.load_state_dict(em._net("E", start).state_dict())
-            self._make_optimizers()
-            self.E.train(em.e_batch_norm == "train")
-            for step in range(em.pretrain_steps):
-                radius = em.pretrain_radius * shrink ** (step / em.pretrain_steps)
-                _descend(self.e_optimizer, self._information(radius)[0])
-            states.append({key: value.clone() for key, value in self.E.state_dict().items()})
-            votes.append(self.responsibilities())
-        w, closest = consensus(votes)
-        self.E.load_state_dict(states[closest])
-        self._make_optimizers()
-        return w
+    def pretrain(self) -> None:
+        """Train E on real data alone. Raises :class:`methods.base.DivergenceError`."""
+        self.E.train(self.em.e_batch_norm == "train")
+        loss = torch.zeros(())
+        for _ in range(self.em.pretrain_steps):
+            loss = self._information()[0]
+            _descend(self.e_optimizer, loss)
+        if not loss.isfinite():
+            raise DivergenceError(f"the pretraining's loss became {loss.item()}; lower e_lr")
 
     def responsibilities(self) -> Tensor:
         """Eq. (4) for all data, ``(N, K)``."""
@@ -142,10 +131,10 @@ class Training:
         em = self.em
         error = 1.0
         for step in range(em.labelled_steps + 1):
-            if step % SUPERVISION_CHECKS == 0:
+            if step % SUPERVISION_CHECKS == 0 or step == em.labelled_steps:
                 predicted = em._apply(self.E, self.data[rows]).argmax(dim=1)
                 error = float((predicted != y).float().mean())
-                if error < em.labelled_error:
+                if error < em.labelled_error or step == em.labelled_steps:
                     break
                 self.E.train(em.e_batch_norm == "train")
             size = min(em.e_batch_size, len(rows))
@@ -155,7 +144,7 @@ class Training:
             _descend(self.e_optimizer, F.cross_entropy(logits, y[part]))
         return error
 
-    def _information(self, radius: float) -> tuple[Tensor, Tensor]:
+    def _information(self) -> tuple[Tensor, Tensor]:
         """What E learns from a batch of real data: loss and divergence, 0 where it does not."""
         if not self.informed:
             zero = torch.zeros((), device=self.data.device)
@@ -168,7 +157,7 @@ class Training:
             return information_loss(
                 self.E,
                 self.data[rows],
-                radius * self.neighbour[rows],
+                self.em.consistency_radius * self.scale[rows],
                 self.information,
                 self.stream,
             )

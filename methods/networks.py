@@ -24,13 +24,11 @@ LARGE = 64
 LAST_STD = 0.01
 
 
-def resolve_kind(
-    kind: Kind, shape: Sequence[int], *, least_side: int = 8
-) -> Literal["conv", "mlp"]:
-    """``auto``: convolutional for square images whose side is a multiple of 4 in 8..64, else not.
+def resolve_kind(kind: Kind, shape: Sequence[int]) -> Literal["conv", "mlp"]:
+    """``auto``: convolutional for square images whose side is a multiple of 4 in 16..64, else not.
 
-    ``least_side`` is where ``auto`` begins. Raises ``ValueError`` where ``conv`` is asked for data
-    that are no such images.
+    ``conv`` goes down to side 8, where a convolutional D wins outright and G learns little. Raises
+    ``ValueError`` where it is asked for data that are no such images.
     """
     fits = len(shape) == 3 and shape[1] == shape[2] and shape[1] in range(8, LARGE + 1, 4)
     if kind == "conv" and not fits:
@@ -39,7 +37,7 @@ def resolve_kind(
             f"(C, H, H) with H a multiple of 4 from 8 to {LARGE}: use network='mlp'"
         )
     if kind == "auto":
-        return "conv" if fits and shape[1] >= least_side else "mlp"
+        return "conv" if fits and shape[1] >= 16 else "mlp"
     return kind
 
 
@@ -159,7 +157,7 @@ def initialise(
     if spectral_norm:
         # Its power iteration starts from torch's global stream, which is borrowed and given back.
         with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(stream.initial_seed())
+            torch.default_generator.manual_seed(stream.initial_seed())
             for layer in layers:
                 parametrizations.spectral_norm(layer)
     net = net.to(device)

@@ -29,8 +29,8 @@ def resolve_device(device: str) -> torch.device:
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     try:
         resolved = torch.device(device)
-        torch.empty(1, device=resolved)
-    except (RuntimeError, AssertionError) as error:
+        torch.zeros(1, device=resolved).tolist()
+    except (RuntimeError, AssertionError, ImportError) as error:
         reason = str(error).splitlines()[0]
         raise ConfigError(
             f"device {device!r} cannot be used here ({reason}); use 'cpu' or 'auto'"
@@ -96,7 +96,7 @@ class NeuralMethod(Method):
         self._build()
         if self.compile:
             for net in self._nets().values():
-                net.compile()
+                net.forward = torch.compile(net.forward)
         return self._on_net(X)
 
     def _stream(self, purpose: str, device: torch.device | None = None) -> torch.Generator:
@@ -108,7 +108,9 @@ class NeuralMethod(Method):
     def _arithmetic(self) -> Iterator[None]:
         """fp32 as it is, TF32 matrix products, or bf16 autocast, inside the block."""
         before = torch.get_float32_matmul_precision()
+        convolutions = torch.backends.cudnn.allow_tf32
         torch.set_float32_matmul_precision("highest" if self.precision == "fp32" else "high")
+        torch.backends.cudnn.allow_tf32 = self.precision != "fp32"
         try:
             with torch.autocast(
                 self._device.type, torch.bfloat16, enabled=self.precision == "bf16"
@@ -116,6 +118,7 @@ class NeuralMethod(Method):
                 yield
         finally:
             torch.set_float32_matmul_precision(before)
+            torch.backends.cudnn.allow_tf32 = convolutions
 
     def _batches(self, n: int, size: int, epochs: int) -> Iterator[Tensor]:
         """Index batches of ``size``: a new order each epoch, the remainder left out.

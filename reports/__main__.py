@@ -1,11 +1,11 @@
-"""``python -m reports --suite NAME``: the tables of a suite, from its records alone."""
+"""``python -m reports --suite NAME``: tables and figures of a suite, from its records alone."""
 
 from __future__ import annotations
 
 import argparse
 import logging
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import metrics
@@ -14,11 +14,11 @@ from results import RUNS, stores
 
 __all__ = ["main"]
 
-FORMATS = ("console", "csv", "json", "latex")
+FORMATS = ("console", "csv", "json", "latex", "figures")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Print and write the tables; the exit status: 0, or 1 with one line on standard error."""
+    """Print and write the reports; the exit status: 0, or 1 with one line on standard error."""
     options = _parser().parse_args(arguments)
     logging.basicConfig(level=logging.WARNING, format="%(message)s")
     try:
@@ -32,7 +32,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m reports",
-        description="Comparison tables of a suite, made from its records alone.",
+        description="Comparison tables and figures of a suite, made from its records alone.",
     )
     parser.add_argument("--suite", required=True, help="whose records to report")
     parser.add_argument("--profile", help="only this profile; default: a table for each")
@@ -48,13 +48,15 @@ def _parser() -> argparse.ArgumentParser:
         choices=FORMATS,
         default=list(FORMATS),
         metavar="FORMAT",
-        help="console (printed), csv, json, latex (written to OUT/SUITE); default: all of them",
+        help="console (printed), csv, json, latex, figures (to OUT/SUITE, as PDF and PNG); "
+        "default: all of them",
     )
     parser.add_argument(
         "--metrics",
         type=_names,
         metavar="A,B",
-        help="columns of the printed and the LaTeX table; csv and json hold all",
+        help="columns of the printed and the LaTeX table and panels of the figure with a point a "
+        "run; csv and json hold all",
     )
     parser.add_argument(
         "--mixed",
@@ -94,7 +96,7 @@ def _report(options: argparse.Namespace) -> None:
         )
     if "console" in options.format:
         print(tables.console(blocks, shown))
-    files = {}
+    files: dict[str, str] = {}
     if "csv" in options.format:
         files["table.csv"] = tables.to_csv(blocks)
     if "json" in options.format:
@@ -105,20 +107,27 @@ def _report(options: argparse.Namespace) -> None:
         files["table.tex"] = latex.fragment(compared)
         files["clusters.tex"] = latex.fragment(by_cluster)
         files["table_standalone.tex"] = latex.standalone(compared, by_cluster)
-    _write(options.out / options.suite, files)
+    folder = options.out / options.suite
+    _write(folder, files, ", ".join(files))
+    if "figures" in options.format:
+        from reports.figures import figures  # matplotlib, which tables do without
+
+        drawn = figures(blocks, store, options.metrics)
+        _write(folder, drawn, f"{len(drawn) // 2} figures (PDF and PNG)")
 
 
-def _write(folder: Path, files: dict[str, str]) -> None:
+def _write(folder: Path, files: Mapping[str, str | bytes], said: str) -> None:
     try:
-        for name, text in files.items():
+        for name, content in files.items():
             folder.mkdir(parents=True, exist_ok=True)
-            (folder / name).write_text(text, encoding="utf-8")
+            held = content.encode() if isinstance(content, str) else content
+            (folder / name).write_bytes(held)
     except OSError as error:
         raise UserError(
             f"cannot write to {folder}: {error.strerror}; free some space or give another --out"
         ) from error
     if files:
-        print(f"wrote {', '.join(files)} to {folder}", file=sys.stderr)
+        print(f"wrote {said} to {folder}", file=sys.stderr)
 
 
 if __name__ == "__main__":

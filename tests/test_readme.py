@@ -24,11 +24,13 @@ def test_the_method_that_the_readme_adds_runs_and_stands_in_a_table(tmp_path: Pa
     assert len(method.splitlines()) <= 25
     (tmp_path / "my_method.py").write_text(method, encoding="utf-8")
     (tmp_path / "my_suite.toml").write_text(snippet("toml"), encoding="utf-8")
-    status = main(
-        ["--suite", str(tmp_path / "my_suite.toml"), "--plugin", str(tmp_path / "my_method.py")]
-        + ["--out", str(tmp_path / "runs"), "--threads", "1", "--jobs", "1"]
-    )
-    assert status == 0
+    files = [
+        "--suite",
+        str(tmp_path / "my_suite.toml"),
+        "--plugin",
+        str(tmp_path / "my_method.py"),
+    ]
+    assert main([*files, "--out", str(tmp_path / "runs"), "--threads", "1"]) == 0
     frame = results.load("my_suite", root=tmp_path / "runs")
     assert set(frame["method"]) == {"minibatch_kmeans", "kmeans"}
     mine = frame[frame["method"] == "minibatch_kmeans"]

@@ -203,7 +203,6 @@ def test_a_bad_plugin_is_the_users_to_mend(
     assert "\n" not in str(caught.value)
 
 
-@pytest.mark.xfail(strict=True, reason="load_plugin quotes the error's text with its line breaks")
 def test_a_bad_plugin_is_told_in_one_line(
     shapes: Registry[Any], plugin: Callable[..., Path]
 ) -> None:
@@ -211,7 +210,6 @@ def test_a_bad_plugin_is_told_in_one_line(
         shapes.load_plugin(plugin("raise ValueError('one\\ntwo')"))
 
 
-@pytest.mark.xfail(strict=True, reason="a failed load_plugin leaves what it had registered behind")
 def test_a_mended_plugin_loads(shapes: Registry[Any], plugin: Callable[..., Path]) -> None:
     with pytest.raises(UserError):
         shapes.load_plugin(plugin("register('cube')(int)\n1 / 0"))

@@ -6,9 +6,7 @@ joins through its entry point, or by its file's path in ``$DEEP_EM_BENCH_PLUGIN`
 
 from __future__ import annotations
 
-import hashlib
 import json
-import os
 import random
 import sys
 import warnings
@@ -25,29 +23,11 @@ from sklearn.exceptions import ConvergenceWarning
 
 import methods
 from core import DataError, UserError
-from methods import Generative, Method, Reducer, SemiSupervised
-
-Factory = Callable[..., Method]
-"""Keyword parameters to an unfitted method."""
+from methods import Generative, Reducer, SemiSupervised
+from tests.methods.cases import Factory, blobs, digest, global_random_state, images
 
 Check = Callable[[Factory, Path], None]
-
-CUT = {
-    # Smaller budgets and nets, for methods that have a parameter of the name.
-    "max_iter": 2,
-    "m_epochs": 1,
-    "e_steps": 3,
-    "pretrain_steps": 3,
-    "pretrain_starts": 1,
-    "batch_size": 16,
-    "e_batch_size": 16,
-    "n_init": 1,
-    "network": "mlp",
-    "e_network": "mlp",
-    "hidden": (16, 16),
-    "noise_dim": 4,
-    "device": "cpu",
-}
+"""Takes a factory and an empty folder."""
 
 CHECKS: dict[str, Check] = {}
 
@@ -55,82 +35,6 @@ CHECKS: dict[str, Check] = {}
 def check(function: Check) -> Check:
     CHECKS[function.__name__] = function
     return function
-
-
-def cases() -> list[str]:
-    """``name:preset`` of all that is registered, without importing it; plugins are imported."""
-    if plugin := os.environ.get("DEEP_EM_BENCH_PLUGIN"):
-        methods.registry.load_plugin(plugin)
-    found = methods.registry.declarations()
-    presets = {
-        name: declared.attributes.get("presets")
-        or methods.registry.get(name).attributes["presets"]
-        for name, declared in found.items()
-    }
-    return [f"{name}:{preset}" for name in sorted(presets) for preset in presets[name]]
-
-
-def factory(case: str) -> Factory:
-    """A factory of the method and preset of a ``name:preset``, its budget cut."""
-    name, preset = case.split(":")
-    full = methods.create(name, preset).get_params(deep=False)
-    cut = {key: _at_most(CUT[key], full[key]) for key in CUT.keys() & full.keys()}
-
-    def make(**params: Any) -> Method:
-        return methods.create(name, preset, **{**cut, "n_clusters": 3, **params})
-
-    return make
-
-
-def _at_most(cut: Any, full: Any) -> Any:
-    """A budget may only fall: steps that a preset does without stay away."""
-    return min(cut, full) if isinstance(cut, int) and isinstance(full, int) else cut
-
-
-def blobs(n: int = 40) -> np.ndarray:
-    """Three clear blobs of ``n`` points in four dimensions, of another scale in each column."""
-    rng = np.random.default_rng(0)
-    centres = np.array([[0, 0, 0, 0], [9, 0, 9, 0], [0, 9, 9, 9]])
-    points = centres[np.arange(n) % 3] + rng.normal(size=(n, 4))
-    return (points * [1, 10, 0.1, 1] + [0, 1000, 0, -5]).astype(np.float32)
-
-
-def images(n: int = 24, channels: int = 1) -> np.ndarray:
-    """``n`` noisy 8x8 images of three kinds, lit in different rows."""
-    rng = np.random.default_rng(1)
-    X = rng.random((n, channels, 8, 8), dtype=np.float32) * 0.3
-    for kind in range(3):
-        X[kind::3, :, 2 * kind : 2 * kind + 2] += 0.7
-    return X
-
-
-def digest(method: Method, X: np.ndarray) -> str:
-    """Of all that a fit determines: labels, learnt numbers, responsibilities, draws."""
-    parts = {f"learnt {name}": value for name, value in method._arrays().items()}
-    parts |= {"labels": method.labels_, "proba": method.predict_proba(X)}
-    if isinstance(method, Generative):
-        parts["sample"] = method.sample(5, random_state=1)[0]
-    state = hashlib.sha256()
-    for name in sorted(parts):
-        value = np.ascontiguousarray(parts[name])
-        state.update(f"{name} {value.dtype} {value.shape}".encode() + value.tobytes())
-    return state.hexdigest()
-
-
-def case_digest(case: str) -> str:
-    return digest(factory(case)(random_state=5).fit(blobs()), blobs())
-
-
-def global_random_state() -> list[Any]:
-    """Of every generator that a library might share between its callers."""
-    state: list[Any] = [random.getstate(), repr(np.random.get_state(legacy=False))]  # noqa: NPY002
-    if torch := sys.modules.get("torch"):
-        state.append(torch.get_rng_state().numpy().tobytes())
-        if torch.cuda.is_available():
-            state += [s.numpy().tobytes() for s in torch.cuda.get_rng_state_all()]
-        if torch.backends.mps.is_available():
-            state.append(torch.mps.get_rng_state().numpy().tobytes())
-    return state
 
 
 @check
@@ -211,8 +115,7 @@ def a_seed_determines_everything(make: Factory, folder: Path) -> None:
     if torch := sys.modules.get("torch"):
         torch.rand(3)
     assert digest(make(random_state=3).fit(X), X) == first
-    callback: Callable[..., None] = lambda row: None  # noqa: E731
-    assert digest(make(random_state=3, callback=callback).fit(X), X) == first
+    assert digest(make(random_state=3, callback=[].append).fit(X), X) == first
 
 
 @check
@@ -339,11 +242,17 @@ def damaged_files_are_refused(make: Factory, folder: Path) -> None:
 
 
 @check
-def files_that_lack_an_array_are_refused(make: Factory, folder: Path) -> None:
+def arrays_that_do_not_belong_are_refused(make: Factory, folder: Path) -> None:
     path = folder / "fitted.safetensors"
+    make().fit(blobs()[:, :3]).save(path)
+    narrow = path.read_bytes()
+    make().fit(blobs()).save(path)
+    path.write_bytes(narrow)
+    with pytest.raises(DataError):
+        methods.load(path)
     make().fit(blobs()).save(path)
     arrays = load_file(path)
-    del arrays[sorted(arrays)[-1]]
+    del arrays[max(arrays)]
     save_file(arrays, path)
     with pytest.raises(DataError):
         methods.load(path)
@@ -411,7 +320,3 @@ def features_are_narrow_and_finite(make: Factory, folder: Path) -> None:
     assert features.ndim == 2
     assert features.dtype == np.float32
     assert np.isfinite(features).all()
-
-
-if __name__ == "__main__":
-    json.dump({case: case_digest(case) for case in sys.argv[1:]}, sys.stdout)

@@ -15,21 +15,14 @@ import pytest
 import methods
 from core import Registered
 from methods.base import Callback, Generative, Method, Preset, Reducer, check_data
-from tests.methods.contract import CHECKS, case_digest, cases, factory
+from tests.methods.cases import case_digest, cases, factory
+from tests.methods.contract import CHECKS
 
 CASES = cases()
-UNREADY = pytest.mark.xfail(
-    strict=True, reason="methods.load does not compare the arrays in the file with those it needs"
-)
+EVERY_CHECK = pytest.mark.parametrize("check", CHECKS)
 
 
-@pytest.mark.parametrize(
-    "check",
-    [
-        pytest.param(name, marks=UNREADY if name == "files_that_lack_an_array_are_refused" else ())
-        for name in CHECKS
-    ],
-)
+@EVERY_CHECK
 @pytest.mark.parametrize("case", CASES)
 def test_method_keeps_the_contract(case: str, check: str, tmp_path: Path) -> None:
     CHECKS[check](factory(case), tmp_path)
@@ -38,8 +31,8 @@ def test_method_keeps_the_contract(case: str, check: str, tmp_path: Path) -> Non
 @pytest.fixture(scope="module")
 def elsewhere() -> dict[str, str]:
     """Digests of all methods, fitted in one other process."""
-    root = Path(methods.__file__).parents[1]
-    command = [sys.executable, "-m", "tests.methods.contract", *CASES]
+    root = Path(__file__).parents[2]
+    command = [sys.executable, "-m", "tests.methods.cases"]
     done = subprocess.run(command, cwd=root, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout)
@@ -94,22 +87,15 @@ def make_factory(monkeypatch: pytest.MonkeyPatch) -> Callable[[type[Method]], Ca
     """Registers a class for one test, and gives its factory."""
 
     def register(cls: type[Method]) -> Callable[..., Any]:
-        entry = Registered(
-            name="ours", value=cls, attributes={"presets": {"p": Preset(source="")}}
-        )
+        presets = {"default": Preset(source="a test")}
+        entry = Registered(name="ours", value=cls, attributes={"presets": presets})
         monkeypatch.setitem(methods.registry._registered, "ours", entry)
         return factory("ours:default")
 
     return register
 
 
-@pytest.mark.parametrize(
-    "check",
-    [
-        pytest.param(name, marks=UNREADY if name == "files_that_lack_an_array_are_refused" else ())
-        for name in CHECKS
-    ],
-)
+@EVERY_CHECK
 def test_third_party_method_runs_through_the_same_checks(
     check: str, make_factory: Callable[..., Any], tmp_path: Path
 ) -> None:

@@ -1,0 +1,279 @@
+"""The clusters of one run in pictures: classes against clusters, and samples by component."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import seaborn as sns
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from core import DataError
+from metrics.clustering import cluster_table, match_clusters
+from metrics.contingency import count
+from reports.caption import data_and_profile
+from reports.style import INK, SMALL, WIDTH, Decimals, Mark, headed, mark, shortened, width
+from reports.summary import Block
+from reports.text import ABSENT, SPLIT_NAMES, named_seeds, number
+from results import Record, Store
+
+__all__ = ["Run", "confusion", "first_runs", "samples"]
+
+log = logging.getLogger(__name__)
+
+MANY = 12
+"""Clusters or classes from which two confusion matrices no longer stand abreast."""
+
+MATRICES = 8
+"""In one figure."""
+
+DRAWS, COMPONENTS = 10, 30
+"""Samples in a row of the grid, and its rows in one figure."""
+
+CELL_PIXELS = 32
+"""Least side of a sample in the picture, so that viewers that smooth do no harm."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Run:
+    """The run that stands for a row in the figures of single runs."""
+
+    label: str
+    record: Record
+    arrays: Mapping[str, np.ndarray]
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Matrix:
+    """Classes against clusters, these in the order of the classes that they are matched to."""
+
+    run: Run
+    error: float
+    classes: np.ndarray
+    """Class of each column, ``(K,)``; -1 for the unmatched, which come last."""
+    shares: np.ndarray
+    """Share of each class in each cluster, ``(C, K)``."""
+
+
+def first_runs(block: Block, store: Store) -> list[Run]:
+    """Of each row the run of its lowest seed that ended ok, whatever its score, with its arrays.
+
+    A row whose arrays cannot be read is warned of and left out.
+    """
+    runs = []
+    for row in block.rows:
+        for record in row.ok[:1]:
+            try:
+                arrays = store.arrays(record.key)
+            except DataError as error:
+                log.warning("no pictures of the clusters of %s: %s", row.label, error)
+            else:
+                runs.append(Run(label=row.label, record=record, arrays=arrays))
+    return runs
+
+
+def confusion(block: Block, runs: Sequence[Run], marks: Mapping[str, Mark]) -> Iterator[Figure]:
+    """Confusion matrices after one-to-one matching, a panel a run, as many figures as it takes.
+
+    Matched and shown on the held-out split where any run has one, else on the training split, as
+    ``error_rate`` is there. Runs without labels are warned of and left out.
+    """
+    split = "test" if any("labels_test" in run.arrays for run in runs) else "train"
+    matrices = []
+    for run in runs:
+        try:
+            matrices.append(_matrix(block, run, split))
+        except KeyError as error:
+            log.warning("no confusion matrix of %s: the record stores no %s", run.label, error)
+        except DataError as error:
+            log.warning("no confusion matrix of %s: %s", run.label, error)
+    for first in range(0, len(matrices), MATRICES):
+        yield _confusion(block, matrices[first : first + MATRICES], split, marks)
+
+
+def samples(block: Block, run: Run) -> Iterator[Figure]:
+    """The run's stored samples, by component: images as a grid, points of the plane as they lie.
+
+    None where it stored none, or vectors of other dimensions. The order of the components follows
+    the labels, for display alone, and the figure says so.
+    """
+    drawn = run.arrays.get("samples")
+    if drawn is None or drawn.ndim < 3:
+        return
+    try:
+        classes = _classes(block, run)
+    except KeyError as error:
+        log.warning("no samples of %s: the record stores no %s", run.label, error)
+        return
+    except DataError as error:
+        log.warning("no samples of %s: %s", run.label, error)
+        return
+    if len(drawn) != len(classes):
+        log.warning("no samples of %s: %d components, not %d", run.label, len(drawn), len(classes))
+    elif drawn.ndim == 5 and drawn.shape[2] in (1, 3):
+        for first in range(0, len(classes), COMPONENTS):
+            yield _grid(block, run, drawn, dict(list(classes.items())[first : first + COMPONENTS]))
+    elif drawn.shape[2:] == (2,):
+        yield _scatter(block, run, drawn, classes)
+
+
+def _matrix(block: Block, run: Run, split: str) -> _Matrix:
+    y, labels, K = run.arrays[f"y_{split}"], run.arrays[f"labels_{split}"], block.n_clusters
+    C = max(run.record.dataset.n_classes or 0, int(y.max(initial=0)) + 1)
+    matched = match_clusters(y, labels, n_clusters=K, n_classes=C)
+    counts = count(y, labels, n_classes=C, n_clusters=K)
+    order = np.lexsort((matched, matched < 0))
+    right = sum(counts[c, k] for k, c in enumerate(matched) if c >= 0)
+    return _Matrix(
+        run=run,
+        error=float(1 - right / counts.sum()),
+        classes=matched[order],
+        shares=counts[:, order] / np.maximum(counts.sum(axis=1, keepdims=True), 1),
+    )
+
+
+def _confusion(
+    block: Block, matrices: Sequence[_Matrix], split: str, marks: Mapping[str, Mark]
+) -> Figure:
+    C, K = np.max([matrix.shares.shape for matrix in matrices], axis=0)
+    side = WIDTH / 2 - 0.35 if max(C, K) < MANY else WIDTH - 0.4
+    abreast = min(2, len(matrices)) if max(C, K) < MANY else 1
+    down = -(-len(matrices) // abreast)
+    cell = side / max(C, K)
+    seeds = {matrix.run.record.seed for matrix in matrices}
+    tails = [_scored(matrix, len(seeds) > 1) for matrix in matrices]
+    titles = shortened([matrix.run.label for matrix in matrices], marks, side, 3, tails)
+    lines = max(title.count("\n") + 1 for title in titles)
+    size = (WIDTH, 0.6 + down * (cell * C + 0.1 * lines + 0.25))
+    figure = Figure(figsize=size, layout="constrained")
+    axes = figure.subplots(down, abreast, squeeze=False)
+    for i, (ax, matrix, title) in enumerate(zip(axes.flat, matrices, titles, strict=False)):
+        _heatmap(ax, matrix, cell)
+        ax.set_title(title, fontsize=SMALL, loc="left")
+        if i % abreast == 0:
+            ax.set_ylabel("Class", fontsize=SMALL)
+        if i + abreast >= len(matrices):
+            ax.set_xlabel("Cluster, by matched class", fontsize=SMALL)
+    for ax in axes.flat[len(matrices) :]:
+        ax.set_visible(False)
+    bar = figure.colorbar(
+        axes.flat[0].collections[0],
+        ax=axes,
+        location="bottom",
+        aspect=40,
+        shrink=0.6,
+        pad=0.02,
+        panchor=False,  # leave the matrices where they are anchored
+        format=Decimals(),
+    )
+    bar.set_label("Share of the class", fontsize=SMALL)
+    bar.outline.set_visible(False)
+    run = named_seeds(seeds) if len(seeds) == 1 else "the first run that ended well"
+    matched = f"On the {SPLIT_NAMES[split]} split, {run}; clusters matched to classes one to one."
+    headed(figure, [*data_and_profile(block), matched])
+    return figure
+
+
+def _scored(matrix: _Matrix, seeded: bool) -> str:
+    seed = f"seed {matrix.run.record.seed}, " if seeded else ""
+    return f"({seed}error {number(matrix.error, 'error_rate')})"
+
+
+def _heatmap(ax: Axes, matrix: _Matrix, cell: float) -> None:
+    """``cell`` is the side of one cell in inches."""
+    sns.heatmap(
+        matrix.shares,
+        ax=ax,
+        cmap="Blues",
+        vmin=0,
+        vmax=1,
+        square=True,
+        cbar=False,
+        xticklabels=False,
+        yticklabels=False,
+    )
+    C, n_matched = len(matrix.shares), int((matrix.classes >= 0).sum())
+    rows = np.arange(0, C, _step(0.09 / cell))
+    columns = np.arange(0, n_matched, _step((width(str(C - 1)) + 3) / 72 / cell))
+    ax.set_yticks(rows + 0.5, rows, rotation=0)
+    places, names = [*(columns + 0.5)], [str(c) for c in matrix.classes[columns]]
+    if n_matched < len(matrix.classes):
+        ax.axvline(n_matched, color=INK, lw=0.6)
+        places.append((n_matched + len(matrix.classes)) / 2)
+        names.append("unmatched")
+    ax.set_xticks(places, names)
+    ax.tick_params(length=0)
+    ax.set_anchor("NW")  # under its title, whatever its proportions
+    ax.spines[:].set(visible=True, linewidth=0.5)
+
+
+def _step(least: float) -> int:
+    """The first round number from ``least``."""
+    return next((step for step in (1, 2, 5, 10, 20, 50) if step >= least), 100)
+
+
+def _classes(block: Block, run: Run) -> dict[int, int | None]:
+    """Majority class on the training split of each component, by class and size; None: empty."""
+    y, labels = run.arrays["y_train"], run.arrays["labels_train"]
+    clusters = cluster_table(y, labels, n_clusters=block.n_clusters)
+    clusters.sort(key=lambda c: (c.majority_class is None, c.majority_class or 0, -c.size))
+    return {c.cluster: c.majority_class for c in clusters}
+
+
+def _grid(block: Block, run: Run, drawn: np.ndarray, classes: Mapping[int, int | None]) -> Figure:
+    images = drawn[list(classes), :DRAWS]  # (k, n, C, H, W)
+    k, n, _, H, W = images.shape
+    scale = -(-CELL_PIXELS // max(H, W))
+    gap = max(2, scale * max(H, W) // 16)
+    large = images.repeat(scale, axis=3).repeat(scale, axis=4)
+    tiles = np.pad(large, ((0, 0), (0, 0), (0, 0), (0, gap), (0, gap)), constant_values=255)
+    _, _, _, height, width = tiles.shape
+    canvas = tiles.transpose(0, 3, 1, 4, 2)  # (k, height, n, width, C)
+    canvas = canvas.reshape(k * height, n * width, -1)[:-gap, :-gap]
+    side = min((WIDTH - 0.4) / n, 8 / k * width / height)  # inches; no taller than a page
+    figure = Figure(figsize=(WIDTH, 0.1 + k * side * height / width), layout="constrained")
+    ax = figure.subplots()
+    grey = {"cmap": "gray", "vmin": 0, "vmax": 255} if canvas.shape[2] == 1 else {}
+    ax.imshow(canvas.squeeze(), interpolation="nearest", **grey)
+    names = [ABSENT if c is None else str(c) for c in classes.values()]
+    ax.set_yticks((np.arange(k) + 0.5) * height - gap / 2, names)
+    ax.set_xticks([])
+    ax.tick_params(length=0)
+    ax.spines[:].set_visible(False)
+    ax.set_ylabel("Majority class" if k > 3 else "Class", fontsize=SMALL)
+    headed(figure, _sampled(block, run))
+    return figure
+
+
+def _scatter(
+    block: Block, run: Run, drawn: np.ndarray, classes: Mapping[int, int | None]
+) -> Figure:
+    figure = Figure(figsize=(WIDTH, 2.8), layout="constrained")
+    ax = figure.subplots()
+    for i, (component, majority) in enumerate(classes.items()):
+        style = mark(i)
+        name = ABSENT if majority is None else str(majority)
+        ax.plot(*drawn[component].T, style.marker, color=style.color, mfc="none", label=name)
+    ax.set_aspect("equal", adjustable="datalim")
+    ax.legend(
+        title="Majority class",
+        title_fontsize=SMALL,
+        loc="upper left",
+        bbox_to_anchor=(1, 1),
+        ncols=1 if len(classes) <= 16 else 2,
+        handletextpad=0,
+        borderaxespad=0,
+    )
+    headed(figure, _sampled(block, run))
+    return figure
+
+
+def _sampled(block: Block, run: Run) -> list[str]:
+    return [
+        *data_and_profile(block),
+        f"Samples of {run.label}, seed {run.record.seed}, by component.",
+        "Order of the components, for display alone: majority class on the training split.",
+    ]

@@ -1,0 +1,138 @@
+"""The figures of a suite, from its records and their stored arrays: PDF and PNG, a column wide."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Iterator, Mapping, Sequence
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
+
+from reports.caption import data_and_profile
+from reports.cluster_figures import confusion, first_runs, samples
+from reports.latex import HEADINGS
+from reports.learning import learning
+from reports.style import (
+    INK,
+    STEPS,
+    WIDTH,
+    Decimals,
+    Mark,
+    headed,
+    look,
+    mark,
+    rendered,
+    shortened,
+)
+from reports.summary import Block, Row, direction
+from reports.text import ARROWS, SPLIT_NAMES, named_seeds
+from results import Store
+
+__all__ = ["figures"]
+
+POINTS = ("error_rate", "ari", "nmi")
+"""Metrics with a panel when none were asked for."""
+
+ABREAST = 3
+"""Metrics side by side."""
+
+LONG_STEM = 120
+"""Characters of a file's name, its ending aside, from which it is cut."""
+
+
+def figures(
+    blocks: Sequence[Block], store: Store, shown: Sequence[str] | None = None
+) -> dict[str, bytes]:
+    """Every figure of the blocks as files by name: "points-....pdf", "points-....png", ...
+
+    Of each block: ``points`` (the metrics ``shown`` by method and seed), ``em`` (diagnostics of
+    the histories), ``confusion`` (matrices after matching) and ``samples`` (for each method that
+    stored some). What no record can fill is left out; histories and arrays that cannot be read are
+    warned of.
+    """
+    labels = dict.fromkeys(row.label for block in blocks for row in block.rows)
+    marks = {label: mark(i) for i, label in enumerate(labels)}
+    files: dict[str, bytes] = {}
+    with look():
+        for block in blocks:
+            for name, figure in _figures(block, store, shown or POINTS, marks):
+                stem = _stem(name, files)
+                files |= {f"{stem}.{suffix}": held for suffix, held in rendered(figure).items()}
+    return files
+
+
+def _figures(
+    block: Block, store: Store, shown: Sequence[str], marks: Mapping[str, Mark]
+) -> Iterator[tuple[str, Figure]]:
+    place = f"{block.suite} {block.dataset} {block.n_clusters} {block.profile}"
+    if (figure := _points(block, shown, marks)) is not None:
+        yield f"points {place}", figure
+    if (figure := learning(block, store, marks)) is not None:
+        yield f"em {place}", figure
+    runs = first_runs(block, store)
+    for part, figure in enumerate(confusion(block, runs, marks)):
+        yield f"confusion {place} {part or ''}", figure
+    for run in runs:
+        for part, figure in enumerate(samples(block, run)):
+            yield f"samples {place} {run.label} {part or ''}", figure
+
+
+def _stem(name: str, files: Mapping[str, bytes]) -> str:
+    """A file's name, made as the labels of the tables are; never one that is taken."""
+    stem = re.sub(r"[^A-Za-z0-9]+", "-", name).strip("-").lower()
+    if len(stem) > LONG_STEM or f"{stem}.pdf" in files:
+        stem = f"{stem[:LONG_STEM]}-{hashlib.sha256(name.encode()).hexdigest()[:8]}"
+    return stem
+
+
+def _points(block: Block, shown: Sequence[str], marks: Mapping[str, Mark]) -> Figure | None:
+    split = "test" if "test" in block.splits(shown) else "train"
+    found = [metric for metric in shown if metric in block.metrics(split)]
+    if not found:
+        return None
+    counts = [f"({row.n})" for row in block.rows]
+    names = shortened([row.label for row in block.rows], marks, 1.15, 3, counts)
+    height = max(0.28, 0.1 * max(name.count("\n") + 1 for name in names) + 0.06)
+    abreast, down = min(ABREAST, len(found)), -(-len(found) // ABREAST)
+    size = (WIDTH, 0.15 + down * (height * len(names) + 0.35))
+    figure = Figure(figsize=size, layout="constrained")
+    grid = figure.subplots(down, abreast, sharey=True, squeeze=False)
+    for ax, metric in zip(grid.flat, found, strict=False):
+        for i, row in enumerate(block.rows):
+            _row(ax, i, row, split, metric, block.seeds, marks[row.label])
+        ax.set_title(f"{HEADINGS.get(metric, metric)} {ARROWS[direction(metric)]}".strip())
+        ax.set_ylim(len(names) - 0.5, -0.5)
+        ax.set_yticks(range(len(names)), names)
+        ax.tick_params(axis="y", length=0)
+        ax.spines["left"].set_visible(False)
+        ax.grid(axis="x")
+        ax.margins(x=0.1)
+        ax.xaxis.set_major_locator(MaxNLocator(nbins=4, steps=STEPS))
+        ax.xaxis.set_major_formatter(Decimals())
+    for ax in grid.flat[len(found) :]:
+        ax.set_visible(False)
+    one = len(block.seeds) == 1
+    runs = "one run each" if one else "a point a run; above, mean ± standard deviation"
+    scored = f"On the {SPLIT_NAMES[split]} split, {named_seeds(block.seeds)}: {runs}."
+    bracketed = "In brackets: runs that ended well, of all."
+    headed(figure, [*data_and_profile(block), scored, bracketed])
+    return figure
+
+
+def _row(
+    ax: Axes, i: int, row: Row, split: str, metric: str, seeds: Sequence[int], style: Mark
+) -> None:
+    """The points of one method under their mean; a seed lies equally high in every row."""
+    steps = i + 0.04 + 0.4 * (np.arange(len(seeds)) + 0.5) / len(seeds)
+    heights = dict(zip(seeds, steps, strict=True))
+    values = [(getattr(r.metrics, split).get(metric), heights[r.seed]) for r in row.ok]
+    points = np.array([point for point in values if point[0] is not None]).reshape(-1, 2)
+    ax.plot(*points.T, style.marker, ms=2.3, mew=0.5, mfc="none", color=style.color)
+    statistic = row.statistic(split, metric)
+    if statistic is not None and statistic.std is not None:
+        low, high = statistic.mean - statistic.std, statistic.mean + statistic.std
+        ax.plot([low, high], [i - 0.2] * 2, color=INK)
+        ax.plot(statistic.mean, i - 0.2, "|", ms=6, mew=1.5, color=INK)

@@ -1,0 +1,257 @@
+"""How EM went: losses, entropy, churn and seconds by iteration, and the shares of the clusters."""
+
+from __future__ import annotations
+
+import logging
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure, SubFigure
+from matplotlib.lines import Line2D
+from matplotlib.ticker import MaxNLocator
+
+from core import DataError
+from reports.caption import data_and_profile
+from reports.style import SMALL, STEPS, WIDTH, Decimals, Mark, headed, shortened, wrapped
+from reports.summary import Block, Row
+from reports.text import named_seeds
+from results import Store
+
+__all__ = ["learning"]
+
+log = logging.getLogger(__name__)
+
+PANELS = {
+    "cross_entropy": "Cross-entropy of E",
+    "divergence": "Consistency divergence",
+    "responsibility_entropy": "Responsibility entropy",
+    "churn": "Share of labels changed",
+    "d_loss": "Discriminator loss",
+    "g_loss": "Generator loss",
+    "m_seconds": "M-step (s)",
+    "e_seconds": "E-step (s)",
+}
+"""Keys of history rows that hold a number, with the title of their panel."""
+
+NEVER_NEGATIVE = frozenset(PANELS) - {"d_loss", "g_loss"}
+
+BANDS = ("#3b6ea5", "#a9c4e0")
+"""Fills of neighbouring clusters: the bands are told apart, and no cluster has a colour."""
+
+MANY = 40
+"""Clusters from which there is no room for lines between them."""
+
+PANEL = 0.9
+"""Inches a row of panels is high."""
+
+CURVES_ABREAST = 2
+
+LEGEND_NAME = 1.2
+"""Inches up to which names stand two abreast in the legend."""
+
+
+Runs = Sequence[Mapping[int, Mapping[str, Any]]]
+"""History rows by iteration, a run each."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Method:
+    """What the histories of one method's runs that ended ok have for the panels."""
+
+    label: str
+    mark: Mark
+    seed: int
+    """Of the first run."""
+    n_runs: int
+    curves: Mapping[str, tuple[np.ndarray, np.ndarray]]
+    """By key, where there are any: iterations ``(T,)`` and numbers ``(runs, T)``; NaN: none."""
+    shares: tuple[np.ndarray, np.ndarray] | None
+    """Iterations ``(T,)`` and the first run's shares ``(K, T)``, where it has them."""
+
+
+def learning(block: Block, store: Store, marks: Mapping[str, Mark]) -> Figure | None:
+    """Diagnostics by EM iteration, for histories whose rows have one; None without any.
+
+    Curves are means over the runs that ended ok with a band of one standard deviation, pale where
+    not all of them went so far; shares are those of one run. Panels that no record can fill are
+    left out.
+    """
+    methods = [method for row in block.rows for method in _read(row, store, marks)]
+    if not methods:
+        return None
+    keys = [key for key in PANELS if any(key in method.curves for method in methods)]
+    sharing = [method for method in methods if method.shares is not None]
+    names, columns = _legend_names(methods, marks)
+    abreast = min(3, max(1, len(sharing)))
+    heights = {
+        "legend": 0.12 * -(-len(names) // columns) + 0.03,
+        "curves": PANEL * -(-len(keys) // CURVES_ABREAST),
+        "areas": PANEL * -(-len(sharing) // abreast),
+    }
+    heights = {part: height for part, height in heights.items() if height}
+    figure = Figure(figsize=(WIDTH, sum(heights.values()) + 0.15), layout="constrained")
+    ratios = list(heights.values())
+    drawn = figure.subfigures(len(ratios), 1, squeeze=False, height_ratios=ratios)
+    parts = dict(zip(heights, drawn.flat, strict=True))
+    _legend(parts["legend"], methods, names, columns)
+    if keys:
+        for ax, key in zip(_panels(parts["curves"], len(keys), CURVES_ABREAST), keys, strict=True):
+            _curves(ax, methods, key)
+    if sharing:
+        titles = shortened([m.label for m in sharing], marks, 2.85 / abreast, 2)
+        panels = _panels(parts["areas"], len(sharing), abreast)
+        for ax, method, title in zip(panels, sharing, titles, strict=True):
+            _areas(ax, method, title)
+    figure.supxlabel("EM iteration", fontsize=SMALL)
+    headed(figure, [*data_and_profile(block), *_reading(methods, keys, sharing)])
+    return figure
+
+
+def _read(row: Row, store: Store, marks: Mapping[str, Mark]) -> Iterator[_Method]:
+    runs, seeds = [], []
+    for record in row.ok:
+        try:
+            history = store.read(record.key, history=True).history
+        except DataError as error:
+            log.warning("no history of %s: %s", row.label, error)
+            continue
+        seeds.append(record.seed)
+        runs.append({r["iteration"]: r for r in history if type(r.get("iteration")) is int})
+    if not runs:
+        return
+    curves = {key: found for key in PANELS if (found := _curve(runs, key)) is not None}
+    shares = _first_shares(runs)
+    if curves or shares:
+        yield _Method(
+            label=row.label,
+            mark=marks[row.label],
+            seed=seeds[0],
+            n_runs=len(runs),
+            curves=curves,
+            shares=shares,
+        )
+
+
+def _curve(runs: Runs, key: str) -> tuple[np.ndarray, np.ndarray] | None:
+    iterations = sorted({i for rows in runs for i, row in rows.items() if key in row})
+    table = np.array([[_number(rows.get(i, {}).get(key)) for i in iterations] for rows in runs])
+    known = np.isfinite(table).any(axis=0)
+    return (np.array(iterations)[known], table[:, known]) if known.any() else None
+
+
+def _first_shares(runs: Runs) -> tuple[np.ndarray, np.ndarray] | None:
+    listed = {i: _numbers(row.get("shares")) for i, row in sorted(runs[0].items())}
+    found = {i: shares for i, shares in listed.items() if shares}
+    if len({len(shares) for shares in found.values()}) != 1:
+        return None
+    return np.array(list(found)), np.array(list(found.values())).T
+
+
+def _number(value: Any) -> float:
+    return float(value) if type(value) in (int, float) else math.nan
+
+
+def _numbers(value: Any) -> list[float]:
+    """The numbers of a list of finite numbers; of anything else none."""
+    found = [_number(item) for item in value] if isinstance(value, list | tuple) else []
+    return found if all(map(math.isfinite, found)) else []
+
+
+def _legend_names(methods: Sequence[_Method], marks: Mapping[str, Mark]) -> tuple[list[str], int]:
+    """The names in the legend, and how many stand abreast."""
+    labels = [method.label for method in methods]
+    short = all(len(wrapped(label, LEGEND_NAME, 2)) == 1 for label in labels)
+    return shortened(labels, marks, LEGEND_NAME if short else 2.8, 1), 2 if short else 1
+
+
+def _legend(
+    part: SubFigure, methods: Sequence[_Method], names: Sequence[str], columns: int
+) -> None:
+    lines = [
+        Line2D([], [], color=m.mark.color, ls=m.mark.dashes, marker=m.mark.marker) for m in methods
+    ]
+    part.legend(
+        lines,
+        names,
+        loc="center left",
+        ncols=columns,
+        borderpad=0,
+        borderaxespad=0.8,
+        handlelength=2.4,
+        columnspacing=1,
+        labelspacing=0.3,
+    )
+
+
+def _panels(part: SubFigure, n: int, abreast: int) -> list[Axes]:
+    """So many axes on a grid."""
+    grid = part.subplots(-(-n // abreast), abreast, squeeze=False)
+    for ax in grid.flat[n:]:
+        ax.set_visible(False)
+    return list(grid.flat[:n])
+
+
+def _curves(ax: Axes, methods: Sequence[_Method], key: str) -> None:
+    for place, method in enumerate(methods):
+        if key not in method.curves:
+            continue
+        iterations, table = method.curves[key]
+        count = np.isfinite(table).sum(axis=0)
+        mean = np.nanmean(table, axis=0)
+        spread = np.sqrt(np.nansum((table - mean) ** 2, axis=0) / np.maximum(count - 1, 1))
+        every = max(1, len(iterations) // 6)
+        style: dict[str, Any] = {
+            "color": method.mark.color,
+            "ls": method.mark.dashes,
+            "marker": method.mark.marker,
+            "markevery": (place % every, every),  # so that close curves hide no marker
+        }
+        low, high = mean - spread, mean + spread
+        ax.fill_between(iterations, low, high, color=method.mark.color, alpha=0.2, lw=0)
+        ax.plot(iterations, mean, **style, alpha=0.35)
+        ax.plot(iterations, np.where(count == method.n_runs, mean, np.nan), **style)
+    ax.set_title(PANELS[key], loc="left")
+    ax.grid(axis="y")
+    ax.xaxis.set_major_locator(MaxNLocator(nbins=5, integer=True, steps=STEPS, min_n_ticks=1))
+    ax.yaxis.set_major_locator(MaxNLocator(nbins=4, steps=STEPS))
+    ax.yaxis.set_major_formatter(Decimals())
+    if key in NEVER_NEGATIVE:
+        ax.set_ylim(0, 1.05 * ax.get_ylim()[1])
+
+
+def _areas(ax: Axes, method: _Method, title: str) -> None:
+    assert method.shares is not None, "only called for methods with shares"
+    iterations, shares = method.shares
+    if len(iterations) == 1:  # an area needs a width
+        iterations = iterations[0] + np.array([-0.5, 0.5])
+        shares = shares.repeat(2, axis=1)
+    by_size = shares[np.argsort(-shares[:, -1], kind="stable")]
+    edge = 0.3 if len(by_size) <= MANY else 0
+    fills = [BANDS[i % len(BANDS)] for i in range(len(by_size))]
+    ax.stackplot(iterations, by_size, colors=fills, edgecolor="white", linewidth=edge)
+    ax.set_title(title, loc="left", fontsize=SMALL)
+    ax.set_xlim(iterations[0], iterations[-1])
+    ax.set_ylim(0, 1)
+    ax.xaxis.set_major_locator(MaxNLocator(nbins=3, integer=True, steps=STEPS, min_n_ticks=1))
+    place = ax.get_subplotspec()
+    first = place is not None and place.is_first_col()
+    ax.set_yticks([0, 0.5, 1], ["0", ".5", "1"] if first else [""] * 3)
+    if first:
+        ax.set_ylabel("Cluster shares", fontsize=SMALL)
+
+
+def _reading(
+    methods: Sequence[_Method], keys: Sequence[str], sharing: Sequence[_Method]
+) -> Iterator[str]:
+    if keys and any(method.n_runs > 1 for method in methods):
+        yield "Curves: mean ± standard deviation of the runs, pale where not all go on."
+    if any("entropy" in key for key in keys):
+        yield "Entropies in nats."
+    if sharing:
+        seeds = {method.seed for method in sharing}
+        run = named_seeds(seeds) if len(seeds) == 1 else "first run that ended well"
+        yield f"Areas: each cluster's share of the points ({run}), by size at the end."
