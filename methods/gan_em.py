@@ -110,7 +110,23 @@ class GanEm(NeuralMethod, Generative, Reducer, SemiSupervised):
     fixed, train G and D on Eqs. (1) and (2) (M-step); with G fixed, train E to tell components of
     generated images apart, Eq. (5), and assign the data, Eq. (4) (E-step).
 
-    The defaults are the preset ``stable``.
+    The defaults are the preset ``stable``: Eq. (18) instead of (2), fakes drawn by phi, so that
+    Eq. (15) holds, and an E-net that besides generated images also learns from real ones, by
+    regularised information maximisation. What was learnt in making it (accuracy one to one, last
+    iterate, fully connected nets, two CPU cores):
+
+    - Digits, 10 seeds: .892 +- .032. E alone with as many updates, all on real data, no GAN: .888
+      +- .041. The GAN narrows the spread; what it adds to the mean is within the noise.
+    - 400 updates of pretraining settle E on one solution (.859 +- .002 over 4 seeds on digits)
+      that the EM iterations do not leave any more (.864 +- .001); with 100 or none they do (.89).
+      With none, two seeds of four fail on moons.
+    - E must not believe an untrained G: with 75 updates an M-step at 2e-4, moons fall from 1.00
+      after pretraining to .90, at 600 updates and 1e-3 they stay. Hence ``m_steps``.
+    - Radius and noise in units of distance / sqrt(D) need no setting by data set; in units of the
+      distance alone, moons want 3 and digits .5.
+    - A last layer of small weights starts from indifference and narrows the spread over seeds.
+    - Consensus of several pretrained E-nets as the first w, and convolutional E-nets on 8x8
+      images, were tried and brought nothing.
 
     Arguments:
         n_clusters: number of clusters K.

@@ -89,8 +89,12 @@ def _stem(name: str, files: Mapping[str, bytes]) -> str:
 
 
 def _points(block: Block, shown: Sequence[str], marks: Mapping[str, Mark]) -> Figure | None:
-    split = "test" if "test" in block.splits(shown) else "train"
-    found = [metric for metric in shown if metric in block.metrics(split)]
+    ok = [record.metrics for row in block.rows for record in row.ok]
+    held_out, train = (
+        [metric for metric in shown if any(scores.get(metric) is not None for scores in split)]
+        for split in ([each.test for each in ok], [each.train for each in ok])
+    )
+    split, found = ("test", held_out) if held_out else ("train", train)
     if not found:
         return None
     counts = [f"({row.n})" for row in block.rows]

@@ -189,7 +189,6 @@ def test_slopes_are_the_papers() -> None:
 @pytest.mark.parametrize(
     ("shape", "kind"),
     [
-        ((1, 8, 8), "mlp"),
         ((1, 16, 16), "conv"),
         ((1, 28, 28), "conv"),
         ((3, 64, 64), "conv"),
@@ -208,6 +207,11 @@ def test_kind_goes_by_shape(shape: tuple[int, ...], kind: str) -> None:
         return
     with pytest.raises(ValueError, match=r"network='conv' .* data of shape \(.*use network='mlp'"):
         resolve_kind("conv", shape)
+
+
+def test_the_smallest_images_are_convolved_only_when_asked() -> None:
+    assert resolve_kind("auto", (1, 8, 8)) == "mlp"
+    assert resolve_kind("conv", (1, 8, 8)) == "conv"
 
 
 def filled(net: nn.Module, seed: int = 0, *, std: float | None = 0.02, **words: bool) -> nn.Module:

@@ -38,7 +38,12 @@ def test_everything_by_default(report, tmp_path):
     assert "gan_em[stable]  .120 ± .028*" in out
     assert str(folder) in err
     assert {path.name for path in folder.iterdir()} == {
-        *("table.csv", "table.json", "table.tex", "clusters.tex", "table_standalone.tex")
+        *("table.csv", "table.json", "table.tex", "clusters.tex", "table_standalone.tex"),
+        *(
+            f"{kind}-digits-raw-digits-10-quick.{suffix}"
+            for kind in ("points", "confusion")
+            for suffix in ("pdf", "png")
+        ),
     }
     assert len(json.loads((folder / "table.json").read_text())) == 1
     assert r"\input" not in (folder / "table_standalone.tex").read_text()

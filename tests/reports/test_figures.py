@@ -1,0 +1,465 @@
+import dataclasses
+import io
+import itertools
+import logging
+import subprocess
+import sys
+
+import matplotlib as mpl
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from matplotlib.collections import QuadMesh
+from matplotlib.image import imread
+from matplotlib.text import Text
+
+import metrics
+from reports import figures as module
+from reports.figures import figures
+from reports.style import MARKERS, WIDTH, look, mark, rendered, shortened, width, wrapped
+from reports.summary import summarise
+from results import DatasetUsed, Store
+
+DIGITS = DatasetUsed(name="digits", n=60, n_test=0, n_classes=3)
+HOSTILE = (
+    "$x_y\\frac{1}{0}$",
+    "\\<b>&%#~^{}",
+    "$",
+    "[a](b)\n\x07漢字🙂é́",
+    "gan_em[stable] " + "alpha=0.1, beta=[1, 2, 3], " * 9 + "end=1",
+    "gan_em[stable] " + "alpha=0.1, beta=[1, 2, 3], " * 9 + "end=2",
+    "W" * 200,
+)
+
+
+@pytest.fixture
+def store(tmp_path):
+    return Store(tmp_path / "digits_raw")
+
+
+@pytest.fixture
+def put(store, make_record):
+    """Writes a record whose scores are ``error``, with labels, and samples and history at will."""
+
+    def put(label, seed=0, error=0.2, *, K=3, C=3, history=(), arrays=None, **words):
+        draw = np.random.default_rng([seed, K])
+        y = np.arange(60) % C
+        labels = np.where(draw.random(60) < error, draw.integers(K, size=60), y % K)
+        scores = {"error_rate": error, "ari": 1 - 1.5 * error, "nmi": 1 - error}
+        said = {"n_clusters": K, "dataset": dataclasses.replace(DIGITS, n_classes=C)} | words
+        record = make_record(label, seed, said.pop("train", scores), **said)
+        record = dataclasses.replace(record, history=tuple(history))
+        held = {"y_train": y, "labels_train": labels} | (arrays or {})
+        return store.write(record, held if record.status == "ok" else None)
+
+    return put
+
+
+@pytest.fixture
+def drawn(store, monkeypatch):
+    """The figures themselves, by stem, laid out but not rendered."""
+
+    def drawn(**words):
+        found = []
+
+        def kept(figure):
+            figure.draw_without_rendering()
+            found.append(figure)
+            return {"pdf": b""}
+
+        with monkeypatch.context() as patched:
+            patched.setattr(module, "rendered", kept)
+            names = figures(summarise(store.load(history=False)), store, **words)
+        return dict(zip((name.removesuffix(".pdf") for name in names), found, strict=True))
+
+    return drawn
+
+
+def rows(n, K=3, **changes):
+    """A history as GAN-EM writes it."""
+    return [
+        {
+            "iteration": i,
+            "d_loss": 2 / i,
+            "g_loss": -1 / i,
+            "cross_entropy": 1 / i,
+            "responsibility_entropy": 0.5 / i,
+            "churn": 0.3 / i,
+            "shares": [1 / K] * K,
+            "m_seconds": 3.0,
+            "e_seconds": 1.0,
+        }
+        | changes
+        for i in range(1, n + 1)
+    ]
+
+
+def images(K, shape=(1, 8, 8)):
+    """All of component i as bright as 20 i."""
+    levels = 20 * np.arange(K, dtype=np.uint8)
+    return np.broadcast_to(levels.reshape(K, 1, 1, 1, 1), (K, 10, *shape)).copy()
+
+
+def words_of(figure):
+    return "\n".join(text.get_text() for text in figure.findobj(Text))
+
+
+def titles(figure):
+    axes = [ax for ax in figure.axes if ax.get_visible()]
+    return [title for ax in axes if (title := ax.get_title("left") or ax.get_title())]
+
+
+def only(found, kind):
+    (figure,) = [figure for stem, figure in found.items() if stem.startswith(kind)]
+    return figure
+
+
+def test_every_kind_is_a_picture_of_column_width_in_two_formats(store, put):
+    for seed in range(2):
+        put("kmeans", seed, 0.3)
+        put("gan_em", seed, 0.1, history=rows(3), arrays={"samples": images(3)})
+    files = figures(summarise(store), store)
+    stems = {f"{kind}-digits-raw-digits-3-quick" for kind in ("points", "em", "confusion")}
+    stems.add("samples-digits-raw-digits-3-quick-gan-em")
+    assert set(files) == {f"{stem}.{suffix}" for stem in stems for suffix in ("pdf", "png")}
+    for stem in stems:
+        picture = imread(io.BytesIO(files[f"{stem}.png"]))[..., :3]
+        assert picture.shape[1] == round(300 * WIDTH)
+        ink = (picture.min(axis=2) < 0.9).mean()
+        assert 0.01 < ink < 0.95
+        document = files[f"{stem}.pdf"]
+        assert document.startswith(b"%PDF")
+        assert b"/CIDFontType2" in document  # TrueType, embedded
+        assert b"/Type3" not in document
+        assert b"/CreationDate" not in document
+
+
+def test_the_users_settings_neither_matter_nor_change(store, put):
+    put("kmeans", 0, 0.3)
+    put("kmeans", 1, 0.2)
+    blocks = summarise(store)
+    before = mpl.rcParams.copy()
+    files = figures(blocks, store)
+    assert mpl.rcParams.copy() == before
+    own = {"text.usetex": True, "font.size": 30, "pdf.fonttype": 3, "axes.grid": True}
+    with mpl.rc_context(own):
+        inside = mpl.rcParams.copy()
+        assert figures(blocks, store) == files
+        assert mpl.rcParams.copy() == inside
+
+
+def test_settings_come_back_when_drawing_fails():
+    before = mpl.rcParams.copy()
+    with pytest.raises(ZeroDivisionError), look():
+        raise ZeroDivisionError
+    assert mpl.rcParams.copy() == before
+
+
+def test_points_are_the_runs_and_bars_their_mean_and_spread(put, drawn):
+    for seed, error in enumerate([0.1, 0.2, 0.6]):
+        put("kmeans", seed, error)
+    put("gan_em", 0, 0.05)
+    put("gan_em", 1, status="diverged")
+    figure = only(drawn(), "points")
+    ax = figure.axes[0]
+    assert [label.get_text() for label in ax.get_yticklabels()] == ["kmeans (3/3)", "gan_em (1/2)"]
+    assert titles(figure) == ["Error ↓", "ARI ↑", "NMI ↑"]
+    runs, spread, mean, single = ax.lines
+    np.testing.assert_allclose(np.sort(runs.get_xdata()), [0.1, 0.2, 0.6])
+    assert len(set(runs.get_ydata())) == 3
+    np.testing.assert_allclose(mean.get_xdata(), 0.3)
+    np.testing.assert_allclose(spread.get_xdata(), 0.3 + np.sqrt(0.07) * np.array([-1, 1]))
+    np.testing.assert_allclose(single.get_xdata(), 0.05)
+    assert single.get_ydata()[0] - 1 == pytest.approx(min(runs.get_ydata()))  # both are seed 0
+    assert single.get_marker() != runs.get_marker()
+
+
+def test_points_are_of_the_held_out_split_where_there_is_one(put, drawn):
+    put("kmeans", 0, 0.3, test={"error_rate": 0.4})
+    figure = only(drawn(), "points")
+    assert [line.get_xdata().tolist() for ax in figure.axes for line in ax.lines] == [[0.4]]
+    assert "On the held-out split, seed 0: one run each." in " ".join(words_of(figure).split())
+
+
+def test_no_mean_over_the_runs_that_happen_to_have_a_value(put, drawn):
+    put("kmeans", 0, train={"error_rate": 0.1})
+    put("kmeans", 1, train={"error_rate": 0.2})
+    put("kmeans", 2, train={"error_rate": None})
+    (runs,) = only(drawn(), "points").axes[0].lines
+    assert sorted(runs.get_xdata()) == [0.1, 0.2]
+
+
+def test_points_of_the_metrics_that_were_asked_for(put, drawn):
+    names = ["error_rate", "purity", "ari", "nmi"]
+    put("kmeans", 0, train=dict.fromkeys(names, 0.5))
+    assert titles(only(drawn(shown=["purity"]), "points")) == ["Purity ↑"]
+    assert titles(only(drawn(shown=names), "points")) == ["Error ↓", "Purity ↑", "ARI ↑", "NMI ↑"]
+
+
+def test_where_all_failed_there_is_nothing_to_show(put, drawn):
+    put("kmeans", 0, status="failed")
+    put("gan_em", 0, status="timeout")
+    assert drawn() == {}
+
+
+def test_curves_are_means_with_a_band_and_pale_where_a_run_has_ended(put, drawn):
+    put("gan_em", 0, history=rows(4, cross_entropy=1.0))
+    put("gan_em", 1, history=rows(2, cross_entropy=3.0))
+    put("kmeans", 0, history=[{"iteration": 7, "inertia": 1.0}])
+    figure = only(drawn(), "em")
+    assert "Consistency divergence" not in titles(figure)
+    assert titles(figure) == [
+        *("Cross-entropy of E", "Responsibility entropy", "Share of labels changed"),
+        *("Discriminator loss", "Generator loss", "M-step (s)", "E-step (s)", "gan_em"),
+    ]
+    pale, full = figure.axes[0].lines
+    np.testing.assert_array_equal(pale.get_xdata(), [1, 2, 3, 4])
+    np.testing.assert_array_equal(pale.get_ydata(), [2, 2, 1, 1])
+    np.testing.assert_array_equal(full.get_ydata(), [2, 2, np.nan, np.nan])
+    assert pale.get_alpha() < 1
+    (band,) = figure.axes[0].collections
+    edges = band.get_paths()[0].vertices
+    np.testing.assert_allclose(np.ptp(edges[edges[:, 0] == 1, 1]), 2 * np.sqrt(2))
+    np.testing.assert_allclose(np.ptp(edges[edges[:, 0] == 4, 1]), 0)
+
+
+def test_shares_are_those_of_the_first_run_stacked_to_one(put, drawn):
+    put("gan_em", 0, status="failed")
+    put("gan_em", 1, history=[{"iteration": i, "shares": [0.1, 0.3, 0.6]} for i in (1, 2)])
+    put("gan_em", 2, history=[{"iteration": i, "shares": [1, 0, 0]} for i in (1, 2)])
+    figure = only(drawn(), "em")
+    (ax,) = figure.axes
+    tops = [band.get_paths()[0].vertices[:, 1].max() for band in ax.collections]
+    np.testing.assert_allclose(tops, [0.6, 0.9, 1.0])
+    assert "(seed 1)" in words_of(figure)
+
+
+@pytest.mark.parametrize(
+    "history",
+    [
+        [{"churn": 0.5}, {"iteration": "first", "churn": 0.5}, {"iteration": True, "churn": 0.5}],
+        [{"iteration": 1, "churn": None, "d_loss": "low", "shares": [0.5, "half"]}],
+        [{"iteration": 1, "shares": [0.5, 0.5]}, {"iteration": 2, "shares": [1.0]}],
+        [{"iteration": 1, "shares": 3}, {"iteration": 2, "e_seconds": [1.0]}],
+    ],
+)
+def test_histories_that_say_nothing_of_em_give_no_figure(put, drawn, history):
+    put("other", 0, history=history)
+    assert not any(stem.startswith("em") for stem in drawn())
+
+
+def test_confusion_is_of_the_matched_clusters_and_names_the_error_rate(put, drawn):
+    y, labels = np.repeat([0, 1, 2], 20), np.repeat([3, 1, 1, 0, 2, 0], 10)
+    put("kmeans", 0, status="failed")
+    put("kmeans", 1, K=4, arrays={"y_train": y, "labels_train": labels})
+    figure = only(drawn(), "confusion")
+    (mesh,) = figure.axes[0].findobj(QuadMesh)
+    # Cluster 1 may stand for class 0 or 1; either way one cluster is left over.
+    shares = np.asarray(mesh.get_array()).reshape(3, 4)
+    assert shares.sum() == 3
+    assert np.trace(shares) == 1.5
+    error = metrics.score_clustering(y, labels, n_clusters=4)["error_rate"]
+    assert error == 0.5
+    assert titles(figure)[0] == "kmeans (error .500)"
+    ticks = [label.get_text() for label in figure.axes[0].get_xticklabels()]
+    assert ticks == ["0", "1", "2", "unmatched"]
+    assert "On the train split, seed 1;" in " ".join(words_of(figure).split())
+
+
+def test_confusion_is_of_the_held_out_split_where_there_is_one(put, drawn):
+    held = {"y_test": np.array([0, 1, 2, 2]), "labels_test": np.array([2, 0, 1, 1])}
+    put("kmeans", 0, 0.5, arrays=held)
+    put("gmm", 1, 0.5, arrays=held)
+    figure = only(drawn(), "confusion")
+    assert titles(figure) == ["kmeans\n(seed 0, error .000)", "gmm (seed 1, error .000)"]
+    for ax in figure.axes[:2]:
+        (mesh,) = ax.findobj(QuadMesh)
+        np.testing.assert_array_equal(np.reshape(mesh.get_array(), (3, 3)), np.eye(3))
+
+
+def test_many_matrices_take_several_figures(put, drawn):
+    for i in range(9):
+        put(f"m{i}")
+    stems = [stem for stem in drawn() if stem.startswith("confusion")]
+    assert stems == [
+        "confusion-digits-raw-digits-3-quick",
+        "confusion-digits-raw-digits-3-quick-1",
+    ]
+
+
+def test_samples_are_ordered_by_class_and_say_so(put, drawn):
+    y, labels = np.repeat([0, 1, 2], 20), np.repeat([2, 0, 3], 20)
+    arrays = {"y_train": y, "labels_train": labels, "samples": images(4)}
+    put("gan_em", 0, K=4, arrays=arrays)
+    figure = only(drawn(), "samples")
+    (ax,) = figure.axes
+    canvas = np.asarray(ax.images[0].get_array())
+    rows_of_canvas = canvas[:: len(canvas) // 4][:4, 0]
+    np.testing.assert_array_equal(rows_of_canvas, [40, 0, 60, 20])
+    assert [label.get_text() for label in ax.get_yticklabels()] == ["0", "1", "2", "–"]
+    assert "for display alone: majority class on the training split" in " ".join(
+        words_of(figure).split()
+    )
+
+
+def test_samples_in_colour_stay_in_colour(put, drawn):
+    samples = np.zeros((3, 10, 3, 4, 6), dtype=np.uint8)
+    samples[:, :, 1] = 200
+    put("gan_em", 0, arrays={"samples": samples})
+    canvas = np.asarray(only(drawn(), "samples").axes[0].images[0].get_array())
+    assert canvas[0, 0].tolist() == [0, 200, 0]
+    assert canvas.shape[1] > canvas.shape[0]
+
+
+def test_samples_of_the_plane_are_points_and_other_vectors_are_left_out(put, drawn):
+    plane = np.random.default_rng(0).normal(size=(3, 10, 2)).astype(np.float32)
+    put("gmm", 0, arrays={"samples": plane})
+    put("gan_em", 0, arrays={"samples": np.zeros((3, 10, 5), dtype=np.float32)})
+    found = {stem: figure for stem, figure in drawn().items() if stem.startswith("samples")}
+    assert list(found) == ["samples-digits-raw-digits-3-quick-gmm"]
+    lines = only(found, "samples").axes[0].lines
+    assert len({line.get_marker() for line in lines}) == 3
+    points = np.stack([line.get_xydata() for line in lines])
+    np.testing.assert_array_equal(np.sort(points, axis=None), np.sort(plane, axis=None))
+
+
+def test_without_a_generative_method_there_are_no_samples(put, drawn):
+    put("kmeans")
+    assert [stem.partition("-")[0] for stem in drawn()] == ["points", "confusion"]
+
+
+def test_arrays_that_cannot_be_read_are_warned_of(store, put, drawn, caplog):
+    damaged = put("damaged", 0, arrays={"samples": images(3)})
+    (store.folder / f"{damaged.key}.npz").write_bytes(b"")
+    put("wrong", 0, arrays={"samples": images(5)})
+    put("unlabelled", 0, arrays={"labels_train": np.full(60, 9), "samples": images(3)})
+    with caplog.at_level(logging.WARNING):
+        assert [stem.partition("-")[0] for stem in drawn()] == ["points", "confusion"]
+    assert "no pictures of the clusters of damaged: " in caplog.text
+    assert "no samples of wrong: 5 components, not 3" in caplog.text
+    assert "no confusion matrix of unlabelled: labels run from 9" in caplog.text
+
+
+def test_names_that_give_one_stem_give_two_files(put, drawn):
+    for label in ("gan_em", "gan-em", "x" * 300, "y" + "x" * 300):
+        put(label, arrays={"samples": images(3)})
+    stems = [stem for stem in drawn() if stem.startswith("samples")]
+    assert len(stems) == 4
+    assert max(map(len, stems)) < 150
+
+
+@pytest.fixture
+def extents(monkeypatch):
+    """What text a figure really draws, and where: its bounding boxes in pixels."""
+
+    def extents(figure):
+        boxes = []
+        draw = Text.draw
+
+        def noted(text, renderer):
+            if text.get_visible() and text.get_text().strip():
+                boxes.append((text.get_text(), text.get_window_extent(renderer)))
+            draw(text, renderer)
+
+        with monkeypatch.context() as patched, look():
+            patched.setattr(Text, "draw", noted)
+            rendered_at = figure.get_layout_engine()
+            figure.draw_without_rendering()
+            boxes.clear()
+            figure.set_layout_engine("none")
+            figure.draw_without_rendering()
+            assert rendered_at is not None
+        return boxes
+
+    return extents
+
+
+@pytest.mark.parametrize("case", ["usual", "hostile", "thirty", "hundred", "wide"])
+def test_labels_lie_within_the_figure_and_off_each_other(put, drawn, extents, case):
+    labels = {
+        "usual": ["kmeans[default]", "gmm[pca_full]", "gan_em[stable] max_iter=3 pretrain=100"],
+        "hostile": HOSTILE,
+    }.get(case, ["kmeans[default]", "gan_em[stable]"])
+    K = {"thirty": 30, "hundred": 50}.get(case, 3)
+    C = {"thirty": 10, "hundred": 50, "wide": 5}.get(case, 3)
+    seeds = 1 if case == "hostile" else 2
+    for label, seed in itertools.product(labels, range(seeds)):
+        arrays = {"samples": images(K)} if label == labels[-1] else {}
+        put(label, seed, K=K, C=C, history=rows(12 + seed, K), arrays=arrays)
+    found = drawn()
+    assert {stem.partition("-")[0] for stem in found} == {"points", "em", "confusion", "samples"}
+    for stem, figure in found.items():
+        boxes = extents(figure)
+        assert len(boxes) > 5
+        for name, box in boxes:
+            assert box.x0 > -1, (stem, name)
+            assert box.y0 > -1, (stem, name)
+            assert box.x1 < figure.bbox.x1 + 1, (stem, name)
+            assert box.y1 < figure.bbox.y1 + 1, (stem, name)
+        for (name, box), (other, beside) in itertools.combinations(boxes, 2):
+            apart = (
+                min(box.x1, beside.x1) - max(box.x0, beside.x0) < 1
+                or min(box.y1, beside.y1) - max(box.y0, beside.y0) < 1
+            )
+            assert apart, (stem, name, other)
+
+
+def test_hostile_names_are_drawn_as_they_are(store, put):
+    for label in HOSTILE:
+        put(label, arrays={"samples": images(3)} if label == "$" else {}, history=rows(1))
+    files = figures(summarise(store), store)
+    assert all(files.values())
+    assert wrapped(HOSTILE[0], 3, 1) == [HOSTILE[0]]
+
+
+def test_no_two_of_many_marks_agree():
+    marks = [mark(i) for i in range(110)]
+    assert len({(m.color, m.marker) for m in marks}) == 110
+    assert len({(m.marker, str(m.dashes)) for m in marks[: 5 * len(MARKERS)]}) == 55
+
+
+def test_labels_cut_alike_are_told_apart():
+    labels = ["a" * 80 + "1", "a" * 80 + "2", "b"]
+    marks = {label: mark(i) for i, label in enumerate(labels)}
+    names = shortened(labels, marks, 1, 2, ["(1/1)", "(2/3)", "(0/3)"])
+    assert names[0].startswith("1: aaa")
+    assert names[1].startswith("2: aaa")
+    assert [name[-6:] for name in names] == [" (1/1)", " (2/3)", " (0/3)"]
+    assert names[2] == "b (0/3)"
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.text(max_size=60), st.floats(0.5, 3), st.integers(1, 4), st.sampled_from(["", "(1/10)"]))
+def test_wrapped_text_fits_and_loses_nothing_unsaid(text, inches, lines, tail):
+    found = wrapped(text, inches, lines, tail)
+    assert 1 <= len(found) <= lines
+    assert all(width(line) <= inches * 72 + 1e-6 for line in found)
+    assert found[-1].endswith(tail)
+    whole = "".join(wrapped(text, 1000, 1, tail))
+    if "…" not in found[-1]:
+        assert "".join("".join(found).split()) == "".join(whole.split())
+
+
+def test_pictures_can_be_rendered_again_to_the_same_bytes(put, drawn):
+    put("kmeans")
+    figure = only(drawn(), "points")
+    with look():
+        assert rendered(figure) == rendered(figure)
+
+
+@pytest.mark.parametrize(("formats", "expected"), [("csv", False), ("figures", True)])
+def test_matplotlib_is_only_imported_for_figures(store, put, tmp_path, formats, expected):
+    put("kmeans")
+    command = (
+        "import sys; from reports.__main__ import main;"
+        f"main(['--suite', 'digits_raw', '--root', {str(store.folder.parent)!r}, "
+        f"'--out', {str(tmp_path / 'out')!r}, '--format', {formats!r}]);"
+        f"assert ('matplotlib' in sys.modules) is {expected}"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", command], capture_output=True, text=True, check=False, timeout=60
+    )
+    assert done.returncode == 0, done.stderr
+    names = {path.suffix for path in (tmp_path / "out" / "digits_raw").iterdir()}
+    assert names == ({".pdf", ".png"} if expected else {".csv"})
