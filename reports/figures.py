@@ -9,7 +9,6 @@ from collections.abc import Iterator, Mapping, Sequence
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator
 
 from reports.caption import data_and_profile
 from reports.cluster_figures import confusion, first_runs, samples
@@ -17,15 +16,14 @@ from reports.latex import HEADINGS
 from reports.learning import learning
 from reports.style import (
     INK,
-    STEPS,
     WIDTH,
-    Decimals,
     Mark,
     headed,
     look,
     mark,
     rendered,
     shortened,
+    ticked,
 )
 from reports.summary import Block, Row, direction
 from reports.text import ARROWS, SPLIT_NAMES, named_seeds
@@ -114,8 +112,7 @@ def _points(block: Block, shown: Sequence[str], marks: Mapping[str, Mark]) -> Fi
         ax.spines["left"].set_visible(False)
         ax.grid(axis="x")
         ax.margins(x=0.1)
-        ax.xaxis.set_major_locator(MaxNLocator(nbins=4, steps=STEPS))
-        ax.xaxis.set_major_formatter(Decimals())
+        ticked(ax.xaxis, 2 / abreast)
     for ax in grid.flat[len(found) :]:
         ax.set_visible(False)
     one = len(block.seeds) == 1

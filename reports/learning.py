@@ -16,7 +16,7 @@ from matplotlib.ticker import MaxNLocator
 
 from core import DataError
 from reports.caption import data_and_profile
-from reports.style import SMALL, STEPS, WIDTH, Decimals, Mark, headed, shortened, wrapped
+from reports.style import SMALL, STEPS, WIDTH, Decimals, Mark, headed, shortened, ticked, wrapped
 from reports.summary import Block, Row
 from reports.text import named_seeds
 from results import Store
@@ -49,6 +49,9 @@ PANEL = 0.9
 """Inches a row of panels is high."""
 
 CURVES_ABREAST = 2
+
+AREAS = 2.85
+"""Inches that the areas abreast have together."""
 
 LEGEND_NAME = 1.2
 """Inches up to which names stand two abreast in the legend."""
@@ -102,10 +105,10 @@ def learning(block: Block, store: Store, marks: Mapping[str, Mark]) -> Figure | 
         for ax, key in zip(_panels(parts["curves"], len(keys), CURVES_ABREAST), keys, strict=True):
             _curves(ax, methods, key)
     if sharing:
-        titles = shortened([m.label for m in sharing], marks, 2.85 / abreast, 2)
+        titles = shortened([m.label for m in sharing], marks, AREAS / abreast, 2)
         panels = _panels(parts["areas"], len(sharing), abreast)
         for ax, method, title in zip(panels, sharing, titles, strict=True):
-            _areas(ax, method, title)
+            _areas(ax, method, title, abreast)
     figure.supxlabel("EM iteration", fontsize=SMALL)
     headed(figure, [*data_and_profile(block), *_reading(methods, keys, sharing)])
     return figure
@@ -216,14 +219,14 @@ def _curves(ax: Axes, methods: Sequence[_Method], key: str) -> None:
         ax.plot(iterations, np.where(count == method.n_runs, mean, np.nan), **style)
     ax.set_title(PANELS[key], loc="left")
     ax.grid(axis="y")
-    ax.xaxis.set_major_locator(MaxNLocator(nbins=5, integer=True, steps=STEPS, min_n_ticks=1))
+    ticked(ax.xaxis, 1.2, integer=True)
     ax.yaxis.set_major_locator(MaxNLocator(nbins=4, steps=STEPS))
     ax.yaxis.set_major_formatter(Decimals())
     if key in NEVER_NEGATIVE:
         ax.set_ylim(0, 1.05 * ax.get_ylim()[1])
 
 
-def _areas(ax: Axes, method: _Method, title: str) -> None:
+def _areas(ax: Axes, method: _Method, title: str, abreast: int) -> None:
     assert method.shares is not None, "only called for methods with shares"
     iterations, shares = method.shares
     if len(iterations) == 1:  # an area needs a width
@@ -236,7 +239,7 @@ def _areas(ax: Axes, method: _Method, title: str) -> None:
     ax.set_title(title, loc="left", fontsize=SMALL)
     ax.set_xlim(iterations[0], iterations[-1])
     ax.set_ylim(0, 1)
-    ax.xaxis.set_major_locator(MaxNLocator(nbins=3, integer=True, steps=STEPS, min_n_ticks=1))
+    ticked(ax.xaxis, AREAS / abreast, integer=True)
     place = ax.get_subplotspec()
     first = place is not None and place.is_first_col()
     ax.set_yticks([0, 0.5, 1], ["0", ".5", "1"] if first else [""] * 3)

@@ -17,8 +17,9 @@ from typing import Any
 import matplotlib.style
 import seaborn as sns
 from matplotlib import font_manager
+from matplotlib.axis import XAxis
 from matplotlib.figure import Figure
-from matplotlib.ticker import ScalarFormatter
+from matplotlib.ticker import MaxNLocator, ScalarFormatter
 
 __all__ = [
     "INK",
@@ -32,6 +33,7 @@ __all__ = [
     "mark",
     "rendered",
     "shortened",
+    "ticked",
     "width",
     "wrapped",
 ]
@@ -90,6 +92,11 @@ LOOK = {
     "figure.dpi": 300,
     "savefig.dpi": "figure",
 }
+
+MOST_TICKS = 5
+
+GAP = 4.0
+"""Points between tick labels."""
 
 MARKERS = ("o", "s", "D", "^", "v", "P", "X", "<", ">", "p", "h")
 DASHES: tuple[Any, ...] = ("-", (0, (4, 1.5)), (0, (1, 1)), (0, (4, 1.2, 1, 1.2)), (0, (7, 2)))
@@ -150,9 +157,26 @@ def headed(figure: Figure, sentences: Iterable[str]) -> None:
 class Decimals(ScalarFormatter):
     """Tick labels without the zero before the point, as the tables write numbers."""
 
+    def __init__(self) -> None:
+        super().__init__(useOffset=False)
+
     def __call__(self, x: float, pos: int | None = None) -> str:
         text = super().__call__(x, pos)
         return "0" if x == 0 else re.sub(r"^(\D?)0\.", r"\1.", text)
+
+
+def ticked(axis: XAxis, inches: float, *, integer: bool = False) -> None:
+    """Give an axis of that length and final limits as many round ticks as have room for labels."""
+    low, high = sorted(axis.get_view_interval())
+    formatter = Decimals()
+    axis.set_major_formatter(formatter)
+    for n in range(MOST_TICKS, 0, -1):
+        locator = MaxNLocator(n, steps=STEPS, integer=integer, min_n_ticks=1)
+        axis.set_major_locator(locator)
+        ticks = [tick for tick in locator() if low <= tick <= high]
+        widest = max(map(width, formatter.format_ticks(ticks)), default=0.0)
+        if len(ticks) < 2 or (ticks[1] - ticks[0]) / (high - low) * inches * 72 > widest + GAP:
+            return
 
 
 def shortened(
