@@ -14,7 +14,6 @@ from matplotlib.figure import Figure
 from core import DataError
 from metrics.clustering import cluster_table, match_clusters
 from metrics.contingency import count
-from reports.caption import data_and_profile
 from reports.style import INK, SMALL, WIDTH, Decimals, Mark, headed, mark, shortened, width
 from reports.summary import Block
 from reports.text import ABSENT, SPLIT_NAMES, named_seeds, number
@@ -101,7 +100,7 @@ def samples(block: Block, run: Run) -> Iterator[Figure]:
     the labels, for display alone, and the figure says so.
     """
     drawn = run.arrays.get("samples")
-    if drawn is None or drawn.ndim < 3:
+    if drawn is None or drawn.ndim < 3 or not drawn.size:
         return
     try:
         classes = _classes(block, run)
@@ -173,7 +172,7 @@ def _confusion(
     bar.outline.set_visible(False)
     run = named_seeds(seeds) if len(seeds) == 1 else "the first run that ended well"
     matched = f"On the {SPLIT_NAMES[split]} split, {run}; clusters matched to classes one to one."
-    headed(figure, [*data_and_profile(block), matched])
+    headed(figure, block, [matched])
     return figure
 
 
@@ -244,7 +243,7 @@ def _grid(block: Block, run: Run, drawn: np.ndarray, classes: Mapping[int, int |
     ax.tick_params(length=0)
     ax.spines[:].set_visible(False)
     ax.set_ylabel("Majority class" if k > 3 else "Class", fontsize=SMALL)
-    headed(figure, _sampled(block, run))
+    headed(figure, block, _sampled(run))
     return figure
 
 
@@ -267,13 +266,12 @@ def _scatter(
         handletextpad=0,
         borderaxespad=0,
     )
-    headed(figure, _sampled(block, run))
+    headed(figure, block, _sampled(run))
     return figure
 
 
-def _sampled(block: Block, run: Run) -> list[str]:
+def _sampled(run: Run) -> list[str]:
     return [
-        *data_and_profile(block),
         f"Samples of {run.label}, seed {run.record.seed}, by component.",
         "Order of the components, for display alone: majority class on the training split.",
     ]

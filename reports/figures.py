@@ -10,21 +10,10 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from reports.caption import data_and_profile
 from reports.cluster_figures import confusion, first_runs, samples
 from reports.latex import HEADINGS
 from reports.learning import learning
-from reports.style import (
-    INK,
-    WIDTH,
-    Mark,
-    headed,
-    look,
-    mark,
-    rendered,
-    shortened,
-    ticked,
-)
+from reports.style import INK, WIDTH, Mark, headed, look, mark, rendered, shortened, ticked
 from reports.summary import Block, Row, direction
 from reports.text import ARROWS, SPLIT_NAMES, named_seeds
 from results import Store
@@ -119,7 +108,7 @@ def _points(block: Block, shown: Sequence[str], marks: Mapping[str, Mark]) -> Fi
     runs = "one run each" if one else "a point a run; above, mean ± standard deviation"
     scored = f"On the {SPLIT_NAMES[split]} split, {named_seeds(block.seeds)}: {runs}."
     bracketed = "In brackets: runs that ended well, of all."
-    headed(figure, [*data_and_profile(block), scored, bracketed])
+    headed(figure, block, [scored, bracketed])
     return figure
 
 

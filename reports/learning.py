@@ -15,7 +15,6 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
 from core import DataError
-from reports.caption import data_and_profile
 from reports.style import SMALL, STEPS, WIDTH, Decimals, Mark, headed, shortened, ticked, wrapped
 from reports.summary import Block, Row
 from reports.text import named_seeds
@@ -55,7 +54,6 @@ AREAS = 2.85
 
 LEGEND_NAME = 1.2
 """Inches up to which names stand two abreast in the legend."""
-
 
 Runs = Sequence[Mapping[int, Mapping[str, Any]]]
 """History rows by iteration, a run each."""
@@ -110,7 +108,7 @@ def learning(block: Block, store: Store, marks: Mapping[str, Mark]) -> Figure | 
         for ax, method, title in zip(panels, sharing, titles, strict=True):
             _areas(ax, method, title, abreast)
     figure.supxlabel("EM iteration", fontsize=SMALL)
-    headed(figure, [*data_and_profile(block), *_reading(methods, keys, sharing)])
+    headed(figure, block, _reading(methods, keys, sharing))
     return figure
 
 

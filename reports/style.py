@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import functools
 import io
+import itertools
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -20,6 +21,9 @@ from matplotlib import font_manager
 from matplotlib.axis import XAxis
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator, ScalarFormatter
+
+from reports.caption import data_and_profile
+from reports.summary import Block
 
 __all__ = [
     "INK",
@@ -46,7 +50,7 @@ SIZE, SMALL = 7.0, 6.0
 
 INK, GREY = "#262626", "#595959"
 
-HEADER_LINES = 12
+HEADER_LINES = 14
 
 STEPS = (1, 2, 5, 10)
 """Between ticks: round numbers alone."""
@@ -86,6 +90,7 @@ LOOK = {
     "lines.markeredgewidth": 0.6,
     "figure.constrained_layout.h_pad": 0.03,
     "figure.constrained_layout.w_pad": 0.03,
+    "figure.constrained_layout.wspace": 0.04,
     "text.parse_math": False,  # a name may hold dollars and backslashes
     "pdf.fonttype": 42,
     "text.hinting": "none",  # else widths depend on the resolution, and labels meet
@@ -146,10 +151,15 @@ def rendered(figure: Figure) -> dict[str, bytes]:
     return files
 
 
-def headed(figure: Figure, sentences: Iterable[str]) -> None:
-    """Say above the figure what it shows, and make it as much taller as that takes."""
+def headed(figure: Figure, block: Block, sentences: Iterable[str]) -> None:
+    """Say above the figure what it shows, and make it as much taller as that takes.
+
+    Data, profile and what is mixed are said first, as in the captions of tables.
+    """
     wide, tall = figure.get_size_inches()
-    lines = wrapped(" ".join(sentences), wide - 0.1, HEADER_LINES)
+    mixed = [f"MIXED: {sentence}." for sentence in block.mixed]
+    text = " ".join([*data_and_profile(block), *mixed, *sentences])
+    lines = wrapped(text, wide - 0.1, HEADER_LINES)
     figure.set_size_inches(wide, tall + (len(lines) * 1.2 * SMALL + 5) / 72)
     figure.suptitle("\n".join(lines), x=0.05 / wide, ha="left", fontsize=SMALL, color=GREY)
 
@@ -166,16 +176,26 @@ class Decimals(ScalarFormatter):
 
 
 def ticked(axis: XAxis, inches: float, *, integer: bool = False) -> None:
-    """Give an axis of that length and final limits as many round ticks as have room for labels."""
-    low, high = sorted(axis.get_view_interval())
+    """Give an axis of that length and final data as many round ticks as have room for labels.
+
+    Where not even two lie within its limits, these are widened, except for integers.
+    """
     formatter = Decimals()
     axis.set_major_formatter(formatter)
-    for n in range(MOST_TICKS, 0, -1):
+    low, high = axis.get_view_interval()
+    for widened, n in itertools.product((False, True), range(MOST_TICKS, 0, -1)):
         locator = MaxNLocator(n, steps=STEPS, integer=integer, min_n_ticks=1)
         axis.set_major_locator(locator)
-        ticks = [tick for tick in locator() if low <= tick <= high]
-        widest = max(map(width, formatter.format_ticks(ticks)), default=0.0)
-        if len(ticks) < 2 or (ticks[1] - ticks[0]) / (high - low) * inches * 72 > widest + GAP:
+        ticks = [tick for tick in locator.tick_values(low, high) if widened or low <= tick <= high]
+        if len(ticks) < 2:
+            if integer and ticks:
+                return
+            continue
+        length = ticks[-1] - ticks[0] if widened else high - low
+        room = (ticks[1] - ticks[0]) / length * inches * 72
+        if room > max(map(width, formatter.format_ticks(ticks))) + GAP:
+            if widened:
+                axis.set_view_interval(ticks[0], ticks[-1], ignore=True)
             return
 
 

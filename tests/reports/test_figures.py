@@ -8,8 +8,6 @@ import sys
 import matplotlib as mpl
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 from matplotlib.collections import QuadMesh
 from matplotlib.image import imread
 from matplotlib.text import Text
@@ -17,7 +15,7 @@ from matplotlib.text import Text
 import metrics
 from reports import figures as module
 from reports.figures import figures
-from reports.style import MARKERS, WIDTH, look, mark, rendered, shortened, width, wrapped
+from reports.style import WIDTH, look, mark, rendered
 from reports.summary import summarise
 from results import DatasetUsed, Store
 
@@ -149,13 +147,6 @@ def test_the_users_settings_neither_matter_nor_change(store, put):
         assert mpl.rcParams.copy() == inside
 
 
-def test_settings_come_back_when_drawing_fails():
-    before = mpl.rcParams.copy()
-    with pytest.raises(ZeroDivisionError), look():
-        raise ZeroDivisionError
-    assert mpl.rcParams.copy() == before
-
-
 def test_points_are_the_runs_and_bars_their_mean_and_spread(put, drawn):
     for seed, error in enumerate([0.1, 0.2, 0.6]):
         put("kmeans", seed, error)
@@ -195,6 +186,18 @@ def test_points_of_the_metrics_that_were_asked_for(put, drawn):
     put("kmeans", 0, train=dict.fromkeys(names, 0.5))
     assert titles(only(drawn(shown=["purity"]), "points")) == ["Purity ↑"]
     assert titles(only(drawn(shown=names), "points")) == ["Error ↓", "Purity ↑", "ARI ↑", "NMI ↑"]
+
+
+def test_what_is_mixed_is_said_in_every_figure(store, put):
+    put("gan_em", 0, history=rows(1), arrays={"samples": images(3)})
+    put("gan_em", 1, code="d" * 64)
+    blocks = summarise(store, mixed=True)
+    with look():
+        marks = {"gan_em": mark(0)}
+        found = [figure for _, figure in module._figures(blocks[0], store, ["nmi"], marks)]
+    assert len(found) == 4
+    for figure in found:
+        assert "MIXED: gan_em mixes code versions" in " ".join(words_of(figure).split())
 
 
 def test_where_all_failed_there_is_nothing_to_show(put, drawn):
@@ -415,34 +418,6 @@ def test_hostile_names_are_drawn_as_they_are(put, drawn):
     names = words_of(figure)
     assert "$x_y\\frac{1}{0}$ (1/1)" in names
     assert "[U+6F22]" in names
-
-
-def test_no_two_of_many_marks_agree():
-    marks = [mark(i) for i in range(110)]
-    assert len({(m.color, m.marker) for m in marks}) == 110
-    assert len({(m.marker, str(m.dashes)) for m in marks[: 5 * len(MARKERS)]}) == 55
-
-
-def test_labels_cut_alike_are_told_apart():
-    labels = ["a" * 80 + "1", "a" * 80 + "2", "b"]
-    marks = {label: mark(i) for i, label in enumerate(labels)}
-    names = shortened(labels, marks, 1, 2, ["(1/1)", "(2/3)", "(0/3)"])
-    assert names[0].startswith("1:")
-    assert names[1].startswith("2:")
-    assert [name[-6:] for name in names] == [" (1/1)", " (2/3)", " (0/3)"]
-    assert names[2] == "b (0/3)"
-
-
-@settings(max_examples=60, deadline=None)
-@given(st.text(max_size=60), st.floats(0.5, 3), st.integers(1, 4), st.sampled_from(["", "(1/10)"]))
-def test_wrapped_text_fits_and_loses_nothing_unsaid(text, inches, lines, tail):
-    found = wrapped(text, inches, lines, tail)
-    assert 1 <= len(found) <= lines
-    assert all(width(line) <= inches * 72 + 1e-6 for line in found)
-    assert found[-1].endswith(tail)
-    whole = "".join(wrapped(text, 1000, 1, tail))
-    if "…" not in found[-1]:
-        assert "".join("".join(found).split()) == "".join(whole.split())
 
 
 def test_matplotlib_is_only_imported_for_figures(store, put, tmp_path):
