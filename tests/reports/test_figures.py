@@ -206,52 +206,6 @@ def test_where_all_failed_there_is_nothing_to_show(put, drawn):
     assert drawn() == {}
 
 
-def test_curves_are_means_with_a_band_and_pale_where_a_run_has_ended(put, drawn):
-    put("gan_em", 0, history=rows(4, cross_entropy=1.0))
-    put("gan_em", 1, history=rows(2, cross_entropy=3.0))
-    put("kmeans", 0, history=[{"iteration": 7, "inertia": 1.0}])
-    figure = only(drawn(), "em")
-    assert "Consistency divergence" not in titles(figure)
-    assert titles(figure) == [
-        *("Cross-entropy of E", "Responsibility entropy", "Share of labels changed"),
-        *("Discriminator loss", "Generator loss", "M-step (s)", "E-step (s)", "gan_em"),
-    ]
-    pale, full = figure.axes[0].lines
-    np.testing.assert_array_equal(pale.get_xdata(), [1, 2, 3, 4])
-    np.testing.assert_array_equal(pale.get_ydata(), [2, 2, 1, 1])
-    np.testing.assert_array_equal(full.get_ydata(), [2, 2, np.nan, np.nan])
-    assert pale.get_alpha() < 1
-    (band,) = figure.axes[0].collections
-    edges = band.get_paths()[0].vertices
-    np.testing.assert_allclose(np.ptp(edges[edges[:, 0] == 1, 1]), 2 * np.sqrt(2))
-    np.testing.assert_allclose(np.ptp(edges[edges[:, 0] == 4, 1]), 0)
-
-
-def test_shares_are_those_of_the_first_run_stacked_to_one(put, drawn):
-    put("gan_em", 0, status="failed")
-    put("gan_em", 1, history=[{"iteration": i, "shares": [0.1, 0.3, 0.6]} for i in (1, 2)])
-    put("gan_em", 2, history=[{"iteration": i, "shares": [1, 0, 0]} for i in (1, 2)])
-    figure = only(drawn(), "em")
-    (ax,) = figure.axes
-    tops = [band.get_paths()[0].vertices[:, 1].max() for band in ax.collections]
-    np.testing.assert_allclose(tops, [0.6, 0.9, 1.0])
-    assert "(seed 1)" in words_of(figure)
-
-
-@pytest.mark.parametrize(
-    "history",
-    [
-        [{"churn": 0.5}, {"iteration": "first", "churn": 0.5}, {"iteration": True, "churn": 0.5}],
-        [{"iteration": 1, "churn": None, "d_loss": "low", "shares": [0.5, "half"]}],
-        [{"iteration": 1, "shares": [0.5, 0.5]}, {"iteration": 2, "shares": [1.0]}],
-        [{"iteration": 1, "shares": 3}, {"iteration": 2, "e_seconds": [1.0]}],
-    ],
-)
-def test_histories_that_say_nothing_of_em_give_no_figure(put, drawn, history):
-    put("other", 0, history=history)
-    assert not any(stem.startswith("em") for stem in drawn())
-
-
 def test_confusion_is_of_the_matched_clusters_and_names_the_error_rate(put, drawn):
     y, labels = np.repeat([0, 1, 2], 20), np.repeat([3, 1, 1, 0, 2, 0], 10)
     put("kmeans", 0, status="failed")

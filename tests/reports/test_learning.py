@@ -1,0 +1,101 @@
+import dataclasses
+
+import numpy as np
+import pytest
+
+from reports.learning import PANELS, learning
+from reports.style import look, mark
+from reports.summary import summarise
+from results import Store
+
+
+@pytest.fixture
+def put(tmp_path, make_record):
+    """Writes a record with a history."""
+
+    def put(label, seed, history=(), **words):
+        record = make_record(label, seed, n_clusters=3, **words)
+        record = dataclasses.replace(record, history=tuple(history))
+        return Store(tmp_path).write(record)
+
+    return put
+
+
+@pytest.fixture
+def diagnostics(tmp_path):
+    """The figure of what was put; None where there is none."""
+
+    def diagnostics():
+        store = Store(tmp_path)
+        (block,) = summarise(store.load(history=False))
+        with look():
+            return learning(block, store, {r.label: mark(i) for i, r in enumerate(block.rows)})
+
+    return diagnostics
+
+
+def rows(n, **changes):
+    shares = {"shares": [0.2, 0.3, 0.5]}
+    return [{"iteration": i, "churn": 0.3 / i} | shares | changes for i in range(1, n + 1)]
+
+
+def titles(figure):
+    return [ax.get_title("left") for ax in figure.axes if ax.get_visible()]
+
+
+def test_curves_are_means_with_a_band_and_pale_where_a_run_has_ended(put, diagnostics):
+    put("gan_em", 0, rows(4, churn=0.1))
+    put("gan_em", 1, rows(2, churn=0.3))
+    put("gan_em", 2, rows(9), status="diverged")
+    put("kmeans", 0, [{"iteration": 7, "inertia": 1.0}])
+    figure = diagnostics()
+    assert titles(figure) == ["Share of labels changed", "gan_em"]
+    pale, full = figure.axes[0].lines
+    np.testing.assert_array_equal(pale.get_xdata(), [1, 2, 3, 4])
+    np.testing.assert_allclose(pale.get_ydata(), [0.2, 0.2, 0.1, 0.1])
+    np.testing.assert_allclose(full.get_ydata(), [0.2, 0.2, np.nan, np.nan])
+    assert pale.get_alpha() < 1
+    (band,) = figure.axes[0].collections
+    edges = band.get_paths()[0].vertices
+    np.testing.assert_allclose(np.ptp(edges[edges[:, 0] == 1, 1]), 0.2 * np.sqrt(2))
+    np.testing.assert_allclose(np.ptp(edges[edges[:, 0] == 4, 1]), 0)
+
+
+def test_every_key_has_its_panel_and_none_that_no_record_fills(put, diagnostics):
+    put("gan_em", 0, [{"iteration": i, **dict.fromkeys(PANELS, 1.0)} for i in (1, 2)])
+    put("other", 0, rows(2, unknown=1.0, shares=None))
+    figure = diagnostics()
+    assert titles(figure) == list(PANELS.values())
+    assert [len(ax.lines) for ax in figure.axes] == [2 + 2 * (key == "churn") for key in PANELS]
+
+
+def test_shares_are_those_of_the_first_run_stacked_to_one_by_size(put, diagnostics):
+    put("gan_em", 0, status="failed")
+    put("gan_em", 1, [{"iteration": i, "shares": [0.1, 0.3, 0.6]} for i in (1, 2)])
+    put("gan_em", 2, [{"iteration": i, "shares": [1, 0, 0]} for i in (1, 2)])
+    figure = diagnostics()
+    tops = [band.get_paths()[0].vertices[:, 1].max() for band in figure.axes[0].collections]
+    np.testing.assert_allclose(tops, [0.6, 0.9, 1.0])
+    assert "(seed 1)" in figure.get_suptitle()
+
+
+def test_a_single_iteration_shows_something(put, diagnostics):
+    put("gan_em", 0, rows(1))
+    curve, areas = (ax for ax in diagnostics().axes if ax.get_visible())
+    assert curve.lines[-1].get_marker() not in ("None", "")
+    assert curve.lines[-1].get_xydata().tolist() == [[1, 0.3]]
+    assert np.ptp(areas.get_xlim()) == 1
+
+
+@pytest.mark.parametrize(
+    "history",
+    [
+        [{"churn": 0.5}, {"iteration": "first", "churn": 0.5}, {"iteration": True, "churn": 0.5}],
+        [{"iteration": 1, "churn": None, "d_loss": "low", "shares": [0.5, "half"]}],
+        [{"iteration": 1, "shares": [0.5, 0.5]}, {"iteration": 2, "shares": [1.0]}],
+        [{"iteration": 1, "shares": 3}, {"iteration": 2, "e_seconds": [1.0]}],
+    ],
+)
+def test_histories_that_say_nothing_of_em_give_no_figure(put, diagnostics, history):
+    put("other", 0, history)
+    assert diagnostics() is None
