@@ -3,6 +3,7 @@
 # make check                                          what CI runs: tests, lint, types, regression gate
 PYTHON ?= python3
 SUITE ?= digits_raw
+JOBS ?= $(shell $(PYTHON) -c 'import os; print(os.cpu_count() or 1)')
 ARGS ?=
 VENV := .venv
 BIN := $(VENV)/bin
@@ -10,7 +11,7 @@ BIN := $(VENV)/bin
 .PHONY: bench test lint check check-suite clean
 
 bench: $(VENV)/.ready
-	$(BIN)/python -m benchmarks.run --suite $(SUITE) $(ARGS)
+	$(BIN)/python -m benchmarks.run --suite $(SUITE) --jobs $(JOBS) $(ARGS)
 	$(BIN)/python -m reports --suite $(SUITE)
 
 test: $(VENV)/.ready
