@@ -25,7 +25,7 @@ lint: $(VENV)/.ready
 check: test lint check-suite
 
 check-suite: $(VENV)/.ready
-	$(BIN)/python -m benchmarks.check --suite tiny
+	$(BIN)/python -m benchmarks.check --suite tiny --jobs $(JOBS) --threads 1
 
 $(VENV)/.ready: requirements.lock pyproject.toml
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed; this is %s. Try: make PYTHON=python3.12" % sys.version.split()[0])'
