@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+from abc import abstractmethod
 from collections.abc import Iterator, Mapping
 from typing import Any, Literal
 
@@ -78,13 +79,13 @@ class NeuralMethod(Method):
     precision: Precision
     compile: bool
 
+    @abstractmethod
     def _nets(self) -> dict[str, nn.Module]:
         """The fitted nets by name."""
-        raise NotImplementedError
 
+    @abstractmethod
     def _build(self) -> None:
         """Lay out the nets for data of ``shape_``, on ``_device``, first weights from the seed."""
-        raise NotImplementedError
 
     def _begin(self, X: np.ndarray) -> Tensor:
         """Check and scale ``X``, choose the device, start the streams; the data on the device."""
