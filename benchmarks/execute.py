@@ -89,7 +89,7 @@ class _Run:
             self.arrays["y_test"] = data.y_test
         with self._timed("evaluate_s"):
             self.scores = score(self.arrays, self.job.n_clusters)
-        if isinstance(method, Generative):
+        if isinstance(method, Generative) and method.can_sample():
             self.arrays["samples"] = self._samples(method, data.shape)
 
     def parts(self) -> dict[str, Any]:

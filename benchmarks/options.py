@@ -93,8 +93,14 @@ def run_parser() -> argparse.ArgumentParser:
     add_common(made, suite_required=False)
     add = made.add_argument
     add("--profile", choices=PROFILES, default="quick", help="the budget (default: quick)")
-    add("--methods", nargs="+", metavar="GLOB", help="rows by label or method name")
-    add("--datasets", nargs="+", metavar="GLOB", help="data sets by name")
+    add(
+        "--methods",
+        nargs="+",
+        action="extend",
+        metavar="GLOB",
+        help="rows by label or method name",
+    )
+    add("--datasets", nargs="+", action="extend", metavar="GLOB", help="data sets by name")
     add("--seeds", type=_read_seeds, help="0-9 or 1,3,5, in place of the suite's")
     add("--set", type=_read_override, action="append", default=[], metavar="METHOD.PARAM=VALUE")
     add("--cells", type=_read_shard, default=(1, 1), metavar="I/N", help="the I-th of N parts")

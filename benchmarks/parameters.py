@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import types
 from collections.abc import Mapping
-from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
+from typing import Any
 
-from core import ConfigError, unknown_name
+from core import ConfigError
 
 __all__ = ["RESERVED", "accepts", "resolve"]
 
@@ -27,6 +26,7 @@ def resolve(
     """
     import methods
     from methods.base import default_preset
+    from methods.parameters import converted, parameter_hints
 
     entry = methods.registry.get(method)
     if not entry.attributes.get("presets"):
@@ -40,9 +40,9 @@ def resolve(
                 f"{name!r} of {method} is set by the harness; remove it"
                 + (": give n_clusters to the row itself" if name == "n_clusters" else "")
             )
-    hints = _hints(entry.value)
+    hints = parameter_hints(entry.value)
     chosen = {
-        name: _converted(f"parameter {name!r} of {method}", value, hints.get(name, Any))
+        name: converted(f"parameter {name!r} of {method}", value, hints.get(name, Any))
         for name, value in given.items()
     }
     params = methods.create(method, preset, **chosen).get_params(deep=False)
@@ -58,49 +58,6 @@ def accepts(method: str) -> frozenset[str]:
     import methods
 
     return frozenset(methods.registry.get(method).value._get_param_names()) & frozenset(RESERVED)
-
-
-def _hints(kind: type) -> dict[str, Any]:
-    try:
-        return get_type_hints(kind.__init__)
-    except NameError:  # a plugin may annotate with names that only a type checker sees
-        return {}
-
-
-def _converted(what: str, value: Any, hint: Any) -> Any:
-    """``value`` in the form that the annotation gives it."""
-    choices = (hint, *get_args(hint))
-    if type(value) is int and float in choices and int not in choices:
-        return float(value)
-    if not _fits(value, hint):
-        if get_origin(hint) is Literal:
-            raise ConfigError(unknown_name(f"value of {what}", str(value), map(str, choices[1:])))
-        raise ConfigError(f"{what} is {value!r}; expected {_spelled(hint)}")
-    return value
-
-
-def _fits(value: Any, hint: Any) -> bool:
-    """Whether the annotation admits the value; one that is not understood admits all."""
-    origin = get_origin(hint)
-    if origin is Literal:
-        return value in get_args(hint)
-    if origin in (Union, types.UnionType):
-        return any(_fits(value, choice) for choice in get_args(hint))
-    if origin is tuple or hint is tuple:
-        inner = get_args(hint)
-        items = inner[:1] * len(value) if inner[1:] == (...,) and type(value) is tuple else inner
-        return type(value) is tuple and (
-            not inner or (len(items) == len(value) and all(map(_fits, value, items)))
-        )
-    if hint is float:
-        return type(value) in (int, float)
-    if hint in (int, str, bool, type(None)):
-        return type(value) is hint  # by identity: a bool is an int to isinstance
-    return True
-
-
-def _spelled(hint: Any) -> str:
-    return hint.__name__ if isinstance(hint, type) and not get_args(hint) else str(hint)
 
 
 def _plain(what: str, value: Any) -> Any:

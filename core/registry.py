@@ -59,6 +59,7 @@ class Registry(Generic[T]):
         self.entry_point_group = entry_point_group
         self._registered: dict[str, Registered[T]] = {}
         self._declared: dict[str, Declaration] | None = None
+        self._points: tuple[EntryPoint, ...] | None = None
 
     def register(self, name: str, **attributes: Any) -> Callable[[U], U]:
         """Decorator that registers a class or function; a second one of the same name raises."""
@@ -151,8 +152,10 @@ class Registry(Generic[T]):
                 f"give the entry point the name that its @register uses"
             )
 
-    def _entry_points(self) -> Iterator[EntryPoint]:
-        yield from entry_points(group=self.entry_point_group)
+    def _entry_points(self) -> tuple[EntryPoint, ...]:
+        if self._points is None:  # reads the metadata of every installed package
+            self._points = tuple(entry_points(group=self.entry_point_group))
+        return self._points
 
 
 def _where(value: object) -> str:
@@ -170,17 +173,11 @@ def _scan_package(package: str) -> Iterator[Declaration]:
     for folder in spec.submodule_search_locations or []:
         for path in sorted(Path(folder).glob("*.py")):
             if "@register(" in (source := path.read_text(encoding="utf-8")):
-                yield from _scan_module(ast.parse(source), f"{package}.{path.stem}")
+                yield from _scan_module(ast.parse(source), f"{package}.{path.stem}", Path(folder))
 
 
-def _scan_module(tree: ast.Module, module: str) -> Iterator[Declaration]:
-    constants = {
-        target.id: node.value
-        for node in tree.body
-        if isinstance(node, ast.Assign | ast.AnnAssign) and node.value is not None
-        for target in (node.targets if isinstance(node, ast.Assign) else [node.target])
-        if isinstance(target, ast.Name)
-    }
+def _scan_module(tree: ast.Module, module: str, folder: Path) -> Iterator[Declaration]:
+    constants = _imported(tree, module, folder) | _assigned(tree)
     for node in tree.body:
         if not isinstance(node, ast.ClassDef | ast.FunctionDef):
             continue
@@ -199,6 +196,31 @@ def _scan_module(tree: ast.Module, module: str) -> Iterator[Declaration]:
                     summary=_first_line(ast.get_docstring(node)),
                     attributes=attributes,
                 )
+
+
+def _assigned(tree: ast.Module) -> dict[str, ast.expr]:
+    """The module's constants by name."""
+    return {
+        target.id: node.value
+        for node in tree.body
+        if isinstance(node, ast.Assign | ast.AnnAssign) and node.value is not None
+        for target in (node.targets if isinstance(node, ast.Assign) else [node.target])
+        if isinstance(target, ast.Name)
+    }
+
+
+def _imported(tree: ast.Module, module: str, folder: Path) -> dict[str, ast.expr]:
+    """The constants that the module takes, in capitals, from a neighbour in its package."""
+    package = module.rpartition(".")[0]
+    found: dict[str, ast.expr] = {}
+    for node in tree.body:
+        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith(f"{package}."):
+            wanted = {alias.name for alias in node.names if alias.name.isupper()}
+            path = folder / f"{(node.module or '').rpartition('.')[2]}.py"
+            if wanted and path.is_file():
+                assigned = _assigned(ast.parse(path.read_text(encoding="utf-8")))
+                found |= {name: assigned[name] for name in wanted & assigned.keys()}
+    return found
 
 
 def _literal(node: ast.expr, constants: Mapping[str, ast.expr]) -> Any:

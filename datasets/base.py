@@ -101,6 +101,7 @@ class Dataset:
             "n_test": 0 if self.X_test is None else len(self.X_test),
             "shape": list(self.shape),
             "n_classes": self.n_classes,
+            "class_names": list(self.class_names),
             "sha256": dict(self.source.sha256),
             "licence": self.source.licence,
         }

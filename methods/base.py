@@ -18,8 +18,10 @@ from typing import Any, Self
 import numpy as np
 from safetensors.numpy import load_file, save_file
 from sklearn.base import BaseEstimator, ClusterMixin
+from sklearn.utils.validation import check_is_fitted
 
 from core import ConfigError, DataError, Registered, Registry, UserError, unknown_name
+from methods.parameters import check_parameters
 
 __all__ = [
     "Callback",
@@ -30,6 +32,7 @@ __all__ = [
     "Reducer",
     "SemiSupervised",
     "check_data",
+    "check_draw",
     "check_labels",
     "create",
     "default_preset",
@@ -86,6 +89,8 @@ class Method(ClusterMixin, BaseEstimator, ABC):
     """One row an iteration; the keys are the method's own, plain Python numbers and lists."""
     converged_: bool
     """Whether the method's own stopping rule was met within its budget."""
+    shape_: list[int]
+    """Shape of one fitted point: ``[C, H, W]`` or ``[D]``."""
 
     @abstractmethod
     def fit(self, X: np.ndarray, y: np.ndarray | None = None) -> Self:
@@ -99,13 +104,41 @@ class Method(ClusterMixin, BaseEstimator, ABC):
         """Cluster of each row, ``(N,)`` int64: the largest responsibility, the first of equals."""
         return self.predict_proba(X).argmax(axis=1).astype(np.int64)
 
+    def _fitting(self, X: np.ndarray) -> np.ndarray:
+        """What every ``fit`` begins with: parameters and data checked, ``shape_`` kept; the data.
+
+        Raises :class:`core.ConfigError` for a parameter that the constructor's annotation
+        excludes, and what :func:`check_data` raises.
+        """
+        params = self.get_params(deep=False)
+        check_parameters(type(self).__name__, type(self), params)
+        X = check_data(X, self.n_clusters)
+        self.shape_ = list(X.shape[1:])
+        return X
+
+    def _checked(self, X: np.ndarray) -> np.ndarray:
+        """New data, checked against the fitted ones.
+
+        Raises scikit-learn's ``NotFittedError`` before a fit, ``ValueError`` for another shape.
+        """
+        check_is_fitted(self)
+        X = check_data(X)
+        if list(X.shape[1:]) != self.shape_:
+            raise ValueError(
+                f"X has rows of shape {X.shape[1:]}; this was fitted to {tuple(self.shape_)}"
+            )
+        return X
+
     def n_parameters(self) -> int:
         """How many numbers the fitted model consists of."""
         return sum(array.size for array in self._arrays().values())
 
     def save(self, path: str | Path) -> None:
         """Write the fitted method to ``path`` (.safetensors) and a .json beside it."""
+        check_is_fitted(self)
         path = Path(path)
+        if path.suffix == ".json":
+            raise ValueError(f"{path} is where the description goes; give a .safetensors path")
         arrays = self._arrays()
         fitted = {
             name: value
@@ -120,7 +153,7 @@ class Method(ClusterMixin, BaseEstimator, ABC):
             "fitted": fitted,
             "arrays": {k: list(np.ascontiguousarray(v).shape) for k, v in arrays.items()},
         }
-        text = json.dumps(described, indent=1)
+        text = json.dumps(described, indent=1, default=_plain)
         save_file({k: np.ascontiguousarray(v) for k, v in arrays.items()}, str(path))
         path.with_suffix(".json").write_text(text, encoding="utf-8")
 
@@ -140,6 +173,10 @@ class Method(ClusterMixin, BaseEstimator, ABC):
 
 class Generative(ABC):
     """A method that can draw new data from its components."""
+
+    def can_sample(self) -> bool:
+        """Whether the fit has trained what draws: an ablation may leave it out."""
+        return True
 
     @abstractmethod
     def sample(
@@ -245,6 +282,14 @@ def check_data(X: np.ndarray, n_clusters: int | None = None) -> np.ndarray:
     return X
 
 
+def check_draw(n: int, component: int | None, n_clusters: int) -> None:
+    """Raise ``ValueError`` unless ``sample(n, component)`` asks for what there is."""
+    if n < 1:
+        raise ValueError(f"n is {n}; expected at least one sample")
+    if component is not None and not 0 <= component < n_clusters:
+        raise ValueError(f"component is {component}; expected 0 to {n_clusters - 1}, or None")
+
+
 def check_labels(
     y: np.ndarray | None, n: int, n_clusters: int
 ) -> tuple[np.ndarray, np.ndarray] | None:
@@ -269,3 +314,10 @@ def check_labels(
             f"raise n_clusters"
         )
     return rows.astype(np.int64), y[rows].astype(np.int64)
+
+
+def _plain(value: object) -> Any:
+    """A number of numpy as one of Python, for JSON."""
+    if isinstance(value, np.generic):
+        return value.item()
+    raise TypeError(f"{value!r} is a {type(value).__name__}, which JSON cannot hold")

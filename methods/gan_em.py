@@ -8,97 +8,26 @@ from typing import Literal, Self
 import numpy as np
 import torch
 import torch.nn.functional as F
+from sklearn.utils.validation import check_is_fitted
 from torch import Tensor, nn
 
 from methods.base import (
     Callback,
     Generative,
-    Preset,
     Reducer,
     SemiSupervised,
+    check_draw,
     check_labels,
     register,
 )
 from methods.gan_em_losses import ExtraUnit, FakeUnits, GeneratorLoss
+from methods.gan_em_presets import PRESETS
 from methods.gan_em_steps import Training
 from methods.networks import Activation, Kind, encoder, generator, initialise, resolve_kind
 from methods.neural import NeuralMethod, Precision
+from methods.parameters import BatchSize, Count, Fraction, NonNegative, Positive
 
 __all__ = ["GanEm"]
-
-AS_PRINTED = {
-    # The EM loop and its optimisers, Algorithm 1, sections 3 and 5.1, appendix B.
-    "pretrain_steps": 0,
-    "tol": 0.0,
-    "fake_units": "all",
-    "m_epochs": 5,
-    "m_steps": 0,
-    "e_steps": 1000,
-    "batch_size": 70,
-    "e_batch_size": 200,
-    "lr_decay": 0.98,
-    "init_std": 0.02,
-    "d_batch_norm": True,
-    "d_noise": 0.0,
-    "e_noise": 0.0,
-    "consistency": 0.0,
-    "marginal_entropy": 0.0,
-    "conditional_entropy": 0.0,
-}
-
-PRESETS = {
-    "paper": Preset(
-        source="Zhao et al., GAN-EM: GAN based EM learning framework: Eqs. 1, 2, 5, appendix B",
-        params={
-            **AS_PRINTED,
-            "max_iter": 20,
-            "optimizer": "rmsprop",
-            "d_lr": 2e-4,
-            "g_lr": 2e-4,
-            "e_lr": 2e-4,
-            "extra_unit": "weight_1",
-            "generator_loss": "maximum_likelihood",
-            "prior": "estimated",
-            "prior_floor": 0.0,
-            "component_sampling": "random",
-            "generator_activation": "leaky_relu",
-            "e_batch_norm": "train",
-        },
-        deviations=(
-            "Eq. 2 is negated: it is printed as a loss and is a log-likelihood",
-            "the logit of Eq. 1 is clamped at 5; unclamped its exponential overflows",
-            "the decay rate .98 is read as a learning-rate decay an EM iteration",
-            "batch 70 and 200 (appendix B), not 64 and 256 (section 5.1)",
-            "20 EM iterations: the slides' figure, the paper names none",
-            "no weight clipping on G: section 4.4 gives no value (generator_clip sets one)",
-            "the extra unit of section 4.3.2 has weight 1: the paper gives none",
-        ),
-    ),
-    "official": Preset(
-        source="the authors' released code (zhaowt61/GAN-EM, 2019)",
-        params={
-            **AS_PRINTED,
-            "max_iter": 100,
-            "optimizer": "adam",
-            "reset_optimizers": True,
-            "d_lr": 2e-4,
-            "g_lr": 6e-4,
-            "e_lr": 6e-5,
-            "extra_unit": "official",
-            "generator_loss": "official",
-            "prior": "uniform",
-            "component_sampling": "balanced",
-            "generator_activation": "relu",
-            "generator_hidden": (1024,),
-            "e_batch_norm": "affine",
-        },
-        deviations=(
-            "responsibilities are computed once an E-step, not again for every batch",
-            "100 EM iterations as the budget; the code runs up to 1,000 until it is stopped",
-        ),
-    ),
-    "stable": Preset(source="ours; what it adds to the released recipe is under `GanEm`"),
-}
 
 
 @register("gan_em", presets=PRESETS)
@@ -110,24 +39,8 @@ class GanEm(NeuralMethod, Generative, Reducer, SemiSupervised):
     fixed, train G and D on Eqs. (1) and (2) (M-step); with G fixed, train E to tell components of
     generated images apart, Eq. (5), and assign the data, Eq. (4) (E-step).
 
-    The defaults are the preset ``stable``: Eq. (18) instead of (2), fakes drawn by phi, so that
-    Eq. (15) holds, and an E-net that besides generated images also learns from real ones, by
-    regularised information maximisation. What was learnt in making it (accuracy one to one, last
-    iterate, fully connected nets, two CPU cores):
-
-    - Digits, 10 seeds: .892 +- .032. E alone with as many updates, all on real data, no GAN: .888
-      +- .041. MNIST, 10,000 images, 3 seeds, held out: .701 +- .056, no GAN .732 +- .076. At these
-      budgets the GAN narrows the spread; it adds nothing certain to the mean.
-    - 400 updates of pretraining settle E on one solution (.859 +- .002 over 4 seeds on digits)
-      that the EM iterations do not leave any more (.864 +- .001); with 100 or none they do (.89).
-      With none, two seeds of four fail on moons.
-    - E must not believe an untrained G: with 75 updates an M-step at 2e-4, moons fall from 1.00
-      after pretraining to .90, at 600 updates and 1e-3 they stay. Hence ``m_steps``.
-    - Radius and noise in units of distance / sqrt(D) need no setting by data set; in units of the
-      distance alone, moons want 3 and digits .5.
-    - A last layer of small weights starts from indifference and narrows the spread over seeds.
-    - Consensus of several pretrained E-nets as the first w, and convolutional E-nets on 8x8
-      images, were tried and brought nothing.
+    The defaults are the preset ``stable``; :mod:`methods.gan_em_presets` says what it adds and
+    what was learnt in making it.
 
     Arguments:
         n_clusters: number of clusters K.
@@ -182,51 +95,51 @@ class GanEm(NeuralMethod, Generative, Reducer, SemiSupervised):
 
     def __init__(
         self,
-        n_clusters: int = 10,
+        n_clusters: Positive = 10,
         *,
-        max_iter: int = 15,
-        m_epochs: int = 5,
-        m_steps: int = 300,
-        e_steps: int = 120,
-        batch_size: int = 64,
-        e_batch_size: int = 200,
-        tol: float = 1e-3,
-        patience: int = 3,
+        max_iter: Count = 15,
+        m_epochs: Count = 5,
+        m_steps: Count = 300,
+        e_steps: Count = 120,
+        batch_size: BatchSize = 64,
+        e_batch_size: BatchSize = 200,
+        tol: Fraction = 1e-3,
+        patience: Positive = 3,
         optimizer: Literal["adam", "rmsprop"] = "adam",
-        d_lr: float = 1e-3,
-        g_lr: float = 1e-3,
-        e_lr: float = 1e-3,
-        lr_decay: float = 1.0,
+        d_lr: NonNegative = 1e-3,
+        g_lr: NonNegative = 1e-3,
+        e_lr: NonNegative = 1e-3,
+        lr_decay: NonNegative = 1.0,
         reset_optimizers: bool = False,
         extra_unit: ExtraUnit = "weight_1",
         fake_units: FakeUnits = "own",
         generator_loss: GeneratorLoss = "maximum_likelihood",
         logit_clamp: float = 5.0,
         prior: Literal["uniform", "estimated"] = "estimated",
-        prior_floor: float = 0.5,
+        prior_floor: Fraction = 0.5,
         component_sampling: Literal["balanced", "random"] = "balanced",
         network: Kind = "auto",
-        width: float = 1.0,
-        hidden: tuple[int, ...] = (256, 256),
-        generator_hidden: tuple[int, ...] = (),
+        width: NonNegative = 1.0,
+        hidden: tuple[Positive, ...] = (256, 256),
+        generator_hidden: tuple[Positive, ...] = (),
         generator_activation: Activation = "relu",
         noise: Literal["uniform", "gaussian"] = "uniform",
-        noise_dim: int = 62,
-        init_std: float | None = None,
+        noise_dim: Count = 62,
+        init_std: NonNegative | None = None,
         d_batch_norm: bool = False,
         e_batch_norm: Literal["train", "affine", "none"] = "train",
-        generator_clip: float | None = None,
+        generator_clip: NonNegative | None = None,
         spectral_norm: tuple[Literal["G", "D", "E"], ...] = (),
-        n_components: int | None = None,
-        labelled_error: float = 0.05,
-        labelled_steps: int = 100,
-        pretrain_steps: int = 100,
-        consistency: float = 1.0,
-        marginal_entropy: float = 1.0,
-        conditional_entropy: float = 0.25,
-        consistency_radius: float = 5.0,
-        d_noise: float = 1.5,
-        e_noise: float = 2.0,
+        n_components: Positive | None = None,
+        labelled_error: Fraction = 0.05,
+        labelled_steps: Count = 100,
+        pretrain_steps: Count = 100,
+        consistency: NonNegative = 1.0,
+        marginal_entropy: NonNegative = 1.0,
+        conditional_entropy: NonNegative = 0.25,
+        consistency_radius: NonNegative = 5.0,
+        d_noise: NonNegative = 1.5,
+        e_noise: NonNegative = 2.0,
         random_state: int = 0,
         device: str = "auto",
         precision: Precision = "fp32",
@@ -333,12 +246,21 @@ class GanEm(NeuralMethod, Generative, Reducer, SemiSupervised):
 
     def predict_proba(self, X: np.ndarray) -> np.ndarray:
         """Responsibilities of the E-net, ``(N, K)`` float32."""
-        return self._apply(self.E_, self._incoming(X)).softmax(dim=1).cpu().numpy()
+        x = self._incoming(X)
+        return self._apply(self.E_, x).softmax(dim=1).cpu().numpy()
+
+    def can_sample(self) -> bool:
+        """Whether an EM iteration has trained G."""
+        check_is_fitted(self)
+        return self.n_iter_ > 0
 
     def sample(
         self, n: int, component: int | None = None, *, random_state: int = 0
     ) -> tuple[np.ndarray, np.ndarray]:
         """``n`` draws from G, components by phi (or all of one); scaled back to X's own scale."""
+        check_draw(n, component, self.n_clusters)
+        if not self.can_sample():
+            raise ValueError("G is untrained: no EM iteration was run; fit with max_iter >= 1")
         stream = torch.Generator(self._device).manual_seed(random_state)
         if component is None:
             phi = torch.from_numpy(self.phi_).to(self._device)
@@ -350,8 +272,9 @@ class GanEm(NeuralMethod, Generative, Reducer, SemiSupervised):
 
     def transform(self, X: np.ndarray) -> np.ndarray:
         """What E's output layer is given; with ``n_components=k``, section 5.4's k features."""
+        x = self._incoming(X)
         features = nn.Sequential(*list(self.E_.children())[:-1])
-        return self._apply(features, self._incoming(X)).cpu().numpy()
+        return self._apply(features, x).cpu().numpy()
 
     def _e_assign(
         self, training: Training, labelled: tuple[Tensor, Tensor] | None

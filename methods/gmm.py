@@ -11,7 +11,8 @@ from sklearn.decomposition import PCA
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.mixture import GaussianMixture
 
-from methods.base import Callback, Generative, Method, Preset, check_data, register
+from methods.base import Callback, Generative, Method, Preset, check_draw, register
+from methods.parameters import NonNegative, Positive
 
 __all__ = ["Gmm"]
 
@@ -48,14 +49,14 @@ class Gmm(Method, Generative):
 
     def __init__(
         self,
-        n_clusters: int = 10,
+        n_clusters: Positive = 10,
         *,
         covariance_type: Literal["full", "tied", "diag"] = "full",
-        reg_covar: float = 1e-3,
-        n_pca: int | None = None,
-        n_init: int = 1,
-        max_iter: int = 100,
-        tol: float = 1e-3,
+        reg_covar: NonNegative = 1e-3,
+        n_pca: Positive | None = None,
+        n_init: Positive = 1,
+        max_iter: Positive = 100,
+        tol: NonNegative = 1e-3,
         random_state: int = 0,
         callback: Callback | None = None,
     ) -> None:
@@ -71,8 +72,7 @@ class Gmm(Method, Generative):
 
     def fit(self, X: np.ndarray, y: np.ndarray | None = None) -> Self:
         """Fit the mixture to ``X``; ``y`` is ignored."""
-        X = check_data(X, self.n_clusters)
-        self.shape_ = list(X.shape[1:])
+        X = self._fitting(X)
         flat = X.reshape(len(X), -1).astype(np.float64)
         if self.n_pca is not None:
             pca = PCA(min(self.n_pca, *flat.shape), random_state=self.random_state).fit(flat)
@@ -100,13 +100,14 @@ class Gmm(Method, Generative):
 
     def predict_proba(self, X: np.ndarray) -> np.ndarray:
         """Posterior of each component, ``(N, K)`` float32."""
-        X = check_data(X)
+        X = self._checked(X)
         return self._mixture.predict_proba(self._project(X.reshape(len(X), -1))).astype(np.float32)
 
     def sample(
         self, n: int, component: int | None = None, *, random_state: int = 0
     ) -> tuple[np.ndarray, np.ndarray]:
         """Draws from the mixture, or from one component; images are clipped to [0, 1]."""
+        check_draw(n, component, self.n_clusters)
         rng = np.random.default_rng(random_state)
         K = self.n_clusters
         components = (

@@ -8,7 +8,8 @@ import numpy as np
 from sklearn.cluster import KMeans as SklearnKMeans
 from sklearn.metrics import pairwise_distances_argmin
 
-from methods.base import Callback, Method, Preset, check_data, register
+from methods.base import Callback, Method, Preset, register
+from methods.parameters import NonNegative, Positive
 
 __all__ = ["KMeans"]
 
@@ -38,11 +39,11 @@ class KMeans(Method):
 
     def __init__(
         self,
-        n_clusters: int = 10,
+        n_clusters: Positive = 10,
         *,
-        n_init: int = 10,
-        max_iter: int = 300,
-        tol: float = 1e-4,
+        n_init: Positive = 10,
+        max_iter: Positive = 300,
+        tol: NonNegative = 1e-4,
         random_state: int = 0,
         callback: Callback | None = None,
     ) -> None:
@@ -55,7 +56,7 @@ class KMeans(Method):
 
     def fit(self, X: np.ndarray, y: np.ndarray | None = None) -> Self:
         """Place K centres on ``X``; ``y`` is ignored."""
-        X = check_data(X, self.n_clusters)
+        X = self._fitting(X)
         inner = SklearnKMeans(
             self.n_clusters,
             n_init=self.n_init,
@@ -75,7 +76,7 @@ class KMeans(Method):
 
     def predict(self, X: np.ndarray) -> np.ndarray:
         """The nearest centre of each row, ``(N,)`` int64."""
-        X = check_data(X)
+        X = self._checked(X)
         nearest = pairwise_distances_argmin(X.reshape(len(X), -1), self.cluster_centers_)
         return nearest.astype(np.int64)
 

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from core import ConfigError, derive_seed
-from methods.base import DivergenceError, Method, check_data
+from methods.base import DivergenceError, Method
 
 __all__ = ["NeuralMethod", "Precision", "Scaling", "resolve_device"]
 
@@ -89,8 +89,7 @@ class NeuralMethod(Method):
 
     def _begin(self, X: np.ndarray) -> Tensor:
         """Check and scale ``X``, choose the device, start the streams; the data on the device."""
-        X = check_data(X, self.n_clusters)
-        self.shape_ = list(X.shape[1:])
+        X = self._fitting(X)
         self._scaling = Scaling.of(X)
         self._device = resolve_device(self.device)
         self._generator = self._stream("training")
@@ -142,12 +141,7 @@ class NeuralMethod(Method):
 
     def _incoming(self, X: np.ndarray) -> Tensor:
         """New data, checked against the fitted ones, in the nets' range and on their device."""
-        X = check_data(X)
-        if list(X.shape[1:]) != self.shape_:
-            raise ValueError(
-                f"X has rows of shape {X.shape[1:]}; this was fitted to {tuple(self.shape_)}"
-            )
-        return self._on_net(X)
+        return self._on_net(self._checked(X))
 
     def _on_net(self, X: np.ndarray) -> Tensor:
         """In the nets' range, on their device, and for images in their memory layout."""

@@ -55,12 +55,15 @@ class DatasetUsed:
     shape: tuple[int, ...] | None = None
     """Of one point: (C, H, W) or (D,)."""
     n_classes: int | None = None
+    class_names: tuple[str, ...] = ()
+    """In the order of the class ids; empty where not known."""
     sha256: Mapping[str, str] = field(default_factory=dict)
     licence: str | None = None
 
     def __post_init__(self) -> None:
         if self.shape is not None:
             object.__setattr__(self, "shape", tuple(self.shape))
+        object.__setattr__(self, "class_names", tuple(self.class_names))
 
     @property
     def title(self) -> str:

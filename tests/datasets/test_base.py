@@ -79,6 +79,7 @@ def test_describe_is_plain_json() -> None:
         "n_test": 50,
         "shape": [2],
         "n_classes": 2,
+        "class_names": ["upper", "lower"],
         "sha256": {},
         "licence": "none needed: generated numbers",
     }

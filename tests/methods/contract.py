@@ -19,7 +19,7 @@ import numpy as np
 import pytest
 from safetensors.numpy import load_file, save_file
 from sklearn.base import clone
-from sklearn.exceptions import ConvergenceWarning
+from sklearn.exceptions import ConvergenceWarning, NotFittedError
 
 import methods
 from core import DataError, UserError
@@ -183,6 +183,35 @@ def unusable_data_are_refused_with_a_sentence(make: Factory, folder: Path) -> No
     for bad in (holed, endless, X[:, 0], X[:, :3]):
         with refuse():
             method.predict(bad)
+
+
+@check
+def what_is_not_fitted_or_not_there_is_refused(make: Factory, folder: Path) -> None:
+    X = blobs()
+    with pytest.raises(NotFittedError):
+        make().predict(X)
+    with pytest.raises(NotFittedError):
+        make().save(folder / "unfitted.safetensors")
+    method = make().fit(X)
+    with pytest.raises(ValueError, match="where the description goes"):
+        method.save(folder / "fitted.json")
+    if isinstance(method, Generative) and method.can_sample():
+        for component in (-1, 3):
+            with pytest.raises(ValueError, match="expected 0 to 2"):
+                method.sample(4, component=component)
+        with pytest.raises(ValueError, match="at least one"):
+            method.sample(0)
+
+
+@check
+def parameters_of_another_kind_are_refused_at_fit(make: Factory, folder: Path) -> None:
+    X = blobs()
+    for params in ({"n_clusters": "3"}, {"n_clusters": True}, {"n_clusters": 2.5}):
+        with pytest.raises(UserError, match=r"'n_clusters' of .* expected"):
+            make(**params).fit(X)
+    fitted = make(n_clusters=np.int64(3), random_state=np.int64(1)).fit(X)
+    fitted.save(folder / "m.safetensors")
+    assert methods.load(folder / "m.safetensors").n_clusters == 3
 
 
 @check

@@ -14,7 +14,8 @@ import pytest
 
 import methods
 from core import Registered
-from methods.base import Callback, Generative, Method, Preset, Reducer, check_data
+from methods.base import Callback, Generative, Method, Preset, Reducer, check_draw
+from methods.parameters import Positive
 from tests.methods.cases import case_digest, cases, factory
 from tests.methods.contract import CHECKS
 
@@ -47,14 +48,14 @@ class Nearest(Method, Generative, Reducer):
     """A third-party method: K rows drawn as centres."""
 
     def __init__(
-        self, n_clusters: int = 3, *, random_state: int = 0, callback: Callback | None = None
+        self, n_clusters: Positive = 3, *, random_state: int = 0, callback: Callback | None = None
     ) -> None:
         self.n_clusters = n_clusters
         self.random_state = random_state
         self.callback = callback
 
     def fit(self, X: np.ndarray, y: np.ndarray | None = None) -> Self:
-        X = check_data(X, self.n_clusters)
+        X = self._fitting(X)
         rng = np.random.default_rng(self.random_state)
         self.centers_ = X[rng.choice(len(X), self.n_clusters, replace=False)].copy()
         self.labels_ = self.predict(X)
@@ -65,7 +66,7 @@ class Nearest(Method, Generative, Reducer):
         return self
 
     def transform(self, X: np.ndarray) -> np.ndarray:
-        flat, centers = (a.reshape(len(a), -1) for a in (check_data(X), self.centers_))
+        flat, centers = (a.reshape(len(a), -1) for a in (self._checked(X), self.centers_))
         return np.linalg.norm(flat[:, None] - centers, axis=2)
 
     def predict_proba(self, X: np.ndarray) -> np.ndarray:
@@ -75,6 +76,7 @@ class Nearest(Method, Generative, Reducer):
     def sample(
         self, n: int, component: int | None = None, *, random_state: int = 0
     ) -> tuple[np.ndarray, np.ndarray]:
+        check_draw(n, component, self.n_clusters)
         rng = np.random.default_rng(random_state)
         c = rng.integers(self.n_clusters, size=n) if component is None else np.full(n, component)
         drawn = self.centers_[c] + rng.normal(size=(n, *self.centers_.shape[1:])) * 1e-3
@@ -104,7 +106,7 @@ def test_third_party_method_runs_through_the_same_checks(
 
 class ComputesInInit(Nearest):
     def __init__(
-        self, n_clusters: int = 3, *, random_state: int = 0, callback: Callback | None = None
+        self, n_clusters: Positive = 3, *, random_state: int = 0, callback: Callback | None = None
     ) -> None:
         super().__init__(int(n_clusters), random_state=random_state, callback=callback)
         self.seen = 0

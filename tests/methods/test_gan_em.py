@@ -27,7 +27,7 @@ class TestStopping:
         assert [row["churn"] for row in method.history_][-2:] == [0.0, 0.0]
 
     def test_it_ends_at_its_budget(self) -> None:
-        method = em(max_iter=4, tol=-1.0, patience=1).fit(FEW)
+        method = em(max_iter=4, tol=0.0, patience=5).fit(FEW)
         assert (method.n_iter_, method.converged_) == (4, False)
 
 
