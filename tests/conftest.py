@@ -8,6 +8,10 @@ from pathlib import Path
 
 import pytest
 
+# Nets of a few units gain nothing from a second thread, and wait for each other where the cores
+# are busy. This comes before any test imports torch; a child process inherits it.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
 
 @pytest.fixture
 def data_root() -> Callable[..., Path]:
