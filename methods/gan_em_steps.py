@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import partial
 from typing import TYPE_CHECKING
 
 import torch
@@ -12,6 +11,7 @@ from torch import Tensor
 from methods.base import DivergenceError
 from methods.consistency import InformationWeights, information_loss, neighbour_distance
 from methods.gan_em_losses import discriminator_loss, generator_loss
+from methods.optimise import adam, descend
 
 if TYPE_CHECKING:
     from methods.gan_em import GanEm
@@ -74,13 +74,13 @@ class Training:
                 seen = self._noisy(x_fake, self.d_noise)
                 real, fake = self._discriminate(x_real, seen.detach())
             d_loss = discriminator_loss(real, fake, w_real, c, em.extra_unit, em.fake_units)
-            _descend(self.d_optimizer, d_loss)
+            descend(self.d_optimizer, d_loss)
 
             self.D.requires_grad_(False)
             with em._arithmetic():
                 fake = self.D(seen).float()
             g_loss = generator_loss(fake, c, em.generator_loss, em.logit_clamp)
-            _descend(self.g_optimizer, g_loss)
+            descend(self.g_optimizer, g_loss)
             self.D.requires_grad_(True)
             if em.generator_clip is not None:
                 with torch.no_grad():
@@ -106,7 +106,7 @@ class Training:
                 logits = self.E(x_fake).float()
             cross_entropy = F.cross_entropy(logits, c)
             information, divergence = self._information()
-            _descend(self.e_optimizer, cross_entropy + information)
+            descend(self.e_optimizer, cross_entropy + information)
             total += torch.stack([cross_entropy.detach(), divergence])
         cross_entropy, divergence = (total / max(1, em.e_steps)).tolist()
         row = {"cross_entropy": cross_entropy}
@@ -118,7 +118,7 @@ class Training:
         loss = torch.zeros(())
         for _ in range(self.em.pretrain_steps):
             loss = self._information()[0]
-            _descend(self.e_optimizer, loss)
+            descend(self.e_optimizer, loss)
         if not loss.isfinite():
             raise DivergenceError(f"the pretraining's loss became {loss.item()}; lower e_lr")
 
@@ -141,7 +141,7 @@ class Training:
             part = torch.randint(len(rows), (size,), generator=self.stream, device=y.device)
             with em._arithmetic():
                 logits = self.E(self.data[rows[part]]).float()
-            _descend(self.e_optimizer, F.cross_entropy(logits, y[part]))
+            descend(self.e_optimizer, F.cross_entropy(logits, y[part]))
         return error
 
     def _information(self) -> tuple[Tensor, Tensor]:
@@ -189,21 +189,12 @@ class Training:
 
     def _make_optimizers(self) -> None:
         em = self.em
-        if em.optimizer == "adam":
-            make = partial(torch.optim.Adam, betas=(0.5, 0.999), fused=True)
-        else:
-            make = torch.optim.RMSprop
-        self.d_optimizer = make(self.D.parameters(), lr=em.d_lr)
-        self.g_optimizer = make(self.G.parameters(), lr=em.g_lr)
-        self.e_optimizer = make(self.E.parameters(), lr=em.e_lr)
+        make = adam if em.optimizer == "adam" else torch.optim.RMSprop
+        self.d_optimizer = make(self.D.parameters(), em.d_lr)
+        self.g_optimizer = make(self.G.parameters(), em.g_lr)
+        self.e_optimizer = make(self.E.parameters(), em.e_lr)
         self._rates = (
             (self.d_optimizer, em.d_lr),
             (self.g_optimizer, em.g_lr),
             (self.e_optimizer, em.e_lr),
         )
-
-
-def _descend(optimizer: torch.optim.Optimizer, loss: Tensor) -> None:
-    optimizer.zero_grad()
-    loss.backward()
-    optimizer.step()

@@ -130,13 +130,14 @@ def initialise(
     device: torch.device,
     *,
     std: float | None,
+    small_last: bool = True,
     spectral_norm: bool = False,
 ) -> nn.Module:
     """Give a net laid out on the meta device its memory and its first weights.
 
     Weights are N(0, std^2) (DCGAN and the GAN-EM code: .02), or for ``std=None`` He's
-    N(0, 2 / fan-in) and N(0, .01^2) in the last layer; biases 0; batch norm 1 and 0. Drawn on the
-    CPU from ``stream``, so that a seed means the same weights on every device.
+    N(0, 2 / fan-in) and, with ``small_last``, N(0, .01^2) in the last layer; biases 0; batch norm
+    1 and 0. Drawn on the CPU from ``stream``, so that a seed means the same weights everywhere.
     """
     net = net.to_empty(device="cpu")
     layers = [part for part in net.modules() if isinstance(part, _WEIGHTED)]
@@ -150,7 +151,8 @@ def initialise(
             spread = std
         else:
             # A small last layer starts from indifference, not from a random partition (IMSAT).
-            spread = LAST_STD if layer is layers[-1] else math.sqrt(2 / _fan_in(layer))
+            small = small_last and layer is layers[-1]
+            spread = LAST_STD if small else math.sqrt(2 / _fan_in(layer))
         nn.init.normal_(layer.weight, 0.0, spread, generator=stream)
         assert layer.bias is not None
         nn.init.zeros_(layer.bias)

@@ -42,18 +42,18 @@ def resolve_device(device: str) -> torch.device:
 class Scaling:
     """The map between a user's data and a net's range, learnt from the fitted data.
 
-    One-channel images stay in [0, 1] (a sigmoid's range), images with more channels go to [-1, 1]
-    (a tanh's), vectors to mean 0 and variance 1 a column; constant columns to 0.
+    One-channel images stay in [0, 1] (a sigmoid's range), images with more channels, and all where
+    ``symmetric``, go to [-1, 1] (a tanh's), vectors to mean 0 and variance 1 a column; constant
+    columns to 0.
     """
 
     def __init__(self, shift: np.ndarray, scale: np.ndarray) -> None:
         self.shift, self.scale = shift, scale
 
     @classmethod
-    def of(cls, X: np.ndarray) -> Scaling:
+    def of(cls, X: np.ndarray, *, symmetric: bool = False) -> Scaling:
         if X.ndim == 4:
-            colour = X.shape[1] > 1
-            shift, scale = (0.5, 0.5) if colour else (0.0, 1.0)
+            shift, scale = (0.5, 0.5) if symmetric or X.shape[1] > 1 else (0.0, 1.0)
             return cls(np.array(shift, np.float32), np.array(scale, np.float32))
         spread = X.std(axis=0, dtype=np.float64)
         spread[spread <= np.abs(X).max(axis=0, initial=0) * 1e-6] = 1.0
@@ -63,7 +63,7 @@ class Scaling:
         """The last layer of a generator of such data."""
         if len(shape) == 1:
             return nn.Identity()
-        return nn.Tanh() if shape[0] > 1 else nn.Sigmoid()
+        return nn.Tanh() if self.shift.any() else nn.Sigmoid()
 
     def to_net(self, X: np.ndarray) -> Tensor:
         return torch.from_numpy(np.ascontiguousarray((X - self.shift) / self.scale))
@@ -87,10 +87,14 @@ class NeuralMethod(Method):
     def _build(self) -> None:
         """Lay out the nets for data of ``shape_``, on ``_device``, first weights from the seed."""
 
+    def _scale(self, X: np.ndarray) -> Scaling:
+        """The map into the nets' range that this method uses."""
+        return Scaling.of(X)
+
     def _begin(self, X: np.ndarray) -> Tensor:
         """Check and scale ``X``, choose the device, start the streams; the data on the device."""
         X = self._fitting(X)
-        self._scaling = Scaling.of(X)
+        self._scaling = self._scale(X)
         self._device = resolve_device(self.device)
         self._generator = self._stream("training")
         self._build()

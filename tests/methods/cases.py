@@ -24,9 +24,16 @@ Factory = Callable[..., Method]
 CUT = {
     # Smaller budgets and nets, for methods that have a parameter of the name.
     "max_iter": 2,
+    "epochs": 2,
     "m_epochs": 1,
+    "m_steps": 3,
+    "steps": 3,
+    "classifier_steps": 3,
     "e_steps": 3,
     "pretrain_steps": 3,
+    "layer_steps": 3,
+    "finetune_steps": 3,
+    "update_interval": 3,
     "batch_size": 16,
     "e_batch_size": 16,
     "n_init": 1,

@@ -38,13 +38,13 @@ class TestSteps:
         self, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         moved: list[int] = []
-        descend = gan_em_steps._descend
+        descend = gan_em_steps.descend
 
         def watched(optimizer: torch.optim.Optimizer, loss: Tensor) -> None:
             moved.append(sum(p.numel() for p in optimizer.param_groups[0]["params"]))
             descend(optimizer, loss)
 
-        monkeypatch.setattr(gan_em_steps, "_descend", watched)
+        monkeypatch.setattr(gan_em_steps, "descend", watched)
         method = em(max_iter=2, m_epochs=1, e_steps=3).fit(FEW)  # 40 rows: two batches of 16
         D, G, E = (parameters(net).numel() for net in (method.D_, method.G_, method.E_))
         assert len({D, G, E}) == 3
@@ -160,7 +160,7 @@ class TestSupervision:
 
     def test_supervision_ends_after_so_many_updates(self, monkeypatch: pytest.MonkeyPatch) -> None:
         updates: list[Tensor] = []
-        monkeypatch.setattr(gan_em_steps, "_descend", lambda optimizer, loss: updates.append(loss))
+        monkeypatch.setattr(gan_em_steps, "descend", lambda optimizer, loss: updates.append(loss))
         t = training(labelled_steps=7, labelled_error=0.0)
         t.supervise(torch.arange(9), torch.from_numpy(self.CLASS[:9]))
         assert len(updates) == 7

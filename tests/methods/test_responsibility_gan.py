@@ -1,0 +1,237 @@
+"""The responsibility GAN: its losses by hand, its nets by count, its prior and interpolations."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+import methods
+from methods.gm_gan import GmGan
+from methods.latent_gan import LatentGan
+from methods.latent_prior import GaussianMixturePrior
+from methods.responsibility_gan import ResponsibilityGan
+from methods.responsibility_steps import Training, adversarial_losses, mutual_information_loss
+
+SMALL: dict[str, Any] = {
+    "epochs": 2,
+    "steps": 0,
+    "batch_size": 16,
+    "noise_dim": 4,
+    "hidden": (16, 16),
+    "device": "cpu",
+}
+CENTRES = np.array([[0, 0], [8, 0], [0, 8]])
+KIND = np.arange(300) % 3
+BLOBS = (CENTRES[KIND] + np.random.default_rng(0).normal(size=(300, 2)) / 2).astype(np.float32)
+
+
+def gan(n_clusters: int = 3, **params: Any) -> ResponsibilityGan:
+    return ResponsibilityGan(n_clusters, **{**SMALL, **params})
+
+
+def prior(K: int = 3, d_z: int = 2, std: float = 0.5) -> GaussianMixturePrior:
+    made = GaussianMixturePrior(K, d_z, trainable=True)
+    made.initialise(1.0, std, torch.Generator().manual_seed(0))
+    return made
+
+
+class TestLosses:
+    real = torch.tensor([0.0, 2.0])
+    fake = torch.tensor([[0.0, 1.0], [-1.0, 0.0]])
+    alpha = torch.tensor([[1.0, 0.0], [0.5, 0.5]])
+
+    def test_equation_3_by_hand(self) -> None:
+        def log_d(logit: float) -> float:
+            return float(-np.log1p(np.exp(-logit)))
+
+        d_loss, g_loss = adversarial_losses(self.real, self.fake, self.alpha, "saturating")
+        on_real = (log_d(0) + log_d(2)) / 2
+        on_fakes = (log_d(0) + 0.5 * log_d(1) + 0.5 * log_d(0)) / 2  # log(1 - D) = log_d(-logit)
+        assert float(d_loss) == pytest.approx(-on_real - on_fakes)
+        assert float(g_loss) == pytest.approx(on_fakes)
+        _, instead = adversarial_losses(self.real, self.fake, self.alpha, "non_saturating")
+        expected = -(log_d(0) + 0.5 * log_d(-1) + 0.5 * log_d(0)) / 2
+        assert float(instead) == pytest.approx(expected)
+
+    def test_only_g_s_loss_moves_the_responsibilities(self) -> None:
+        alpha = self.alpha.clone().requires_grad_()
+        d_loss, g_loss = adversarial_losses(self.real, self.fake, alpha, "saturating")
+        assert not d_loss.requires_grad
+        (gradient,) = torch.autograd.grad(g_loss, alpha)
+        assert gradient.abs().sum() > 0
+
+    def test_equation_4_read_literally_is_least_where_c_answers_alpha_for_every_component(
+        self,
+    ) -> None:
+        alpha = torch.tensor([[0.7, 0.2, 0.1]])
+        k = torch.arange(3).expand(1, 3)
+        constant = alpha.log().expand(1, 3, 3)
+        telling = torch.eye(3).mul(8).unsqueeze(0)
+
+        def loss(logits: Tensor, kind: Any) -> float:
+            return float(mutual_information_loss(logits, alpha, alpha, k, kind))
+
+        entropy = float(torch.special.entr(alpha).sum())
+        assert loss(constant, "literal") == pytest.approx(entropy)
+        assert loss(telling, "literal") > loss(constant, "literal")
+        assert loss(telling, "recover") < 0.01 < loss(constant, "recover")
+
+
+class TestPrior:
+    def test_draws_have_the_means_and_covariances_of_their_components(self) -> None:
+        made = prior()
+        with torch.no_grad():
+            made.factor[1] = torch.tensor([[0.0, 9.0], [2.0, 1.0]])  # 9 is above the diagonal
+        stream = torch.Generator().manual_seed(1)
+        k = torch.arange(3).repeat(20_000)
+        z = made(torch.randn(60_000, 2, generator=stream), k).detach()
+        for i in range(3):
+            A = made._A()[i].detach()
+            assert A[0, 1] == 0
+            torch.testing.assert_close(z[k == i].mean(0), made.mu[i].detach(), atol=0.05, rtol=0)
+            torch.testing.assert_close(z[k == i].T.cov(), A @ A.T, atol=0.15, rtol=0.05)
+
+    def test_first_factors_are_sigma_times_the_identity(self) -> None:
+        A = prior(std=0.15)._A().detach()
+        torch.testing.assert_close(A, 0.15 * torch.eye(2).expand(3, 2, 2))
+
+    def test_it_is_trained_only_where_asked(self) -> None:
+        assert len(list(GaussianMixturePrior(3, 2, trainable=False).parameters())) == 0
+        assert sum(p.numel() for p in prior(10, 100).parameters()) == 101_000  # Table 6
+
+
+class TestNets:
+    @pytest.mark.parametrize(
+        ("name", "preset", "params", "count"),
+        [
+            # Tables 1-3 at 64x64x3, K = 10, D_z = 100; Table 6 prints others, by what nobody says.
+            ("vanilla_gan", "default", {}, 7_948_676),
+            ("gm_gan", "static", {}, 7_948_676),
+            ("gm_gan", "dynamic", {}, 7_948_676 + 101_000),
+            ("responsibility_gan", "paper", {}, 7_948_676 + 101_000 + 327_690),
+            ("responsibility_gan", "paper", {"shared": False}, 7_948_676 + 101_000 + 4_220_826),
+        ],
+    )
+    def test_their_sizes(self, name: str, preset: str, params: dict[str, Any], count: int) -> None:
+        method = methods.create(name, preset, n_clusters=10, device="cpu", **params)
+        assert isinstance(method, LatentGan)
+        method._begin(np.zeros((10, 3, 64, 64), dtype=np.float32))
+        assert method.n_parameters() == count
+
+    @pytest.mark.parametrize("shape", [(1, 28, 28), (3, 32, 32), (3, 64, 64), (2,)])
+    def test_every_shape_goes_round(self, shape: tuple[int, ...]) -> None:
+        method = gan(network="auto", width=0.1)
+        x = method._begin(np.random.default_rng(0).random((12, *shape), dtype=np.float32))
+        assert method._classifier()(x).shape == (12, 3)
+        assert method._discriminator()(x).shape == (12, 1)
+        assert method.G_(torch.zeros(5, 4)).shape == (5, *shape)
+
+
+class TestTraining:
+    def test_drawn_components_estimate_the_full_sum(self) -> None:
+        method = gan()
+        training = Training(method, method._begin(BLOBS), method._generator)
+        alpha = torch.tensor([[0.6, 0.3, 0.1]]).expand(4000, 3)
+        value = torch.tensor([1.0, 10.0, 100.0])
+        method.components_per_image = None
+        weight, k = training._fakes_of(alpha)
+        exact = (weight * value[k]).sum(1).mean()
+        for M in (1, 4):
+            method.components_per_image = M
+            weight, k = training._fakes_of(alpha)
+            assert weight.shape == k.shape == (4000, M)
+            drawn = (weight * value[k]).sum(1).mean()
+            assert float(drawn) == pytest.approx(float(exact), rel=0.1)
+
+    @pytest.mark.parametrize("shared", [True, False])
+    @pytest.mark.parametrize("components", [None, 2])
+    def test_every_switch_trains_and_stays_finite(
+        self, shared: bool, components: int | None
+    ) -> None:
+        for to_c in (True, False):
+            method = gan(
+                shared=shared, components_per_image=components, adversarial_to_classifier=to_c
+            )
+            row = method.fit(BLOBS).history_[-1]
+            assert all(np.isfinite(v) for v in row.values() if isinstance(v, float))
+
+    def test_what_information_does_not_reach_is_not_moved_by_it(self) -> None:
+        weight, moved = 1e3, {}
+        for reaches in (True, False):
+            for scale in (1.0, weight):
+                method = gan(
+                    epochs=1,
+                    information_to_generator=reaches,
+                    information_weight=scale,
+                    g_lr=1e-2,
+                    c_lr=0.0,
+                )
+                method.fit(BLOBS[:16])
+                moved[reaches, scale] = method.prior_.mu.detach().clone()
+        assert torch.equal(moved[False, 1.0], moved[False, weight])
+        assert not torch.equal(moved[True, 1.0], moved[True, weight])
+
+    def test_stable_finds_three_blobs(self) -> None:
+        method = gan(epochs=1, steps=300, hidden=(32, 32)).fit(BLOBS)
+        table = np.array([np.bincount(method.labels_[i == KIND], minlength=3) for i in range(3)])
+        assert table.max(axis=0).sum() >= 0.97 * len(BLOBS)
+
+    def test_the_printed_equations_collapse(self) -> None:
+        method = methods.create(
+            "responsibility_gan", "paper", n_clusters=3, random_state=1, **{**SMALL, "epochs": 30}
+        )
+        method.set_params(c_lr=2e-3).fit(BLOBS)
+        assert max(method.history_[-1]["shares"]) > 0.9
+
+
+class TestInterpolation:
+    def test_ends_are_the_components_themselves(self) -> None:
+        method = gan().fit(BLOBS)
+        epsilon = np.zeros(4, dtype=np.float32)
+        way = method.interpolate([2, 0], np.array([[1, 0], [0.5, 0.5], [0, 1]]), epsilon=epsilon)
+        with torch.no_grad():
+            ends = method._scaling.from_net(method._apply(method.G_, method.prior_.mu[[2, 0]]))
+        np.testing.assert_allclose(way[[0, 2]], ends, rtol=1e-4, atol=1e-5)
+
+    def test_three_components_and_a_seed(self) -> None:
+        method = gan().fit(BLOBS)
+        weights = np.full((4, 3), 1 / 3)
+        once = method.interpolate([0, 1, 2], weights, random_state=3)
+        assert once.shape == (4, 2)
+        assert np.array_equal(once, method.interpolate([0, 1, 2], weights, random_state=3))
+        assert not np.array_equal(once, method.interpolate([0, 1, 2], weights, random_state=4))
+
+    @pytest.mark.parametrize(
+        ("components", "weights", "said"),
+        [
+            ([0], [[1.0]], "at least two components"),
+            ([0, 1], [[0.5, 0.5, 0.0]], "a column for each"),
+            ([0, 3], [[0.5, 0.5]], "expected 0 to 2"),
+            ([0, 1], [[0.5, 0.6]], "do not sum to one"),
+        ],
+    )
+    def test_what_is_no_way_between_components_is_refused(
+        self, components: list[int], weights: list[list[float]], said: str
+    ) -> None:
+        method = gan().fit(BLOBS[:40])
+        with pytest.raises(ValueError, match=said):
+            method.interpolate(components, np.array(weights))
+
+
+def test_gm_gan_assigns_by_a_classifier_of_its_samples() -> None:
+    wide = {"mean_range": 3.0, "init_std": None, "g_lr": 1e-3}
+    method = GmGan(3, **SMALL, **wide, classifier_steps=300).fit(BLOBS)
+    drawn, k = method.sample(300)
+    assert (method.predict(drawn) == k).mean() > 0.8
+    assert method.cross_entropy_ < np.log(3)
+    assert method.phi_.tolist() == pytest.approx([1 / 3] * 3)
+
+
+def test_vanilla_gan_has_no_clusters() -> None:
+    method = methods.create("vanilla_gan", n_clusters=3, **SMALL).fit(BLOBS)
+    assert not method.labels_.any()
+    assert method.predict_proba(BLOBS[:2]).tolist() == [[pytest.approx(1 / 3)] * 3] * 2
