@@ -1,20 +1,22 @@
-"""``python -m reports --suite NAME``: tables and figures of a suite, from its records alone."""
+"""``python -m reports``: tables and figures of suites, from their records alone.
+
+``python -m reports published`` prints the papers' own tables, with what is wrong with them.
+"""
 
 from __future__ import annotations
 
 import argparse
 import logging
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import metrics
 from core import UserError, unknown_name
-from results import RUNS, stores
+from reports.produce import FORMATS, audit_files, suite_files
+from results import RUNS, Store, stores
 
 __all__ = ["main"]
-
-FORMATS = ("console", "csv", "json", "latex", "figures")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -22,19 +24,28 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     logging.basicConfig(level=logging.WARNING, format="%(message)s")
     try:
-        _report(options)
+        if options.what:
+            audit_files(options.out, options.format or ["console"])
+            return 0
+        return _reports(options)
     except UserError as error:
         print(f"reports: {error}", file=sys.stderr)
         return 1
-    return 0
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m reports",
-        description="Comparison tables and figures of a suite, made from its records alone.",
+        description="Comparison tables and figures of suites, made from their records alone.",
     )
-    parser.add_argument("--suite", required=True, help="whose records to report")
+    parser.add_argument(
+        "what",
+        nargs="?",
+        choices=["published"],
+        help="show the papers' own tables instead, with what each number measures and what is "
+        "wrong with it; printed unless --format says otherwise",
+    )
+    parser.add_argument("--suite", help="whose records to report; default: all that have some")
     parser.add_argument("--profile", help="only this profile; default: a table for each")
     parser.add_argument(
         "--root", type=Path, default=RUNS, help="the folder of all suites' records (%(default)s)"
@@ -46,7 +57,6 @@ def _parser() -> argparse.ArgumentParser:
         "--format",
         nargs="+",
         choices=FORMATS,
-        default=list(FORMATS),
         metavar="FORMAT",
         help="console (printed), csv, json, latex, figures (to OUT/SUITE, as PDF and PNG); "
         "default: all of them",
@@ -74,60 +84,38 @@ def _names(text: str) -> list[str]:
     return names
 
 
-def _report(options: argparse.Namespace) -> None:
-    from reports import clusters, latex, tables
-    from reports.summary import summarise
-
-    (store,) = stores(options.suite, options.root)
-    records = list(store.load(history=False))
-    if not records:
+def _reports(options: argparse.Namespace) -> int:
+    """Of the named suite, or of every one with records; one that fails spares the others."""
+    if options.suite:
+        _report(options, *stores(options.suite, options.root))
+        return 0
+    found = [store for store in stores(root=options.root) if store.keys()]
+    if not found:
         raise UserError(
-            f"suite {options.suite!r} has no readable records in {store.folder}; "
-            f"make them with: python -m benchmarks.run --suite {options.suite}"
+            f"no suite has records in {options.root}; "
+            f"make some with: python -m benchmarks.run --suite digits_raw"
         )
-    blocks = summarise(records, profile=options.profile, mixed=options.mixed)
-    shown = options.metrics or tables.shown_metrics(blocks)
-    known = tables.measured(blocks)
-    absent = [name for name in shown if name not in known]
-    if absent:
-        raise UserError(
-            f"no record of suite {options.suite!r} has {', '.join(absent)}; "
-            f"there are: {', '.join(known) or 'no metrics at all'}"
-        )
-    if "console" in options.format:
-        print(tables.console(blocks, shown))
-    files: dict[str, str] = {}
-    if "csv" in options.format:
-        files["table.csv"] = tables.to_csv(blocks)
-    if "json" in options.format:
-        files["table.json"] = tables.to_json(blocks)
-    if "latex" in options.format:
-        compared = latex.comparison(blocks, shown)
-        by_cluster = clusters.cluster_tables(blocks, store)
-        files["table.tex"] = latex.fragment(compared)
-        files["clusters.tex"] = latex.fragment(by_cluster)
-        files["table_standalone.tex"] = latex.standalone(compared, by_cluster)
-    folder = options.out / options.suite
-    _write(folder, files, ", ".join(files))
-    if "figures" in options.format:
-        from reports.figures import figures  # matplotlib, which tables do without
-
-        drawn = figures(blocks, store, options.metrics)
-        _write(folder, drawn, f"{len(drawn) // 2} figures (PDF and PNG)")
+    status = 0
+    for i, store in enumerate(found):
+        if "console" in (options.format or FORMATS):
+            print("\n" * (2 if i else 0) + f"# {store.folder.name}\n")
+        try:
+            _report(options, store)
+        except UserError as error:
+            print(f"reports: {store.folder.name}: {error}", file=sys.stderr)
+            status = 1
+    return status
 
 
-def _write(folder: Path, files: Mapping[str, str | bytes], said: str) -> None:
-    try:
-        for name, content in files.items():
-            folder.mkdir(parents=True, exist_ok=True)
-            held = content.encode() if isinstance(content, str) else content
-            (folder / name).write_bytes(held)
-    except OSError as error:
-        raise UserError(
-            f"cannot write to {folder}: {error.strerror}; free some space or give another --out"
-        ) from error
-    if files:
-        print(f"wrote {said} to {folder}", file=sys.stderr)
+def _report(options: argparse.Namespace, store: Store) -> None:
+    suite_files(
+        store,
+        options.out,
+        options.format or FORMATS,
+        profile=options.profile,
+        metrics=options.metrics,
+        mixed=options.mixed,
+    )
 
 
 if __name__ == "__main__":

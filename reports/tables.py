@@ -15,7 +15,15 @@ from reports.caption import caption
 from reports.summary import Block, Row, Statistic, direction
 from reports.text import ABSENT, ARROWS, SPLIT_NAMES, named_seeds, number, seconds
 
-__all__ = ["console", "measured", "shown_metrics", "to_csv", "to_json"]
+__all__ = [
+    "aligned",
+    "console",
+    "measured",
+    "printable",
+    "shown_metrics",
+    "to_csv",
+    "to_json",
+]
 
 SHOWN = ("error_rate", "purity", "ari", "nmi", "active_clusters")
 """Metrics with a column in the tables for people; the rest is in CSV and JSON."""
@@ -41,6 +49,22 @@ def shown_metrics(blocks: Sequence[Block]) -> list[str]:
 def console(blocks: Sequence[Block], shown: Sequence[str]) -> str:
     """One aligned plain-text table a block, its best means marked with an asterisk."""
     return "\n\n".join("\n".join(_console(block, shown)) for block in blocks)
+
+
+def aligned(lines: Sequence[Sequence[str]]) -> Iterator[str]:
+    """The cells of each line in columns, the first to the left and the others to the right."""
+    widths = [max(map(_width, column)) for column in zip_longest(*lines, fillvalue="")]
+    for line in lines:
+        cells = (
+            _pad(text, width, left=i == 0)
+            for i, (text, width) in enumerate(zip(line, widths, strict=False))
+        )
+        yield "  ".join(cells).rstrip()
+
+
+def printable(text: str) -> str:
+    """``text`` with nothing that could steer a terminal."""
+    return "".join(character if character.isprintable() else "?" for character in text)
 
 
 def to_csv(blocks: Sequence[Block]) -> str:
@@ -135,21 +159,15 @@ def _console(block: Block, shown: Sequence[str]) -> Iterator[str]:
         for row in block.rows:
             fit = seconds(row.fit_s.mean) if row.fit_s else ABSENT
             cells = [_cell(block, row, split, name) for name in shown]
-            lines.append([f"  {_printable(row.label)}", *cells, fit, row.n])
-    widths = [max(map(_width, column)) for column in zip_longest(*lines, fillvalue="")]
-    yield from (_printable(sentence) for sentence in caption(block, mark="marked *"))
+            lines.append([f"  {printable(row.label)}", *cells, fit, row.n])
+    yield from (printable(sentence) for sentence in caption(block, mark="marked *"))
     yield ""
-    for line in lines:
-        name, *cells = (
-            _pad(text, width, left=i == 0)
-            for i, (text, width) in enumerate(zip(line, widths, strict=False))
-        )
-        yield "  ".join([name, *cells]).rstrip()
+    yield from aligned(lines)
     if block.failures:
         yield ""
     for failed in block.failures:
         seeds = named_seeds(failed.seeds)
-        yield _printable(f"{failed.status}: {failed.label}, {seeds}: {failed.message}")
+        yield printable(f"{failed.status}: {failed.label}, {seeds}: {failed.message}")
 
 
 def _cell(block: Block, row: Row, split: str, metric: str) -> str:
@@ -159,11 +177,6 @@ def _cell(block: Block, row: Row, split: str, metric: str) -> str:
     spread = "" if statistic.std is None else f" ± {number(statistic.std, metric)}"
     mark = "*" if row.label in block.best(split, metric) else " "
     return number(statistic.mean, metric) + spread + mark
-
-
-def _printable(text: str) -> str:
-    """Nothing that could steer a terminal."""
-    return "".join(character if character.isprintable() else "?" for character in text)
 
 
 def _pad(text: str, width: int, *, left: bool) -> str:

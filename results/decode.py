@@ -10,7 +10,10 @@ from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_
 
 from core import DataError
 
-__all__ = ["decode"]
+__all__ = ["ADDED", "decode"]
+
+ADDED = {"added": True}
+"""Metadata of a field that older files lack: where it is missing its default stands."""
 
 T = TypeVar("T")
 Decoder = Callable[[Any, str], Any]
@@ -26,6 +29,8 @@ SCALARS = {
 
 def decode(kind: type[T], value: Any) -> T:
     """``value`` as the dataclass ``kind``: every key present, none unknown, each of its type.
+
+    Fields with the metadata :data:`ADDED` alone may be missing.
 
     Understood annotations are scalars, ``X | None``, ``Literal``, ``tuple[X, ...]``,
     ``Mapping[str, X]``, ``Any`` and dataclasses of these. Raises :class:`core.DataError` naming
@@ -57,18 +62,23 @@ def _decoder(hint: Any) -> Decoder:
 def _dataclass(kind: Any) -> Decoder:
     hints = get_type_hints(kind)
     decoders = {field.name: _decoder(hints[field.name]) for field in dataclasses.fields(kind)}
+    added = {field.name for field in dataclasses.fields(kind) if field.metadata.get("added")}
 
     def read(value: Any, key: str) -> Any:
         if type(value) is not dict:
             raise _mismatch(key, "an object", value)
         prefix = key and f"{key}."
         if value.keys() != decoders.keys():
-            for name in decoders.keys() - value.keys():
+            for name in decoders.keys() - value.keys() - added:
                 raise DataError(f"key `{prefix}{name}` is missing")
             for name in value.keys() - decoders.keys():
                 raise DataError(f"key `{prefix}{name}` is unknown")
         return kind(
-            **{name: inner(value[name], prefix + name) for name, inner in decoders.items()}
+            **{
+                name: inner(value[name], prefix + name)
+                for name, inner in decoders.items()
+                if name in value
+            }
         )
 
     return read

@@ -55,7 +55,8 @@ def load(
 
     - ``suite``, ``profile``, ``dataset`` (name and words, as in "mnist(subset=10000)"),
       ``dataset_name``, ``n_clusters``, ``label``, ``method``, ``preset``, ``seed``
-    - ``status`` ("ok", "failed", "timeout", "diverged"), ``error`` ("" or "Type: message")
+    - ``status`` ("ok", "failed", "timeout", "memory", "diverged")
+    - ``error`` ("" or "Type: message")
     - ``fit_s`` (seconds), ``peak_rss_mb`` (2**20 bytes), ``n_parameters``: float64
     - ``device``, ``precision``, ``code``, ``metrics_version``, ``git_sha``, ``dirty``, ``key``
     - ``train/<metric>``, ``test/<metric>``, ``generation/<metric>``: float64, NaN where a cell

@@ -17,7 +17,7 @@ from typing import Any, Literal, NoReturn
 import numpy as np
 
 from core import DataError
-from results.decode import decode
+from results.decode import ADDED, decode
 
 __all__ = [
     "SCHEMA",
@@ -34,7 +34,8 @@ __all__ = [
 
 SCHEMA = 1
 
-Status = Literal["ok", "failed", "timeout", "diverged"]
+Status = Literal["ok", "failed", "timeout", "memory", "diverged"]
+"""How a cell ended: well; by an error; over its limit of seconds, or of memory; not finite."""
 
 KEY = re.compile(r"[0-9a-f]{64}")
 HISTORY_START = '\n"history": ['
@@ -55,7 +56,7 @@ class DatasetUsed:
     shape: tuple[int, ...] | None = None
     """Of one point: (C, H, W) or (D,)."""
     n_classes: int | None = None
-    class_names: tuple[str, ...] = ()
+    class_names: tuple[str, ...] = field(default=(), metadata=ADDED)
     """In the order of the class ids; empty where not known."""
     sha256: Mapping[str, str] = field(default_factory=dict)
     licence: str | None = None
@@ -128,6 +129,8 @@ class Resources:
     device: str = "cpu"
     precision: str | None = None
     """Of the nets, as in "fp32"; None for a method without one."""
+    compile: bool | None = field(default=None, metadata=ADDED)
+    """Whether the nets were compiled; None for a method that has none, or where not known."""
 
 
 @dataclass(frozen=True, kw_only=True)

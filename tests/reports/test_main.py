@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from reports.__main__ import main
-from results import Store
+from results import DatasetUsed, Store
 
 
 @pytest.fixture
@@ -37,13 +37,14 @@ def test_everything_by_default(report, tmp_path):
     assert status == 0
     assert "gan_em[stable]  .120 ± .028*" in out
     assert str(folder) in err
-    assert {path.name for path in folder.iterdir()} == {
+    written = {path.name for path in folder.iterdir()}
+    assert {name for name in written if not name.endswith((".pdf", ".png"))} == {
         *("table.csv", "table.json", "table.tex", "clusters.tex", "table_standalone.tex"),
-        *(
-            f"{kind}-digits-raw-digits-10-quick.{suffix}"
-            for kind in ("points", "confusion")
-            for suffix in ("pdf", "png")
-        ),
+    }
+    assert written >= {
+        f"{kind}-digits-raw-digits-10-quick.{suffix}"
+        for kind in ("points", "confusion")
+        for suffix in ("pdf", "png")
     }
     assert len(json.loads((folder / "table.json").read_text())) == 1
     assert r"\input" not in (folder / "table_standalone.tex").read_text()
@@ -103,7 +104,7 @@ def test_damaged_records_are_left_out_by_name(report, filled, caplog):
     [
         (["--metrics", "puritiy"], "did you mean 'purity'"),
         (["--format", "html"], "invalid choice: 'html'"),
-        (["--sweet", "x"], "unrecognized arguments"),
+        (["--sweet=x"], "unrecognized arguments"),
     ],
 )
 def test_usage_errors(report, capsys, arguments, says):
@@ -143,3 +144,51 @@ def test_a_folder_that_cannot_be_written_to_is_named(report, tmp_path):
     status, _, err = report("--format", "csv")
     assert (status, err.count("\n")) == (1, 1)
     assert f"cannot write to {tmp_path / 'out' / 'digits_raw'}" in err
+
+
+@pytest.mark.usefixtures("filled")
+def test_all_suites_with_records_by_default(tmp_path, capsys, make_record):
+    runs = tmp_path / "runs"
+    (runs / "empty").mkdir()
+    Store(runs / "mnist_raw").write(make_record("kmeans", 0, {"purity": 0.5}, suite="mnist_raw"))
+    places = ["--root", str(runs), "--out", str(tmp_path / "out")]
+    assert main([*places, "--format", "console", "csv"]) == 0
+    out, _ = capsys.readouterr()
+    assert [line for line in out.splitlines() if line.startswith("# ")] == [
+        *("# digits_raw", "# mnist_raw"),
+    ]
+    assert {path.name for path in (tmp_path / "out").iterdir()} == {"digits_raw", "mnist_raw"}
+
+
+def test_a_suite_that_cannot_be_reported_spares_the_others(tmp_path, filled, capsys, make_record):
+    for seed, code in enumerate("cd"):
+        record = make_record("kmeans", seed, {"ari": 0.3}, suite="a", code=code * 64)
+        Store(tmp_path / "runs" / "a").write(record)
+    places = ["--root", str(tmp_path / "runs"), "--out", str(tmp_path / "out")]
+    assert main([*places, "--format", "console"]) == 1
+    out, err = capsys.readouterr()
+    assert "gan_em[stable]  .120 ± .028*" in out
+    assert (err.startswith("reports: a: "), err.count("\n")) == (True, 1)
+
+
+def test_no_records_anywhere(tmp_path, capsys):
+    assert main(["--root", str(tmp_path / "none")]) == 1
+    assert "no suite has records in" in capsys.readouterr().err
+
+
+def test_published_numbers_are_laid_beside_measured_ones(tmp_path, capsys, make_record):
+    used = DatasetUsed(name="mnist", words={"split": "train"}, n=10_000, n_test=0)
+    store = Store(tmp_path / "runs" / "mnist_raw")
+    for seed, error in enumerate((0.46, 0.47)):
+        scores = {"error_rate": error}
+        store.write(make_record("kmeans", seed, scores, suite="mnist_raw", dataset=used))
+    places = ["--root", str(tmp_path / "runs"), "--out", str(tmp_path / "out")]
+    formats = ["--format", "console", "latex", "csv"]
+    assert main(["--suite", "mnist_raw", *places, *formats]) == 0
+    assert "GAN-EM Table 1: 46.51" in capsys.readouterr().out
+    folder = tmp_path / "out" / "mnist_raw"
+    assert {path.name for path in folder.iterdir()} == {
+        *("table.csv", "comparison.csv", "table.tex", "comparison.tex", "clusters.tex"),
+        "table_standalone.tex",
+    }
+    assert "Measured beside published" in (folder / "table_standalone.tex").read_text()

@@ -184,3 +184,15 @@ def test_title_of_the_data():
     assert DatasetUsed(name="digits").title == "digits"
     used = DatasetUsed(name="mnist", words={"subset": 100, "split": "all", "features": None})
     assert used.title == "mnist(split=all, subset=100)"
+
+
+def test_what_older_records_lack_has_its_default(make_record):
+    record = make_record()
+
+    def older(data):
+        del data["dataset"]["class_names"]
+        del data["resources"]["compile"]
+
+    read = Record.from_json(edited(record, older))
+    assert read == record
+    assert (read.dataset.class_names, read.resources.compile) == ((), None)

@@ -1,0 +1,195 @@
+"""The comparison with published numbers for the terminal, for LaTeX and as CSV."""
+
+from __future__ import annotations
+
+import csv
+import io
+import textwrap
+from collections.abc import Iterator, Sequence
+
+from reports.caption import data_and_profile
+from reports.comparison import KINDS, Compared, ComparedBlock
+from reports.latex import HEADINGS, breakable, escape, floating, named
+from reports.tables import aligned, printable
+from reports.text import ABSENT, SPLIT_NAMES, named_seeds, number
+from results.printed import Entry
+
+__all__ = ["console", "latex", "to_csv"]
+
+HEADS = ("metric", "split", "measured", "n", "published", "printed", "difference")
+HEADS += ("95 % interval", "holds it", "differs")
+
+LINES = 40
+"""Rows of one LaTeX table, so that it fits on a page."""
+
+CSV_COLUMNS = (
+    *("suite", "profile", "dataset", "n_clusters", "label", "method", "preset", "split"),
+    *("metric", "mean", "std", "n", "published", "published_std", "printed", "where", "row"),
+    *("difference", "low", "high", "holds", "differs", "reasons"),
+)
+
+
+def console(compared: Sequence[ComparedBlock]) -> str:
+    """One plain-text table a block, its marks explained below."""
+    return "\n\n".join("\n".join(_console(each)) for each in compared)
+
+
+def latex(compared: Sequence[ComparedBlock]) -> str:
+    """A ``table`` environment a block, or several, with their marks explained below."""
+    return "\n".join(table for each in compared for table in _latex(each))
+
+
+def to_csv(compared: Sequence[ComparedBlock]) -> str:
+    """Every pair of a measured and a published number, one a line."""
+    text = io.StringIO()
+    writer = csv.DictWriter(text, CSV_COLUMNS, lineterminator="\n")
+    writer.writeheader()
+    for each in compared:
+        for pair in each.rows:
+            block, method, entry = each.block, pair.row.records[0].method, pair.entry
+            low, high = pair.interval or (None, None)
+            writer.writerow(
+                {
+                    "suite": block.suite,
+                    "profile": block.profile,
+                    "dataset": block.dataset,
+                    "n_clusters": block.n_clusters,
+                    "label": pair.row.label,
+                    "method": method.name,
+                    "preset": method.preset,
+                    "split": pair.split,
+                    "metric": pair.metric,
+                    "mean": pair.measured.mean,
+                    "std": pair.measured.std,
+                    "n": pair.measured.n,
+                    "published": entry.value,
+                    "published_std": entry.std,
+                    "printed": entry.printed,
+                    "where": entry.where,
+                    "row": entry.row,
+                    "difference": pair.difference,
+                    "low": low,
+                    "high": high,
+                    "holds": "" if pair.holds is None else int(pair.holds),
+                    "differs": " ".join(d.kind for d in pair.differs),
+                    "reasons": "; ".join(d.said for d in pair.differs),
+                }
+            )
+    return text.getvalue()
+
+
+def _caption(each: ComparedBlock) -> list[str]:
+    few = any(pair.measured.n == 2 and pair.interval for pair in each.rows)
+    return [
+        "Measured beside published.",
+        *data_and_profile(each.block),
+        "Measured: mean ± standard deviation of the last iterate over the "
+        f"{named_seeds(each.block.seeds)}, and the 95 % interval of the mean by Student's t.",
+        *(["Intervals of two runs hold nearly anything."] if few else []),
+        "Published: in the same unit. A letter marks a protocol that differs, as told below.",
+        *(f"MIXED: {sentence}." for sentence in each.block.mixed),
+    ]
+
+
+def _notes(each: ComparedBlock) -> Iterator[tuple[str, str]]:
+    """What stands below a table: a mark or a name, and its text."""
+    said = {(d.kind, d.said): None for pair in each.rows for d in pair.differs}
+    for kind, mark in KINDS.items():
+        texts = [text for other, text in said if other == kind]
+        if texts:
+            yield mark, f"{'; '.join(texts)}."
+    remarks = {
+        (f"{pair.entry.where}, {pair.entry.row}", text): None
+        for pair in each.rows
+        for text in pair.entry.remarks
+    }
+    yield from remarks
+    if each.unmeasured:
+        yield "Not measured here", "; ".join(_unmeasured(each.unmeasured)) + "."
+
+
+def _unmeasured(entries: Sequence[Entry]) -> Iterator[str]:
+    by_row: dict[str, list[str]] = {}
+    for entry in entries:
+        by_row.setdefault(f"{entry.row}, {entry.where}", []).append(
+            f"{entry.column} {entry.printed}"
+        )
+    yield from (f"{row}: {', '.join(cells)}" for row, cells in by_row.items())
+
+
+def _marks(pair: Compared) -> str:
+    return " ".join(
+        mark for kind, mark in KINDS.items() if any(d.kind == kind for d in pair.differs)
+    )
+
+
+def _cells(pair: Compared) -> list[str]:
+    """The columns of HEADS, plain text."""
+    measured, entry = pair.measured, pair.entry
+    interval = pair.interval
+    sign = "+" if pair.difference >= 0 else "-"
+    return [
+        SPLIT_NAMES.get(pair.split, ABSENT),
+        _amount(pair, measured.mean) + _spread(pair, measured.std),
+        str(measured.n),
+        _amount(pair, entry.value) + _spread(pair, entry.std),
+        f"{entry.where}: {entry.printed}",
+        sign + _amount(pair, abs(pair.difference)),
+        f"[{_amount(pair, interval[0])}, {_amount(pair, interval[1])}]" if interval else ABSENT,
+        {True: "yes", False: "no", None: ABSENT}[pair.holds],
+        _marks(pair) or ABSENT,
+    ]
+
+
+def _amount(pair: Compared, value: float) -> str:
+    return f"{value:,.0f}" if pair.entry.unit == "count" else number(value, pair.metric)
+
+
+def _spread(pair: Compared, std: float | None) -> str:
+    return "" if std is None else f" ± {_amount(pair, std)}"
+
+
+def _console(each: ComparedBlock) -> Iterator[str]:
+    lines = [["", *HEADS]]
+    lines += [[printable(p.row.label), p.metric, *_cells(p)] for p in each.rows]
+    table = list(aligned(lines))
+    width = max(map(len, table))
+    for sentence in _caption(each):
+        yield from textwrap.wrap(printable(sentence), width)
+    yield from ["", *table, ""]
+    for name, text in _notes(each):
+        said = printable(f"{name}: {text}")
+        yield from textwrap.wrap(said, width, subsequent_indent="   ", break_on_hyphens=False)
+
+
+def _latex(each: ComparedBlock) -> Iterator[str]:
+    """Tables of at most LINES rows, each with the notes on its own rows."""
+    starts = range(0, len(each.rows), LINES)
+    for part, start in enumerate(starts):
+        last = start == starts[-1]
+        rows = each.rows[start : start + LINES]
+        left = each.unmeasured if last else ()
+        yield _table(ComparedBlock(block=each.block, rows=rows, unmeasured=left), part)
+
+
+def _table(each: ComparedBlock, part: int) -> str:
+    import pandas as pd
+
+    body = []
+    for pair in each.rows:
+        metric = escape(HEADINGS.get(pair.metric, pair.metric))
+        split, measured, n, published, _, *numbers, holds, marks = map(escape, _cells(pair))
+        numbers = [text.replace("-{}", "$-$") for text in numbers]
+        cells = [split, measured, n, published, escape(pair.entry.where), *numbers, holds, marks]
+        body.append([named(pair.row.label), metric, *cells])
+    heads = ["Method", "Metric", "Split", "Measured", "$n$", "Published", "In", "Difference"]
+    heads += [r"95\,\% interval", "Holds it", "Differs"]
+    frame = pd.DataFrame(body, columns=pd.Index(heads))
+    tabular = frame.style.hide(axis="index").to_latex(hrules=True, column_format="lllrrrlrrll")
+    notes = [rf"\emph{{{breakable(name)}}}: {breakable(text)}" for name, text in _notes(each)]
+    block = each.block
+    label = f"published {block.suite} {block.dataset} {block.n_clusters} {block.profile}"
+    if part:
+        label += f" {part + 1}"
+    sentences = [*(["Continued."] if part else []), *_caption(each)]
+    return floating(tabular, sentences, label, notes)

@@ -1,0 +1,120 @@
+"""What ``python -m reports`` prints and writes: of one suite, and of the published numbers."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from core import UserError
+from results import Store
+
+__all__ = ["FORMATS", "audit_files", "suite_files"]
+
+FORMATS = ("console", "csv", "json", "latex", "figures")
+
+AUDIT_FORMATS = FORMATS[:4]
+"""What the published numbers can be shown as."""
+
+
+def audit_files(out: Path, formats: Sequence[str]) -> None:
+    """Print the audit of the published numbers, and write its files to the folder ``out``.
+
+    Raises :class:`core.UserError`.
+    """
+    from reports import audit, latex
+    from results.published import published, tables
+
+    for name in formats:
+        if name not in AUDIT_FORMATS:
+            raise UserError(f"no {name} of published numbers; give {', '.join(AUDIT_FORMATS)}")
+    audited = audit.audit(tables())
+    if "console" in formats:
+        print(audit.console(audited, shutil.get_terminal_size((100, 24)).columns))
+    files: dict[str, str] = {}
+    if "csv" in formats:
+        files["published.csv"] = audit.to_csv(published())
+    if "json" in formats:
+        files["published.json"] = audit.to_json(audited, published())
+    if "latex" in formats:
+        files["published.tex"] = latex.fragment(audit.latex(audited))
+        files["published_standalone.tex"] = latex.standalone(audit.latex(audited))
+    _write(out, files, ", ".join(files))
+
+
+def suite_files(
+    store: Store,
+    out: Path,
+    formats: Sequence[str],
+    *,
+    profile: str | None = None,
+    metrics: Sequence[str] | None = None,
+    mixed: bool = False,
+) -> None:
+    """Print the tables of a suite's records, and write its files to a folder in ``out``.
+
+    Raises :class:`core.UserError` for a suite without records, for records that do not go into one
+    table, for metrics that none of them has, and for a folder that cannot be written to.
+    """
+    from reports import clusters, comparison_tables, latex, tables
+    from reports.comparison import compare
+    from reports.summary import summarise
+    from results.published import published
+
+    suite = store.folder.name
+    records = list(store.load(history=False))
+    if not records:
+        raise UserError(
+            f"suite {suite!r} has no readable records in {store.folder}; "
+            f"make them with: python -m benchmarks.run --suite {suite}"
+        )
+    blocks = summarise(records, profile=profile, mixed=mixed)
+    shown = metrics or tables.shown_metrics(blocks)
+    known = tables.measured(blocks)
+    absent = [name for name in shown if name not in known]
+    if absent:
+        raise UserError(
+            f"no record of suite {suite!r} has {', '.join(absent)}; "
+            f"there are: {', '.join(known) or 'no metrics at all'}"
+        )
+    compared = compare(blocks, published())
+    if "console" in formats:
+        print(tables.console(blocks, shown))
+        if compared:
+            print("\n" + comparison_tables.console(compared))
+    files: dict[str, str] = {}
+    if "csv" in formats:
+        files["table.csv"] = tables.to_csv(blocks)
+        if compared:
+            files["comparison.csv"] = comparison_tables.to_csv(compared)
+    if "json" in formats:
+        files["table.json"] = tables.to_json(blocks)
+    if "latex" in formats:
+        parts = {"table.tex": latex.comparison(blocks, shown)}
+        if compared:
+            parts["comparison.tex"] = comparison_tables.latex(compared)
+        parts["clusters.tex"] = clusters.cluster_tables(blocks, store)
+        files |= {name: latex.fragment(text) for name, text in parts.items()}
+        files["table_standalone.tex"] = latex.standalone(*parts.values())
+    folder = out / suite
+    _write(folder, files, ", ".join(files))
+    if "figures" in formats:
+        from reports.figures import figures  # matplotlib, which tables do without
+
+        drawn = figures(blocks, store, metrics)
+        _write(folder, drawn, f"{len(drawn) // 2} figures (PDF and PNG)")
+
+
+def _write(folder: Path, files: Mapping[str, str | bytes], said: str) -> None:
+    try:
+        for name, content in files.items():
+            folder.mkdir(parents=True, exist_ok=True)
+            held = content.encode() if isinstance(content, str) else content
+            (folder / name).write_bytes(held)
+    except OSError as error:
+        raise UserError(
+            f"cannot write to {folder}: {error.strerror}; free some space or give another --out"
+        ) from error
+    if files:
+        print(f"wrote {said} to {folder}", file=sys.stderr)

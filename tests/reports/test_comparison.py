@@ -1,0 +1,228 @@
+import dataclasses
+import math
+import re
+import shutil
+import subprocess
+
+import pytest
+
+from reports.comparison import KINDS, compare
+from reports.comparison_tables import console, latex, to_csv
+from reports.latex import standalone
+from reports.summary import summarise
+from results import DatasetUsed, MethodUsed
+from results.published import find, published
+
+MNIST = DatasetUsed(name="mnist", words={"split": "train"}, n=60_000, n_test=10_000)
+SMALL = DatasetUsed(
+    name="mnist", words={"split": "train", "subset": 10_000}, n=10_000, n_test=10_000
+)
+
+
+@pytest.fixture
+def run(make_record):
+    """Records of one row over seeds, a value a seed; paper's scale unless said otherwise."""
+
+    def make(name, preset, values, metric="error_rate", *, label=None, params=None, **words):
+        method = MethodUsed(
+            name=name, preset=preset, params=params or {}, n_parameters=words.pop("size", None)
+        )
+        said = {"suite": "mnist_raw", "profile": "paper", "dataset": MNIST} | words
+        return [
+            dataclasses.replace(
+                make_record(label or f"{name}[{preset}]", seed, {metric: value}, **said),
+                method=method,
+            )
+            for seed, value in enumerate(values)
+        ]
+
+    return make
+
+
+def pairs(records, **chosen):
+    found = compare(summarise(records), find(published(), **chosen))
+    return [pair for each in found for pair in each.rows]
+
+
+def kinds(pair):
+    return {difference.kind for difference in pair.differs}
+
+
+def test_a_measured_number_stands_beside_its_published_one(run):
+    (pair,) = pairs(run("kmeans", "default", [0.46, 0.47]))
+    assert (pair.entry.where, pair.entry.row) == ("GAN-EM Table 1", "K-means [16]")
+    assert (pair.metric, pair.split) == ("error_rate", "train")
+    assert pair.measured.mean == pytest.approx(0.465)
+    assert pair.difference == pytest.approx(0.465 - 0.4651)
+    # t(.975, 1) = 12.706; s = .01 / sqrt(2)
+    half = 12.7062 * (0.01 / math.sqrt(2)) / math.sqrt(2)
+    assert pair.interval == pytest.approx((0.465 - half, 0.465 + half), abs=1e-5)
+    assert pair.holds is True
+
+
+@pytest.mark.parametrize(
+    ("values", "holds"),
+    [
+        ([0.30, 0.31, 0.32], False),
+        ([0.30, 0.40, 0.60], True),
+        ([0.46514, 0.46514], True),  # no spread, but it prints as 46.51
+        ([0.46517, 0.46517], False),
+        ([0.4651], None),
+    ],
+)
+def test_whether_the_interval_holds_the_published_number(run, values, holds):
+    (pair,) = pairs(run("kmeans", "default", values))
+    assert pair.holds is holds
+    assert (pair.interval is None) == (len(values) == 1)
+
+
+def test_a_purity_printed_as_an_error_is_compared_with_purity(run):
+    found = pairs(run("gmm", "full", [0.59, 0.60], "purity"))
+    assert [(pair.entry.where, pair.entry.value) for pair in found] == [
+        *(("GAN-EM Table 1", 0.3261), ("GANMM Table 1", 0.3261)),
+    ]
+
+
+def test_every_way_to_differ_is_read_off_the_record(run):
+    records = run("gmm", "full", [0.59, 0.60], "purity")
+    (pair,) = pairs(records, metric="purity")[1:]
+    assert kinds(pair) == {"split", "scale"}  # GANMM clusters 50,000 and names no split
+    quick = run("gmm", "full", [0.59], "purity", profile="quick", dataset=SMALL)
+    assert kinds(pairs(quick)[1]) == {"profile", "split", "scale"}
+    pca = run("gmm", "pca_full", [0.59], "purity")
+    assert kinds(pairs(pca)[1]) == {"preset", "split", "scale"}
+    own = run("gmm", "full", [0.59], "purity", label="gmm, tied")
+    assert kinds(pairs(own)[1]) == {"variant", "split", "scale"}
+    # K differs where no block has the published one
+    wide = run("gmm", "full", [0.59], "purity", n_clusters=20)
+    assert kinds(pairs(wide)[1]) == {"clusters", "split", "scale"}
+    unknown = pairs(run("gan_em", "paper", [0.1]))
+    assert [(pair.metric, kinds(pair)) for pair in unknown] == [
+        ("error_rate", {"metric", "split", "scale"}),
+    ]
+
+
+def test_features_settings_and_labels(run):
+    sae = dataclasses.replace(MNIST, words={"features": "sae10"})
+    on_features = run("gmm", "full", [0.86], "purity", suite="mnist_sae", dataset=sae)
+    assert kinds(pairs(on_features)[0]) == {"split", "scale"}
+    raw = run("gmm", "full", [0.86], "purity", suite="mnist_sae")
+    assert kinds(pairs(raw)[0]) == {"features", "split", "scale"}
+    regions = DatasetUsed(name="image_segmentation", words={"reading": "ganmm"}, n=2300, n_test=0)
+    said = {"suite": "uci", "n_clusters": 7}
+    same = run("gmm", "full", [0.45], "purity", dataset=regions, **said)
+    assert kinds(pairs(same)[0]) == set()
+    standard = dataclasses.replace(regions, words={"reading": "standard"}, n=2310)
+    other = run("gmm", "full", [0.45], "purity", dataset=standard, **said)
+    assert kinds(pairs(other)[0]) == {"setting", "scale"}
+    few = dataclasses.replace(MNIST, words={"labelled": 100})
+    semi = run("gan_em", "paper", [0.02], suite="mnist_semi", dataset=few)
+    assert [("labels" in kinds(pair)) for pair in pairs(semi)] == [False, True]
+
+
+def test_a_block_of_the_published_k_alone_is_compared(run):
+    records = [
+        record
+        for K in (10, 20)
+        for record in run(
+            "gan_em", "paper", [0.1], "error_rate_class_mode", suite="mnist_k", n_clusters=K
+        )
+    ]
+    found = [
+        (pair.row.records[0].n_clusters, pair.entry.printed, "clusters" in kinds(pair))
+        for pair in pairs(records)
+    ]
+    assert found == [
+        (10, "4.20(±0.51)", False),
+        (10, "3.97(±0.37)", True),
+        (20, "4.04(±0.42)", False),
+        (20, "3.97(±0.37)", True),
+    ]
+
+
+def test_an_attribute_is_compared_with_itself(run):
+    hat = DatasetUsed(name="celeba", words={"attribute": "Wearing_Hat"}, n=9818, n_test=0)
+    said = {"suite": "celeba", "n_clusters": 2, "dataset": hat}
+    found = pairs(run("gan_em", "paper", [0.4], **said))
+    assert [pair.entry.printed for pair in found] == ["0.2941", "0.1598"]
+    assert ["labels" in kinds(pair) for pair in found] == [False, True]
+
+
+def test_sizes_of_models_and_variants_by_parameter(run, make_record):
+    flowers = DatasetUsed(name="flowers102", words={}, n=100, n_test=0)
+    said = {"suite": "generation", "dataset": flowers, "size": 8_000_000}
+    shared = run("responsibility_gan", "paper", [0.5], params={"shared": True}, **said)
+    (pair,) = pairs(shared)
+    assert (pair.entry.row, pair.metric) == ("Proposed (encoding shared)", "n_parameters")
+    assert pair.difference == 8_000_000 - 8_794_835
+    assert (pair.split, pair.interval, kinds(pair)) == ("", None, set())
+    text = console(compare(summarise(shared), published()))
+    assert "8,794,835" in text
+    assert "-794,835" in text
+
+
+def test_what_has_no_counterpart_is_left_out(run):
+    assert pairs(run("kmeans", "default", [0.4], suite="digits_raw")) == []
+    assert pairs(run("kmeans", "default", [0.4], "nmi")) == []
+    (each,) = compare(summarise(run("kmeans", "default", [0.4])), published())
+    missing = {entry.method for entry in each.unmeasured}
+    assert {"ganmm", "dec", "vade"} <= missing
+    assert "kmeans" not in missing
+
+
+def test_the_printed_table(run):
+    quick = {"profile": "quick", "dataset": SMALL}
+    records = run("kmeans", "default", [0.46, 0.47, 0.48], **quick)
+    records += run("gmm", "full", [0.59], "purity", **quick)
+    lines = console(compare(summarise(records), published())).splitlines()
+    assert "Profile quick: not comparable with published numbers." in lines
+    (kmeans,) = [line for line in lines if line.startswith("kmeans[default]")]
+    assert re.split("  +", kmeans) == [
+        *("kmeans[default]", "error_rate", "train", ".470 ± .010", "3", ".465"),
+        *("GAN-EM Table 1: 46.51", "+.005", "[.445, .495]", "yes", "Q S N"),
+    ]
+    assert sum(line.startswith("gmm[full]") for line in lines) == 2
+    assert "Q: profile quick: smaller nets and budgets than the papers'." in lines
+    assert any(line.startswith("GAN-EM Table 1, GMM [16]: A purity printed") for line in lines)
+    assert any(line.startswith("Not measured here: DEC [27], GAN-EM Table 1:") for line in lines)
+
+
+def test_quick_is_never_without_its_mark(run):
+    records = run("gan_em", "official", [0.1, 0.2], profile="quick")
+    found = compare(summarise(records), published())
+    assert all("profile" in kinds(pair) for each in found for pair in each.rows)
+    for line in to_csv(found).splitlines()[1:]:
+        assert ",profile " in line
+    assert " Q M S N" in console(found)
+    assert "not comparable with published numbers" in latex(found)
+
+
+def test_every_kind_has_its_own_mark():
+    assert len(set(KINDS.values())) == len(KINDS)
+
+
+def test_latex_fits_and_escapes(run, tmp_path):
+    compiler = shutil.which("pdflatex")
+    labels = [r"\input{/etc/passwd}", "a_b & 50%", "[*]", "x" * 60, *map(str, range(45))]
+    records = [
+        record
+        for label in labels
+        for record in run("gan_em", "stable", [0.1, 0.2], label=label, profile="quick")
+    ]
+    text = latex(compare(summarise(records), published()))
+    assert r"\input" not in text
+    assert "Continued." in text
+    assert text.count(r"\begin{table}") == 2
+    assert text.count("Not measured here") == 1
+    labelled = [line for line in text.splitlines() if line.startswith(r"\label")]
+    assert len(set(labelled)) == 2
+    if compiler is None:
+        pytest.skip("pdflatex is not installed")
+    two_columns = standalone(text).replace("{article}", "{article}\n\\twocolumn", 1)
+    for name, document in (("one", standalone(text)), ("two", two_columns)):
+        (tmp_path / f"{name}.tex").write_text(document, encoding="utf-8")
+        command = [compiler, "-interaction=nonstopmode", "-halt-on-error", f"{name}.tex"]
+        done = subprocess.run(command, cwd=tmp_path, capture_output=True, check=False, timeout=60)
+        log = done.stdout.decode("utf-8", "replace")
+        assert done.returncode == 0, log[-2000:]
+        assert "Overfull \\hbox" not in log
