@@ -65,7 +65,15 @@ class ResponsibilityGan(LatentGan):
     and Eq. (4) read literally asks C to answer the same for every component's image. The defaults,
     the preset ``stable``, ask C to recover k from x_k, G and the prior to make that possible,
     alpha not to move by Eq. (3), and C to be smooth, sure and balanced on real data
-    (:mod:`methods.consistency`).
+    (:mod:`methods.consistency`). What was learnt in making it, on digits with fully connected
+    nets (accuracy one to one, last iterate):
+
+    - .881 +- .042 over 4 seeds, all ten components alive. As printed, every seed ends in one.
+    - Without Eq. (4) reaching G, .55 against .90 (seed 0): the components must be made separable.
+    - With first covariances of .15 and means within 1, a component's images are all the same (a
+      standard deviation of a pixel of .02; within a class of the data .16); covariances of 1,
+      noise on D of .5 and batch norm in D give .11.
+    - C on D's features: .820 (4 seeds), on its own net .895 with the same settings.
 
     Arguments:
         n_clusters: number of components K.
