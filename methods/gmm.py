@@ -93,9 +93,13 @@ class Gmm(Method, Generative):
         self._keep(mixture)
         self.labels_ = self.predict(X)
         self.n_iter_, self.converged_ = int(mixture.n_iter_), bool(mixture.converged_)
-        self.history_ = [{"iteration": self.n_iter_, "lower_bound": float(mixture.lower_bound_)}]
+        self.history_ = [
+            {"iteration": i + 1, "lower_bound": float(bound)}
+            for i, bound in enumerate(mixture.lower_bounds_)
+        ]
         if self.callback is not None:
-            self.callback(self.history_[-1])
+            for row in self.history_:
+                self.callback(row)
         return self
 
     def predict_proba(self, X: np.ndarray) -> np.ndarray:

@@ -12,11 +12,13 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from core import DataError
-from metrics.clustering import cluster_table, match_clusters
+from metrics.clustering import match_clusters
 from metrics.contingency import count
-from reports.style import INK, SMALL, WIDTH, Decimals, Mark, headed, mark, shortened, width
+from reports.clusters import by_class
+from reports.style import INK, SMALL, WIDTH, Mark, headed, mark, shortened, width
 from reports.summary import Block
 from reports.text import ABSENT, SPLIT_NAMES, named_seeds, number
+from reports.ticks import Decimals
 from results import Record, Store
 
 __all__ = ["Run", "confusion", "first_runs", "samples"]
@@ -217,9 +219,8 @@ def _step(least: float) -> int:
 def _classes(block: Block, run: Run) -> dict[int, int | None]:
     """Majority class on the training split of each component, by class and size; None: empty."""
     y, labels = run.arrays["y_train"], run.arrays["labels_train"]
-    clusters = cluster_table(y, labels, n_clusters=block.n_clusters)
-    clusters.sort(key=lambda c: (c.majority_class is None, c.majority_class or 0, -c.size))
-    return {c.cluster: c.majority_class for c in clusters}
+    clusters = by_class(y, labels, n_clusters=block.n_clusters)
+    return {cluster.cluster: cluster.majority_class for cluster in clusters}
 
 
 def _grid(block: Block, run: Run, drawn: np.ndarray, classes: Mapping[int, int | None]) -> Figure:

@@ -6,6 +6,8 @@ import logging
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+import numpy as np
+
 from core import DataError
 from metrics.clustering import ClusterRow, cluster_table
 from reports.caption import data_and_profile
@@ -14,7 +16,7 @@ from reports.summary import Block
 from reports.text import ABSENT, number
 from results import Store
 
-__all__ = ["cluster_tables"]
+__all__ = ["by_class", "cluster_tables"]
 
 log = logging.getLogger(__name__)
 
@@ -50,23 +52,27 @@ def cluster_tables(blocks: Sequence[Block], store: Store) -> str:
     return "\n".join(tables)
 
 
+def by_class(y: np.ndarray, labels: np.ndarray, *, n_clusters: int) -> list[ClusterRow]:
+    """The clusters by majority class, then from the largest; empty ones last."""
+    clusters = cluster_table(y, labels, n_clusters=n_clusters)
+    return sorted(
+        clusters, key=lambda c: (c.majority_class is None, c.majority_class or 0, -c.size)
+    )
+
+
 def _columns(block: Block, store: Store) -> Iterator[_Column]:
     for row in block.rows:
         for record in row.ok[:1]:
             try:
                 arrays = store.arrays(record.key)
                 y, labels = arrays["y_train"], arrays["labels_train"]
-                clusters = cluster_table(y, labels, n_clusters=block.n_clusters)
+                clusters = by_class(y, labels, n_clusters=block.n_clusters)
             except KeyError as error:
                 log.warning("no clusters of %s: the record stores no %s", row.label, error)
             except DataError as error:
                 log.warning("no clusters of %s: %s", row.label, error)
             else:
-                yield _Column(label=row.label, seed=record.seed, rows=sorted(clusters, key=_place))
-
-
-def _place(row: ClusterRow) -> tuple[bool, int, int]:
-    return row.majority_class is None, row.majority_class or 0, -row.size
+                yield _Column(label=row.label, seed=record.seed, rows=clusters)
 
 
 def _table(block: Block, columns: Sequence[_Column], first: int) -> str:

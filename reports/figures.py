@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import itertools
 import re
 from collections.abc import Iterator, Mapping, Sequence
 
@@ -10,12 +11,16 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from reports.cd_diagram import over_data, over_seeds
 from reports.cluster_figures import confusion, first_runs, samples
 from reports.latex import HEADINGS
 from reports.learning import learning
-from reports.style import INK, WIDTH, Mark, headed, look, mark, rendered, shortened, ticked
+from reports.quality_time import quality_time
+from reports.scales import grouped, scales
+from reports.style import INK, WIDTH, Mark, headed, look, mark, rendered, shortened
 from reports.summary import Block, Row, direction
 from reports.text import ARROWS, SPLIT_NAMES, named_seeds
+from reports.ticks import ticked
 from results import Store
 
 __all__ = ["figures"]
@@ -35,19 +40,23 @@ def figures(
 ) -> dict[str, bytes]:
     """Every figure of the blocks as files by name: "points-....pdf", "points-....png", ...
 
-    Of each block: ``points`` (the metrics ``shown`` by method and seed), ``em`` (diagnostics of
+    Of each block: ``points`` (the metrics ``shown`` by method and seed), ``ranks`` (the
+    critical-difference diagram), ``time`` (the metrics against wall time), ``em`` (diagnostics of
     the histories), ``confusion`` (matrices after matching) and ``samples`` (for each method that
-    stored some). What no record can fill is left out; histories and arrays that cannot be read are
-    warned of.
+    stored some). Of several blocks together: ``scales`` (by number of points, where they differ in
+    that alone) and ``ranks`` over their data sets. What no record can fill is left out; histories
+    and arrays that cannot be read are warned of.
     """
     labels = dict.fromkeys(row.label for block in blocks for row in block.rows)
     marks = {label: mark(i) for i, label in enumerate(labels)}
     files: dict[str, bytes] = {}
     with look():
-        for block in blocks:
-            for name, figure in _figures(block, store, shown or POINTS, marks):
-                stem = _stem(name, files)
-                files |= {f"{stem}.{suffix}": held for suffix, held in rendered(figure).items()}
+        for name, figure in itertools.chain(
+            *(_figures(block, store, shown or POINTS, marks) for block in blocks),
+            _together(blocks, shown or POINTS, marks),
+        ):
+            stem = _stem(name, files)
+            files |= {f"{stem}.{suffix}": held for suffix, held in rendered(figure).items()}
     return files
 
 
@@ -57,14 +66,32 @@ def _figures(
     place = f"{block.suite} {block.dataset} {block.n_clusters} {block.profile}"
     if (figure := _points(block, shown, marks)) is not None:
         yield f"points {place}", figure
-    if (figure := learning(block, store, marks)) is not None:
-        yield f"em {place}", figure
+    for part, figure in enumerate(over_seeds(block, shown, marks)):
+        yield f"ranks {place} {part or ''}", figure
+    if (figure := quality_time(block, shown, marks)) is not None:
+        yield f"time {place}", figure
+    for part, figure in enumerate(learning(block, store, marks)):
+        yield f"em {place} {part or ''}", figure
     runs = first_runs(block, store)
     for part, figure in enumerate(confusion(block, runs, marks)):
         yield f"confusion {place} {part or ''}", figure
     for run in runs:
         for part, figure in enumerate(samples(block, run)):
             yield f"samples {place} {run.label} {part or ''}", figure
+
+
+def _together(
+    blocks: Sequence[Block], shown: Sequence[str], marks: Mapping[str, Mark]
+) -> Iterator[tuple[str, Figure]]:
+    for group in grouped(blocks):
+        first = group.blocks[0]
+        place = f"{first.suite} sizes of {group.title} {first.n_clusters} {first.profile}"
+        for part, figure in enumerate(scales(group, shown, marks)):
+            yield f"scales {place} {part or ''}", figure
+    for profile in dict.fromkeys(block.profile for block in blocks):
+        held = [block for block in blocks if block.profile == profile]
+        for part, figure in enumerate(over_data(held, shown, marks)):
+            yield f"ranks {held[0].suite} data sets {profile} {part or ''}", figure
 
 
 def _stem(name: str, files: Mapping[str, bytes]) -> str:

@@ -11,13 +11,14 @@ from typing import Any
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure, SubFigure
-from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
 from core import DataError
-from reports.style import SMALL, STEPS, WIDTH, Decimals, Mark, headed, shortened, ticked, wrapped
+from reports.panels import legend
+from reports.style import SMALL, WIDTH, Mark, headed, shortened, wrapped
 from reports.summary import Block, Row
 from reports.text import named_seeds
+from reports.ticks import STEPS, Decimals, ticked
 from results import Store
 
 __all__ = ["learning"]
@@ -25,18 +26,29 @@ __all__ = ["learning"]
 log = logging.getLogger(__name__)
 
 PANELS = {
+    "lower_bound": "Lower bound (nats a point)",
     "cross_entropy": "Cross-entropy of E",
+    "kl": "KL divergence",
     "divergence": "Consistency divergence",
     "responsibility_entropy": "Responsibility entropy",
     "churn": "Share of labels changed",
     "d_loss": "Discriminator loss",
     "g_loss": "Generator loss",
+    "critic_distance": "Critic's distance",
+    "mutual_information": "Mutual information",
+    "epsilon": "Share of others' points (ε)",
     "m_seconds": "M-step (s)",
     "e_seconds": "E-step (s)",
+    "seconds": "Both (s)",
 }
-"""Keys of history rows that hold a number, with the title of their panel."""
+"""Keys of history rows that hold a number, with the title of their panel; one that is not here but
+ends in "loss" has a panel too."""
 
-NEVER_NEGATIVE = frozenset(PANELS) - {"d_loss", "g_loss"}
+ANY_SIGN = frozenset({"lower_bound", "d_loss", "g_loss", "critic_distance", "mutual_information"})
+"""Keys whose axes need not begin at zero, and so need not losses that are not in PANELS."""
+
+METHODS, CURVES = 8, 10
+"""Methods and panels of curves in one figure."""
 
 BANDS = ("#3b6ea5", "#a9c4e0")
 """Fills of neighbouring clusters: the bands are told apart, and no cluster has a colour."""
@@ -51,9 +63,6 @@ CURVES_ABREAST = 2
 
 AREAS = 2.85
 """Inches that the areas abreast have together."""
-
-LEGEND_NAME = 1.2
-"""Inches up to which names stand two abreast in the legend."""
 
 Runs = Sequence[Mapping[int, Mapping[str, Any]]]
 """History rows by iteration, a run each."""
@@ -74,22 +83,43 @@ class _Method:
     """Iterations ``(T,)`` and the first run's shares ``(K, T)``, where it has them."""
 
 
-def learning(block: Block, store: Store, marks: Mapping[str, Mark]) -> Figure | None:
-    """Diagnostics by EM iteration, for histories whose rows have one; None without any.
+def learning(block: Block, store: Store, marks: Mapping[str, Mark]) -> Iterator[Figure]:
+    """Diagnostics by EM iteration of all histories whose rows have one: as many figures as needed.
 
     Curves are means over the runs that ended ok with a band of one standard deviation, pale where
-    not all of them went so far; shares are those of one run. Panels that no record can fill are
-    left out.
+    not all of them went so far; where runs tell only their end, that is a point each. Shares are
+    those of one run. Panels that no record can fill are left out.
     """
     methods = [method for row in block.rows for method in _read(row, store, marks)]
-    if not methods:
-        return None
-    keys = [key for key in PANELS if any(key in method.curves for method in methods)]
-    sharing = [method for method in methods if method.shares is not None]
-    names, columns = _legend_names(methods, marks)
+    for first in range(0, len(methods), METHODS):
+        some = methods[first : first + METHODS]
+        keys = _keys(some)
+        for begin in range(0, max(len(keys), 1), CURVES):
+            sharing = [] if begin else [method for method in some if method.shares is not None]
+            part = keys[begin : begin + CURVES]
+            figure = _figure(some, part, sharing, marks)
+            which = f"Methods {first + 1}–{first + len(some)} of {len(methods)}."
+            reading = _reading(some, part, sharing)
+            headed(figure, block, reading if len(some) == len(methods) else [which, *reading])
+            yield figure
+
+
+def _keys(methods: Sequence[_Method]) -> list[str]:
+    """The keys that any method has a curve of, in the order of their panels."""
+    found = dict.fromkeys(key for method in methods for key in method.curves)
+    return [*(key for key in PANELS if key in found), *sorted(set(found) - set(PANELS))]
+
+
+def _figure(
+    methods: Sequence[_Method],
+    keys: Sequence[str],
+    sharing: Sequence[_Method],
+    marks: Mapping[str, Mark],
+) -> Figure:
+    names = legend([method.label for method in methods], marks)
     abreast = min(3, max(1, len(sharing)))
     heights = {
-        "legend": 0.12 * -(-len(names) // columns) + 0.03,
+        "legend": names.tall,
         "curves": PANEL * -(-len(keys) // CURVES_ABREAST),
         "areas": PANEL * -(-len(sharing) // abreast),
     }
@@ -98,7 +128,7 @@ def learning(block: Block, store: Store, marks: Mapping[str, Mark]) -> Figure | 
     ratios = list(heights.values())
     drawn = figure.subfigures(len(ratios), 1, squeeze=False, height_ratios=ratios)
     parts = dict(zip(heights, drawn.flat, strict=True))
-    _legend(parts["legend"], methods, names, columns)
+    names.draw(parts["legend"])
     if keys:
         for ax, key in zip(_panels(parts["curves"], len(keys), CURVES_ABREAST), keys, strict=True):
             _curves(ax, methods, key)
@@ -108,7 +138,6 @@ def learning(block: Block, store: Store, marks: Mapping[str, Mark]) -> Figure | 
         for ax, method, title in zip(panels, sharing, titles, strict=True):
             _areas(ax, method, title, abreast)
     figure.supxlabel("EM iteration", fontsize=SMALL)
-    headed(figure, block, _reading(methods, keys, sharing))
     return figure
 
 
@@ -124,7 +153,9 @@ def _read(row: Row, store: Store, marks: Mapping[str, Mark]) -> Iterator[_Method
         runs.append({r["iteration"]: r for r in history if type(r.get("iteration")) is int})
     if not runs:
         return
-    curves = {key: found for key in PANELS if (found := _curve(runs, key)) is not None}
+    keys = dict.fromkeys(key for rows in runs for row in rows.values() for key in row)
+    known = [key for key in keys if key in PANELS or key.endswith("loss")]
+    curves = {key: found for key in known if (found := _curve(runs, key)) is not None}
     shares = _first_shares(runs)
     if curves or shares:
         yield _Method(
@@ -162,32 +193,6 @@ def _numbers(value: Any) -> list[float]:
     return found if all(map(math.isfinite, found)) else []
 
 
-def _legend_names(methods: Sequence[_Method], marks: Mapping[str, Mark]) -> tuple[list[str], int]:
-    """The names in the legend, and how many stand abreast."""
-    labels = [method.label for method in methods]
-    short = all(len(wrapped(label, LEGEND_NAME, 2)) == 1 for label in labels)
-    return shortened(labels, marks, LEGEND_NAME if short else 2.8, 1), 2 if short else 1
-
-
-def _legend(
-    part: SubFigure, methods: Sequence[_Method], names: Sequence[str], columns: int
-) -> None:
-    lines = [
-        Line2D([], [], color=m.mark.color, ls=m.mark.dashes, marker=m.mark.marker) for m in methods
-    ]
-    part.legend(
-        lines,
-        names,
-        loc="center left",
-        ncols=columns,
-        borderpad=0,
-        borderaxespad=0.8,
-        handlelength=2.4,
-        columnspacing=1,
-        labelspacing=0.3,
-    )
-
-
 def _panels(part: SubFigure, n: int, abreast: int) -> list[Axes]:
     """So many axes on a grid."""
     grid = part.subplots(-(-n // abreast), abreast, squeeze=False)
@@ -201,27 +206,37 @@ def _curves(ax: Axes, methods: Sequence[_Method], key: str) -> None:
         if key not in method.curves:
             continue
         iterations, table = method.curves[key]
+        style: dict[str, Any] = {"color": method.mark.color, "marker": method.mark.marker}
+        if _tells_ends(table):
+            run, end = np.nonzero(np.isfinite(table))
+            ax.plot(iterations[end], table[run, end], **style, ls="", mfc="none", mew=0.5)
+            continue
         count = np.isfinite(table).sum(axis=0)
         mean = np.nanmean(table, axis=0)
         spread = np.sqrt(np.nansum((table - mean) ** 2, axis=0) / np.maximum(count - 1, 1))
         every = max(1, len(iterations) // 6)
-        style: dict[str, Any] = {
-            "color": method.mark.color,
-            "ls": method.mark.dashes,
-            "marker": method.mark.marker,
-            "markevery": (place % every, every),  # so that close curves hide no marker
-        }
+        style["ls"] = method.mark.dashes
+        style["markevery"] = (place % every, every)  # so that close curves hide no marker
         low, high = mean - spread, mean + spread
         ax.fill_between(iterations, low, high, color=method.mark.color, alpha=0.2, lw=0)
         ax.plot(iterations, mean, **style, alpha=0.35)
         ax.plot(iterations, np.where(count == method.n_runs, mean, np.nan), **style)
-    ax.set_title(PANELS[key], loc="left")
+    ax.set_title(PANELS.get(key) or wrapped(_sentence(key), 1.4, 1)[0], loc="left")
     ax.grid(axis="y")
     ticked(ax.xaxis, 1.2, integer=True)
     ax.yaxis.set_major_locator(MaxNLocator(nbins=4, steps=STEPS))
     ax.yaxis.set_major_formatter(Decimals())
-    if key in NEVER_NEGATIVE:
+    if key in PANELS and key not in ANY_SIGN:
         ax.set_ylim(0, 1.05 * ax.get_ylim()[1])
+
+
+def _tells_ends(table: np.ndarray) -> bool:
+    """Whether no run has more than one number."""
+    return bool((np.isfinite(table).sum(axis=1) <= 1).all())
+
+
+def _sentence(key: str) -> str:
+    return key.replace("_", " ").capitalize()
 
 
 def _areas(ax: Axes, method: _Method, title: str, abreast: int) -> None:
@@ -250,6 +265,8 @@ def _reading(
 ) -> Iterator[str]:
     if keys and any(method.n_runs > 1 for method in methods):
         yield "Curves: mean ± standard deviation of the runs, pale where not all go on."
+    if any(_tells_ends(m.curves[key][1]) for m in methods for key in keys if key in m.curves):
+        yield "Points: the ends of runs, where they tell no more."
     if any("entropy" in key for key in keys):
         yield "Entropies in nats."
     if sharing:

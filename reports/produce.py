@@ -57,7 +57,7 @@ def suite_files(
     Raises :class:`core.UserError` for a suite without records, for records that do not go into one
     table, for metrics that none of them has, and for a folder that cannot be written to.
     """
-    from reports import clusters, comparison_tables, latex, tables
+    from reports import clusters, comparison_tables, latex, statistics_tables, tables
     from reports.comparison import compare
     from reports.summary import summarise
     from results.published import published
@@ -81,6 +81,8 @@ def suite_files(
     compared = compare(blocks, published())
     if "console" in formats:
         print(tables.console(blocks, shown))
+        if tested := statistics_tables.console(blocks, shown):
+            print("\n" + tested)
         if compared:
             print("\n" + comparison_tables.console(compared))
     files: dict[str, str] = {}
@@ -92,6 +94,8 @@ def suite_files(
         files["table.json"] = tables.to_json(blocks)
     if "latex" in formats:
         parts = {"table.tex": latex.comparison(blocks, shown)}
+        if tested := statistics_tables.latex(blocks, shown):
+            parts["statistics.tex"] = tested
         if compared:
             parts["comparison.tex"] = comparison_tables.latex(compared)
         parts["clusters.tex"] = clusters.cluster_tables(blocks, store)

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import functools
 import io
-import itertools
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -16,11 +15,8 @@ from dataclasses import dataclass
 from typing import Any
 
 import matplotlib.style
-import seaborn as sns
 from matplotlib import font_manager
-from matplotlib.axis import XAxis
 from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator, ScalarFormatter
 
 from reports.caption import data_and_profile
 from reports.summary import Block
@@ -28,16 +24,14 @@ from reports.summary import Block
 __all__ = [
     "INK",
     "SMALL",
-    "STEPS",
     "WIDTH",
-    "Decimals",
     "Mark",
     "headed",
     "look",
     "mark",
     "rendered",
     "shortened",
-    "ticked",
+    "titled",
     "width",
     "wrapped",
 ]
@@ -51,9 +45,6 @@ SIZE, SMALL = 7.0, 6.0
 INK, GREY = "#262626", "#595959"
 
 HEADER_LINES = 14
-
-STEPS = (1, 2, 5, 10)
-"""Between ticks: round numbers alone."""
 
 FONT = "DejaVu Sans"  # comes with matplotlib: the same figure everywhere
 
@@ -98,10 +89,12 @@ LOOK = {
     "savefig.dpi": "figure",
 }
 
-MOST_TICKS = 5
-
-GAP = 4.0
-"""Points between tick labels."""
+COLORS = (
+    *("#0077aa", "#bb8800", "#770055", "#dd7755", "#442288"),
+    *("#446600", "#8877ee", "#cc0055", "#998899", "#553322"),
+)
+"""All stand out from white 3 to 1, and from each other for every kind of colour blindness (CIE
+difference over 20); neighbours differ in lightness too, for print in grey."""
 
 MARKERS = ("o", "s", "D", "^", "v", "P", "X", "<", ">", "p", "h")
 DASHES: tuple[Any, ...] = ("-", (0, (4, 1.5)), (0, (1, 1)), (0, (4, 1.2, 1, 1.2)), (0, (7, 2)))
@@ -115,7 +108,7 @@ class Mark:
 
     number: int
     """From 1: stands for a name that there is no room for."""
-    color: tuple[float, float, float]
+    color: str
     marker: str
     dashes: Any
     """A line style."""
@@ -123,10 +116,9 @@ class Mark:
 
 def mark(i: int) -> Mark:
     """The i-th mark. Colour, marker and dashes repeat after 10, 11 and 5: no two of 110 agree."""
-    palette = sns.color_palette("colorblind")
     return Mark(
         number=i + 1,
-        color=palette[i % len(palette)],
+        color=COLORS[i % len(COLORS)],
         marker=MARKERS[i % len(MARKERS)],
         dashes=DASHES[i % len(DASHES)],
     )
@@ -156,47 +148,16 @@ def headed(figure: Figure, block: Block, sentences: Iterable[str]) -> None:
 
     Data, profile and what is mixed are said first, as in the captions of tables.
     """
-    wide, tall = figure.get_size_inches()
     mixed = [f"MIXED: {sentence}." for sentence in block.mixed]
-    text = " ".join([*data_and_profile(block), *mixed, *sentences])
-    lines = wrapped(text, wide - 0.1, HEADER_LINES)
+    titled(figure, [*data_and_profile(block), *mixed, *sentences])
+
+
+def titled(figure: Figure, sentences: Iterable[str]) -> None:
+    """As :func:`headed`, for a figure of several blocks, which says all by itself."""
+    wide, tall = figure.get_size_inches()
+    lines = wrapped(" ".join(sentences), wide - 0.1, HEADER_LINES)
     figure.set_size_inches(wide, tall + (len(lines) * 1.2 * SMALL + 5) / 72)
     figure.suptitle("\n".join(lines), x=0.05 / wide, ha="left", fontsize=SMALL, color=GREY)
-
-
-class Decimals(ScalarFormatter):
-    """Tick labels without the zero before the point, as the tables write numbers."""
-
-    def __init__(self) -> None:
-        super().__init__(useOffset=False)
-
-    def __call__(self, x: float, pos: int | None = None) -> str:
-        text = super().__call__(x, pos)
-        return "0" if x == 0 else re.sub(r"^(\D?)0\.", r"\1.", text)
-
-
-def ticked(axis: XAxis, inches: float, *, integer: bool = False) -> None:
-    """Give an axis of that length and final data as many round ticks as have room for labels.
-
-    Where not even two lie within its limits, these are widened, except for integers.
-    """
-    formatter = Decimals()
-    axis.set_major_formatter(formatter)
-    low, high = axis.get_view_interval()
-    for widened, n in itertools.product((False, True), range(MOST_TICKS, 0, -1)):
-        locator = MaxNLocator(n, steps=STEPS, integer=integer, min_n_ticks=1)
-        axis.set_major_locator(locator)
-        ticks = [tick for tick in locator.tick_values(low, high) if widened or low <= tick <= high]
-        if len(ticks) < 2:
-            if integer and ticks:
-                return
-            continue
-        length = ticks[-1] - ticks[0] if widened else high - low
-        room = (ticks[1] - ticks[0]) / length * inches * 72
-        if room > max(map(width, formatter.format_ticks(ticks))) + GAP:
-            if widened:
-                axis.set_view_interval(ticks[0], ticks[-1], ignore=True)
-            return
 
 
 def shortened(

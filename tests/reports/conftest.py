@@ -1,4 +1,5 @@
 import hashlib
+import itertools
 
 import pytest
 
@@ -69,3 +70,50 @@ def suite_records(make_record):
         for label, values in errors.items()
         for seed, value in enumerate(values)
     ]
+
+
+@pytest.fixture
+def extents(monkeypatch):
+    """The text that a figure really draws, and where: its bounding boxes in pixels."""
+    from matplotlib.text import Text  # tables are tested without it
+
+    from reports.style import look
+
+    def extents(figure):
+        boxes = []
+        draw = Text.draw
+
+        def noted(text, renderer):
+            if text.get_visible() and text.get_text().strip():
+                boxes.append((text.get_text(), text.get_window_extent(renderer)))
+            draw(text, renderer)
+
+        with monkeypatch.context() as patched, look():
+            patched.setattr(Text, "draw", noted)
+            figure.set_layout_engine("none")  # it has been found
+            figure.draw_without_rendering()
+        return boxes
+
+    return extents
+
+
+@pytest.fixture
+def legible(extents):
+    """Asserts that all text of a figure lies within it, and none upon another."""
+
+    def legible(figure, stem=""):
+        boxes = extents(figure)
+        assert len(boxes) > 3
+        for name, box in boxes:
+            assert box.x0 > -1, (stem, name)
+            assert box.y0 > -1, (stem, name)
+            assert box.x1 < figure.bbox.x1 + 1, (stem, name)
+            assert box.y1 < figure.bbox.y1 + 1, (stem, name)
+        for (name, box), (other, beside) in itertools.combinations(boxes, 2):
+            apart = (
+                min(box.x1, beside.x1) - max(box.x0, beside.x0) < 1
+                or min(box.y1, beside.y1) - max(box.y0, beside.y0) < 1
+            )
+            assert apart, (stem, name, other)
+
+    return legible

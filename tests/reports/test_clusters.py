@@ -3,7 +3,7 @@ import logging
 import numpy as np
 import pytest
 
-from reports.clusters import cluster_tables
+from reports.clusters import by_class, cluster_tables
 from reports.summary import summarise
 from results import Store
 
@@ -63,3 +63,10 @@ def test_what_stores_no_labels_or_damaged_ones_is_warned_of(store, make_record, 
     assert "no clusters of none: the record stores no 'y_train'" in caplog.text
     assert "no clusters of damaged" in caplog.text
     assert "sha256" in caplog.text
+
+
+def test_clusters_are_ordered_by_class_then_size():
+    y, labels = np.array([1, 1, 1, 0, 0, 1]), np.array([2, 0, 0, 3, 3, 0])
+    clusters = by_class(y, labels, n_clusters=5)
+    assert [cluster.cluster for cluster in clusters] == [3, 0, 2, 1, 4]
+    assert [cluster.majority_class for cluster in clusters] == [0, 1, 1, None, None]

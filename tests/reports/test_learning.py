@@ -23,13 +23,17 @@ def put(tmp_path, make_record):
 
 @pytest.fixture
 def diagnostics(tmp_path):
-    """The figure of what was put; None where there is none."""
+    """The figures of what was put, laid out."""
 
     def diagnostics():
         store = Store(tmp_path)
         (block,) = summarise(store.load(history=False))
         with look():
-            return learning(block, store, {r.label: mark(i) for i, r in enumerate(block.rows)})
+            marks = {r.label: mark(i) for i, r in enumerate(block.rows)}
+            figures = list(learning(block, store, marks))
+            for figure in figures:
+                figure.draw_without_rendering()
+        return figures
 
     return diagnostics
 
@@ -48,7 +52,7 @@ def test_curves_are_means_with_a_band_and_pale_where_a_run_has_ended(put, diagno
     put("gan_em", 1, rows(2, churn=0.3))
     put("gan_em", 2, rows(9), status="diverged")
     put("kmeans", 0, [{"iteration": 7, "inertia": 1.0}])
-    figure = diagnostics()
+    (figure,) = diagnostics()
     assert titles(figure) == ["Share of labels changed", "gan_em"]
     pale, full = figure.axes[0].lines
     np.testing.assert_array_equal(pale.get_xdata(), [1, 2, 3, 4])
@@ -62,18 +66,53 @@ def test_curves_are_means_with_a_band_and_pale_where_a_run_has_ended(put, diagno
 
 
 def test_every_key_has_its_panel_and_none_that_no_record_fills(put, diagnostics):
-    put("gan_em", 0, [{"iteration": i, **dict.fromkeys(PANELS, 1.0)} for i in (1, 2)])
+    keys = dict.fromkeys([*PANELS, "reconstruction_loss"], 1.0)
+    put("gan_em", 0, [{"iteration": i, **keys} for i in (1, 2)])
     put("other", 0, rows(2, unknown=1.0, shares=None))
-    figure = diagnostics()
-    assert titles(figure) == list(PANELS.values())
-    assert [len(ax.lines) for ax in figure.axes] == [2 + 2 * (key == "churn") for key in PANELS]
+    figures = diagnostics()
+    assert [title for figure in figures for title in titles(figure)] == [
+        *PANELS.values(),
+        "Reconstruction loss",
+    ]
+    shown = [ax for figure in figures for ax in figure.axes if ax.get_visible()]
+    assert [len(ax.lines) for ax in shown] == [2 + 2 * (key == "churn") for key in keys]
+
+
+def test_runs_that_tell_only_their_end_are_points(put, diagnostics):
+    for seed, (iteration, bound) in enumerate([(9, 1.5), (4, 1.0), (9, 2.0)]):
+        put("gmm", seed, [{"iteration": iteration, "lower_bound": bound}])
+    (figure,) = diagnostics()
+    (points,) = figure.axes[0].lines
+    assert sorted(points.get_xydata().tolist()) == [[4, 1.0], [9, 1.5], [9, 2.0]]
+    assert points.get_linestyle() == "None"
+    assert "the ends of runs" in " ".join(figure.get_suptitle().split())
+
+
+def test_many_methods_take_several_figures_with_their_shares(put, diagnostics, legible):
+    for i in range(10):
+        put(
+            f"gan_em[a rather long name of a preset, number {i}]",
+            0,
+            rows(9, m_seconds=3.0 + i),
+        )
+    figures = diagnostics()
+    assert [titles(figure)[:2] for figure in figures] == [
+        ["Share of labels changed", "M-step (s)"]
+    ] * 2
+    assert [len(titles(figure)) for figure in figures] == [2 + 8, 2 + 2]
+    said = [" ".join(figure.get_suptitle().split()) for figure in figures]
+    assert "Methods 1–8 of 10." in said[0]
+    assert "Methods 9–10 of 10." in said[1]
+    for figure in figures:
+        legible(figure)
+        assert figure.get_size_inches()[1] < 9.5
 
 
 def test_shares_are_those_of_the_first_run_stacked_to_one_by_size(put, diagnostics):
     put("gan_em", 0, status="failed")
     put("gan_em", 1, [{"iteration": i, "shares": [0.1, 0.3, 0.6]} for i in (1, 2)])
     put("gan_em", 2, [{"iteration": i, "shares": [1, 0, 0]} for i in (1, 2)])
-    figure = diagnostics()
+    (figure,) = diagnostics()
     tops = [band.get_paths()[0].vertices[:, 1].max() for band in figure.axes[0].collections]
     np.testing.assert_allclose(tops, [0.6, 0.9, 1.0])
     assert "(seed 1)" in figure.get_suptitle()
@@ -81,7 +120,8 @@ def test_shares_are_those_of_the_first_run_stacked_to_one_by_size(put, diagnosti
 
 def test_a_single_iteration_shows_something(put, diagnostics):
     put("gan_em", 0, rows(1))
-    curve, areas = (ax for ax in diagnostics().axes if ax.get_visible())
+    (figure,) = diagnostics()
+    curve, areas = (ax for ax in figure.axes if ax.get_visible())
     assert curve.lines[-1].get_marker() not in ("None", "")
     assert curve.lines[-1].get_xydata().tolist() == [[1, 0.3]]
     assert np.ptp(areas.get_xlim()) == 1
@@ -98,4 +138,4 @@ def test_a_single_iteration_shows_something(put, diagnostics):
 )
 def test_histories_that_say_nothing_of_em_give_no_figure(put, diagnostics, history):
     put("other", 0, history)
-    assert diagnostics() is None
+    assert diagnostics() == []

@@ -39,7 +39,8 @@ def test_everything_by_default(report, tmp_path):
     assert str(folder) in err
     written = {path.name for path in folder.iterdir()}
     assert {name for name in written if not name.endswith((".pdf", ".png"))} == {
-        *("table.csv", "table.json", "table.tex", "clusters.tex", "table_standalone.tex"),
+        *("table.csv", "table.json", "table.tex", "clusters.tex", "statistics.tex"),
+        "table_standalone.tex",
     }
     assert written >= {
         f"{kind}-digits-raw-digits-10-quick.{suffix}"

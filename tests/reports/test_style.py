@@ -1,10 +1,12 @@
+import itertools
+
 import matplotlib as mpl
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from matplotlib.figure import Figure
 
-from reports.style import MARKERS, look, mark, shortened, ticked, width, wrapped
+from reports.style import COLORS, MARKERS, look, mark, shortened, width, wrapped
 
 
 def test_settings_come_back_when_drawing_fails():
@@ -14,36 +16,58 @@ def test_settings_come_back_when_drawing_fails():
     assert mpl.rcParams.copy() == before
 
 
-@pytest.mark.parametrize(
-    ("low", "high"),
-    [(0.62, 0.78), (0.05, 0.61), (0.99981, 0.99993), (9.2, 10), (0.2, 0.2), (0, 3e9)],
-)
-def test_short_axes_have_two_ticks_or_more_that_do_not_touch(low, high):
-    with look():
-        ax = Figure().subplots()
-        ax.plot([low, high], [0, 0])
-        ticked(ax.xaxis, 0.7)
-        left, right = ax.get_xlim()
-        ticks = [tick for tick in ax.get_xticks() if left <= tick <= right]
-        wide = max(map(width, ax.xaxis.get_major_formatter().format_ticks(ticks)))
-    assert left <= low <= high <= right
-    assert len(ticks) >= 2
-    assert (ticks[1] - ticks[0]) / (right - left) * 0.7 * 72 > wide
-
-
-def test_integer_axes_have_integer_ticks_even_of_a_single_one():
-    with look():
-        ax = Figure().subplots()
-        ax.plot([1], [0], "o")
-        ticked(ax.xaxis, 1, integer=True)
-        left, right = ax.get_xlim()
-    assert [tick for tick in ax.get_xticks() if left <= tick <= right] == [1]
-
-
 def test_no_two_of_many_marks_agree():
     marks = [mark(i) for i in range(110)]
     assert len({(m.color, m.marker) for m in marks}) == 110
     assert len({(m.marker, str(m.dashes)) for m in marks[: 5 * len(MARKERS)]}) == 55
+
+
+SEEN = {
+    "normally": np.eye(3),
+    "with protanopia": [
+        [0.152286, 1.052583, -0.204868],
+        [0.114503, 0.786281, 0.099216],
+        [-0.003882, -0.048116, 1.051998],
+    ],
+    "with deuteranopia": [
+        [0.367322, 0.860646, -0.227968],
+        [0.280085, 0.672501, 0.047413],
+        [-0.011820, 0.042940, 0.968881],
+    ],
+    "with tritanopia": [
+        [1.255528, -0.076749, -0.178779],
+        [-0.078411, 0.930809, 0.147602],
+        [0.004733, 0.691367, 0.303900],
+    ],
+}
+"""On linear RGB: Machado, Oliveira and Fernandes 2009, at full severity."""
+
+TO_XYZ = np.array([[0.4124, 0.3576, 0.1805], [0.2126, 0.7152, 0.0722], [0.0193, 0.1192, 0.9505]])
+
+
+def linear(color):
+    rgb = np.array(mpl.colors.to_rgb(color))
+    return np.where(rgb <= 0.04045, rgb / 12.92, ((rgb + 0.055) / 1.055) ** 2.4)
+
+
+def lab(rgb):
+    t = TO_XYZ @ np.clip(rgb, 0, 1) / TO_XYZ.sum(axis=1)
+    x, y, z = np.where(t > (6 / 29) ** 3, np.cbrt(t), t / (3 * (6 / 29) ** 2) + 4 / 29)
+    return np.array([116 * y - 16, 500 * (x - y), 200 * (y - z)])
+
+
+@pytest.mark.parametrize("seen", SEEN)
+def test_colours_differ_for_every_eye(seen):
+    found = [lab(np.array(SEEN[seen]) @ linear(color)) for color in COLORS]
+    nearest = min(np.linalg.norm(a - b) for a, b in itertools.combinations(found, 2))
+    assert nearest > 20
+
+
+def test_colours_stand_out_from_paper_and_neighbours_in_grey():
+    luminance = [TO_XYZ[1] @ linear(color) for color in COLORS]
+    assert min(1.05 / (y + 0.05) for y in luminance) >= 3  # WCAG 2.1, 1.4.11
+    lightness = [lab(linear(color))[0] for color in COLORS]
+    assert min(abs(a - b) for a, b in itertools.pairwise(lightness)) > 7
 
 
 def test_labels_cut_alike_are_told_apart():

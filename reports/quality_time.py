@@ -1,0 +1,64 @@
+"""Quality against wall time, a point a run: what a method costs beside how well it does."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from reports.panels import metric_panels
+from reports.style import Mark, headed
+from reports.summary import Block, Row
+from reports.text import SPLIT_NAMES, named_seeds
+from reports.ticks import log_ticked
+
+__all__ = ["quality_time"]
+
+
+def quality_time(block: Block, shown: Sequence[str], marks: Mapping[str, Mark]) -> Figure | None:
+    """Each of the metrics ``shown`` against seconds of ``fit``, on a logarithmic axis.
+
+    On the held-out split where any of them was measured there, else on the training split. None
+    where fewer than two rows have a run with both numbers.
+    """
+    split = "test" if "test" in block.splits(shown) else "train"
+    points = {
+        metric: {row.label: _points(row, split, metric) for row in block.rows} for metric in shown
+    }
+    found = [metric for metric in shown if any(map(len, points[metric].values()))]
+    labels = [row.label for row in block.rows if any(len(points[m][row.label]) for m in found)]
+    if len(labels) < 2:
+        return None
+    figure, panels, inches = metric_panels(
+        found, labels, marks, across="Seconds of fit", lines=False
+    )
+    for metric, ax in panels.items():
+        for label in labels:
+            _draw(ax, points[metric][label], marks[label])
+        ax.set_xscale("log")
+        ax.margins(0.08)
+        log_ticked(ax.xaxis, inches)
+        ax.grid()
+    headed(figure, block, _reading(block, split))
+    return figure
+
+
+def _points(row: Row, split: str, metric: str) -> np.ndarray:
+    """Seconds and score of each run that has both, ``(n, 2)``."""
+    scored = [(r.timing.fit_s, getattr(r.metrics, split).get(metric)) for r in row.ok]
+    return np.array([pair for pair in scored if pair[0] and pair[1] is not None]).reshape(-1, 2)
+
+
+def _draw(ax: Axes, points: np.ndarray, style: Mark) -> None:
+    ax.plot(*points.T, style.marker, color=style.color, mfc="none", ms=3.2, mew=0.6)
+
+
+def _reading(block: Block, split: str) -> Iterator[str]:
+    ran = [record.resources for row in block.rows for record in row.ok]
+    yield f"A point a run, on the {SPLIT_NAMES[split]} split, {named_seeds(block.seeds)}."
+    yield f"Wall time on {', '.join(sorted({resources.device for resources in ran}))}."
+    jobs = max(resources.jobs for resources in ran)
+    if jobs > 1:
+        yield f"Up to {jobs} cells ran at a time: times compare roughly."
