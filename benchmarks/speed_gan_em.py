@@ -1,15 +1,12 @@
-"""Speed, measured: a reference and the fast path side by side in one run, with their agreement.
+"""GAN-EM's M-step against a literal loop of the released kind, side by side.
 
-``python -m benchmarks.speed gan_em`` holds GAN-EM's M-step against a literal loop of the released
-kind. Both start from the same weights and see the same batches, components and noise, so that
-their losses can be compared: of the first batch to float32's last digits, later ones as far as
-training does not amplify rounding.
+Both start from the same weights and see the same batches, components and noise, so that their
+losses can be compared: of the first batch to float32's last digits, later ones as far as training
+does not amplify rounding.
 """
 
 from __future__ import annotations
 
-import argparse
-import sys
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -20,12 +17,10 @@ from torch import nn
 from torch.utils.data import DataLoader, TensorDataset
 
 import methods
-from benchmarks.options import guarded
 from methods.gan_em import GanEm
 from methods.gan_em_steps import Training
-from methods.neural import resolve_device
 
-__all__ = ["Comparison", "gan_em", "main"]
+__all__ = ["Comparison", "gan_em", "rendered"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -86,6 +81,17 @@ def gan_em(
             )
         )
     return results
+
+
+def rendered(rows: Sequence[Comparison]) -> str:
+    """The comparison as a table of fixed width."""
+    lines = [f"{'path':6} {'images/s':>9} {'x reference':>12}  loss differs by: 1st batch, mean"]
+    lines += [
+        f"{row.path:6} {row.images_per_s:9.0f} {row.ratio:12.2f} "
+        f"{row.first_difference:27.1e} {row.mean_difference:9.1e}"
+        for row in rows
+    ]
+    return "\n".join(lines)
 
 
 def _fast(method: GanEm, X: np.ndarray) -> tuple[float, np.ndarray]:
@@ -160,38 +166,3 @@ def _timed(method: GanEm, m_step: Callable[[], dict[str, float]]) -> tuple[float
 
 def _gap(ours: np.ndarray, reference: np.ndarray) -> float:
     return float(np.abs(ours / reference - 1).max())
-
-
-COMPARISONS = {"gan_em": gan_em}
-
-
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Print the comparison; 0."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.speed", description=__doc__)
-    parser.add_argument("what", choices=sorted(COMPARISONS))
-    parser.add_argument("--network", choices=("conv", "mlp"), default="conv")
-    parser.add_argument("--device", default="cpu")
-    parser.add_argument("--threads", type=int, default=1)
-    parser.add_argument("--rounds", type=int, default=3)
-    chosen = parser.parse_args(arguments)
-
-    def run() -> int:
-        torch.set_num_threads(chosen.threads)
-        device = str(resolve_device(chosen.device))
-        rows = COMPARISONS[chosen.what](
-            network=chosen.network, device=device, rounds=chosen.rounds
-        )
-        print(f"{chosen.what}, {chosen.network} nets, {device}, {chosen.threads} threads")
-        print(f"{'path':6} {'images/s':>9} {'x reference':>12}  loss differs by: 1st batch, mean")
-        for row in rows:
-            print(
-                f"{row.path:6} {row.images_per_s:9.0f} {row.ratio:12.2f} "
-                f"{row.first_difference:27.1e} {row.mean_difference:9.1e}"
-            )
-        return 0
-
-    return guarded(run)
-
-
-if __name__ == "__main__":
-    sys.exit(main())

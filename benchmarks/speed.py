@@ -1,0 +1,71 @@
+"""Speed, measured: a reference and the fast path side by side in one run, with their agreement.
+
+``python -m benchmarks.speed gan_em``; every comparison is a module of its own beside this one.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Callable, Sequence
+from typing import Literal
+
+from benchmarks.options import guarded
+
+__all__ = ["COMPARISONS", "main"]
+
+Network = Literal["conv", "mlp"]
+Comparison = Callable[[Network | None, str, int], str]
+"""Takes nets (None: its own choice), device and rounds; gives a table."""
+
+
+def _gan_em(network: Network | None, device: str, rounds: int) -> str:
+    from benchmarks.speed_gan_em import gan_em, rendered
+
+    return rendered(gan_em(network=network or "conv", device=device, rounds=rounds))
+
+
+def _ganmm(network: Network | None, device: str, rounds: int) -> str:
+    from benchmarks.speed_ganmm import ganmm, rendered
+
+    return rendered(ganmm(network=network or "mlp", device=device, rounds=rounds))
+
+
+def _fid(network: Network | None, device: str, rounds: int) -> str:
+    from benchmarks.speed_fid import fid, rendered
+
+    return rendered(fid(rounds=rounds))
+
+
+COMPARISONS: dict[str, Comparison] = {"fid": _fid, "gan_em": _gan_em, "ganmm": _ganmm}
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Print the comparison; 0."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.speed", description=__doc__)
+    parser.add_argument("what", choices=sorted(COMPARISONS))
+    parser.add_argument("--network", choices=("conv", "mlp"), help="of gan_em and ganmm")
+    parser.add_argument("--device", default="cpu", help="of gan_em and ganmm")
+    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--rounds", type=int, default=3)
+    chosen = parser.parse_args(arguments)
+
+    def run() -> int:
+        import torch
+        from threadpoolctl import threadpool_limits
+
+        from methods.neural import resolve_device
+
+        torch.set_num_threads(chosen.threads)
+        device = str(resolve_device(chosen.device))
+        with threadpool_limits(chosen.threads):
+            table = COMPARISONS[chosen.what](chosen.network, device, chosen.rounds)
+        print(f"{chosen.what}, {device}, {chosen.threads} threads")
+        print(table)
+        return 0
+
+    return guarded(run)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
