@@ -12,13 +12,16 @@ import signal
 import threading
 import time
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from typing import Any, Literal
 
 from benchmarks.isolate import supervise
 from benchmarks.job import Job, Outcome, Setting
+from benchmarks.parameters import accepts
 from benchmarks.plan import Cell, DatasetSpec
 from benchmarks.provenance import code_digest, source_of
+from benchmarks.schedule import seconds_of
 from core import DataError, UserError
 from results.record import DatasetUsed, Status
 from results.store import Store
@@ -31,6 +34,9 @@ Rerun = Literal["none", "failed", "all"]
 
 log = logging.getLogger(__name__)
 
+MOST_IN_VAIN = 3
+"""How often workers may be killed without a cell having ended in between."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Done:
@@ -39,6 +45,8 @@ class Done:
     status: Status
     same_code: bool
     """Whether the method's code is still what made it."""
+    seconds: float | None = None
+    """What it took, where it ended well."""
 
 
 def done(cells: Iterable[Cell], store: Store) -> dict[str, Done]:
@@ -52,7 +60,9 @@ def done(cells: Iterable[Cell], store: Store) -> dict[str, Done]:
                 log.warning("run again: %s", error)
                 continue
             same_code = record.provenance.code == _code(cell.method)
-            found[cell.key] = Done(status=record.status, same_code=same_code)
+            found[cell.key] = Done(
+                status=record.status, same_code=same_code, seconds=seconds_of(record)
+            )
     return found
 
 
@@ -111,6 +121,7 @@ def run(
                 n_clusters=cell.n_clusters or used[cell.key].n_classes or 1,
                 threads=setting.threads or (_cores() if jobs == 1 else 1),
                 code=_code(cell.method),
+                takes_device="device" in accepts(cell.method),
             )
             for cell in cells
         ]
@@ -118,11 +129,35 @@ def run(
             for job in queue:
                 yield supervise(job, on_row)
             return
-        import joblib
+        yield from _spread(queue)
 
+
+def _spread(queue: Sequence[Job]) -> Generator[Outcome, None, None]:
+    """The jobs through joblib's workers; those of a worker that was killed start once more."""
+    import joblib
+
+    waiting = {job.cell.key: job for job in queue}
+    in_vain = 0
+    while waiting:
         # A batch would keep the outcomes of its first cells back until its last one is done.
         parallel = joblib.Parallel(return_as="generator_unordered", batch_size=1)
-        yield from parallel(joblib.delayed(_supervise_in_worker)(job) for job in queue)
+        outcomes = parallel(
+            joblib.delayed(_supervise_in_worker)(job) for job in [*waiting.values()]
+        )
+        try:
+            with contextlib.closing(outcomes):
+                for outcome in outcomes:
+                    waiting.pop(outcome.cell.key)
+                    in_vain = 0
+                    yield outcome
+        except BrokenProcessPool as error:
+            in_vain += 1
+            if in_vain == MOST_IN_VAIN:
+                raise UserError(
+                    f"workers were killed {in_vain} times in a row before a cell ended; take "
+                    f"fewer --jobs, or --max-memory; what was finished is kept"
+                ) from error
+            log.warning("a worker was killed; %d cells start again", len(waiting))
 
 
 def _supervise_in_worker(job: Job) -> Outcome:
@@ -162,17 +197,29 @@ def _workers(backend: Backend, scheduler: str | None, jobs: int) -> Iterator[int
             yield jobs
         return
     try:
-        from distributed import Client  # type: ignore[import-not-found]
+        from distributed import Client, KilledWorker  # type: ignore[import-not-found]
     except ImportError as error:
         raise UserError(
             "--backend dask needs dask; install it with: pip install 'deep-em-bench[dask]'"
         ) from error
     import joblib
 
-    with Client(scheduler) as client:
+    with contextlib.ExitStack() as stack:
+        try:
+            client = stack.enter_context(Client(scheduler))
+        except (OSError, ValueError) as error:
+            raise UserError(
+                f"no dask scheduler answers at {scheduler or 'this machine'}; "
+                f"give the address that it printed at its start"
+            ) from error
         threads = sum(client.nthreads().values())
-        with joblib.parallel_config("dask", n_jobs=threads):
+        if not threads:
+            raise UserError(f"the dask cluster at {scheduler} has no workers; start some")
+        stack.enter_context(joblib.parallel_config("dask", n_jobs=threads))
+        try:
             yield threads
+        except KilledWorker as error:
+            raise UserError(f"dask gave up: {error}; what was finished is kept") from error
 
 
 def _modules(cells: Iterable[Cell]) -> tuple[str, ...]:

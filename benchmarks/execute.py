@@ -1,6 +1,7 @@
 """One cell to one record, in the cell's own process.
 
-The way of the data: load, fit on X alone, predict, check what came out, score, store. Whatever
+The way of the data: load, fit on X alone (and the classes of labelled rows, where the method is
+semi-supervised), predict, check what came out, score, store. Whatever
 goes wrong on the way ends in a record that says so, with what was known by then.
 """
 
@@ -18,17 +19,22 @@ import numpy as np
 import datasets
 import methods
 from benchmarks.job import Job
+from benchmarks.labelling import visible_labels
 from benchmarks.parameters import accepts
 from benchmarks.provenance import Host
 from benchmarks.scoring import score
 from core import derive_seed
-from methods.base import DivergenceError, Generative, Method
+from datasets.base import Dataset
+from methods.base import DivergenceError, Generative, Method, Reducer
 from results.record import Failure, MethodUsed, Record, Resources, Scores, Timing
 
 __all__ = ["ContractError", "execute"]
 
 SAMPLES = 10
 """Drawn from each component for the stored grid."""
+
+FEATURES = 5000
+"""Points whose features are stored, of a reduction."""
 
 MAX_ROW_ERROR = 1e-3
 """How far a row of responsibilities may be from summing to one: float32 over many clusters."""
@@ -79,12 +85,17 @@ class _Run:
             **cell.dataset.words,
         )
         method = self._method = self._create(on_row)
+        y = visible_labels(method, data)
         with self._timed("fit_s"):
-            method.fit(data.X)
+            method.fit(data.X) if y is None else method.fit(data.X, y)
         self.n_parameters = int(method.n_parameters())
         with self._timed("predict_s"):
             self._predict(method, data.X, data.X_test)
         self.arrays["y_train"] = data.y
+        if data.labelled is not None:
+            self.arrays["labelled_rows"] = data.labelled
+        if isinstance(method, Reducer) and getattr(method, "n_components", None) is not None:
+            self.arrays["features"] = _features(method, data)
         if data.y_test is not None:
             self.arrays["y_test"] = data.y_test
         with self._timed("evaluate_s"):
@@ -120,6 +131,7 @@ class _Run:
                 jobs=job.setting.jobs,
                 device=self.device,
                 precision=getattr(method, "precision", None),
+                compile=getattr(method, "compile", None),
             ),
             "gpu": _torch().cuda.get_device_name(self.device) if on_gpu else None,
             "history": tuple(history),
@@ -182,6 +194,20 @@ class _Run:
         if len(shape) == 3:
             return np.rint(samples.clip(0, 1) * 255).astype(np.uint8)
         return samples.astype(np.float32)
+
+
+def _features(method: Reducer, data: Dataset) -> np.ndarray:
+    """Of the first held-out points, or of the first fitted ones: float16 ``(n, n_components)``."""
+    X = (data.X if data.X_test is None else data.X_test)[:FEATURES]
+    found = method.transform(X)
+    if not isinstance(found, np.ndarray) or found.ndim != 2 or len(found) != len(X):
+        raise ContractError(
+            f"transform gave shape {np.shape(found)}; expected ({len(X)}, n_components)"
+        )
+    if not np.isfinite(found).all():
+        raise ContractError("transform gave NaN or infinity; expected finite values")
+    most = np.finfo(np.float16).max
+    return found.clip(-most, most).astype(np.float16)
 
 
 def _checked_labels(what: str, labels: object, n: int, n_clusters: int) -> np.ndarray:

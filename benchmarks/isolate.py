@@ -27,7 +27,9 @@ from typing import TYPE_CHECKING, Any
 
 import psutil
 
+from benchmarks.gpus import claimed
 from benchmarks.job import Job, Outcome
+from benchmarks.limits import Limits
 from benchmarks.provenance import Host, host
 from benchmarks.scoring import headline
 from core import DataError, UserError
@@ -51,17 +53,31 @@ def supervise(job: Job, on_row: OnRow | None = None) -> Outcome:
     """Run the cell in a process of its own; when this returns, its record is in the store.
 
     ``on_row`` gets the method's history rows as they come, if the job's setting says ``watch``.
-    Raises :class:`core.UserError` where records cannot be written.
+    A cell that may run on a GPU waits for one that is free. Raises :class:`core.UserError` where
+    records cannot be written.
     """
-    started = time.perf_counter()
-    receiver, sender = multiprocessing.Pipe(duplex=False)
-    with tempfile.TemporaryDirectory(prefix="deep-em-bench-") as folder:
-        trace = Path(folder, "trace")
-        child = _context(job).Process(target=_child, args=(job, host(), sender, trace))
-        child.start()
-        sender.close()
+    if not job.takes_device:
+        return _supervised(job, on_row)
+    with claimed(job.setting.device) as device:
+        setting = dataclasses.replace(job.setting, device=device)
+        return _supervised(dataclasses.replace(job, setting=setting), on_row)
+
+
+def _supervised(job: Job, on_row: OnRow | None) -> Outcome:
+    with contextlib.ExitStack() as stack:
         try:
-            ended = _watch(job, child, receiver, started, on_row)
+            folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="deep-em-bench-"))
+            trace = Path(folder, "trace")
+            trace.touch()
+            child, receiver = _started(job, trace)
+        except OSError as error:
+            raise UserError(
+                f"cannot start a cell's process: {error.strerror or error}; free some memory, "
+                f"processes, or space for temporary files"
+            ) from error
+        started = time.perf_counter()  # from here on: before a first cell, its server had to start
+        try:
+            ended = _watch(job, child, receiver, on_row)
         finally:
             _end(child)
             receiver.close()
@@ -71,11 +87,27 @@ def supervise(job: Job, on_row: OnRow | None = None) -> Outcome:
             return dataclasses.replace(ended, seconds=time.perf_counter() - started)
         # It could not write its record itself.
         status, failure = ended
-        if trace.is_file():
-            text = trace.read_text(encoding="utf-8", errors="replace")
-            failure = dataclasses.replace(failure, traceback=text)
+        text = trace.read_text(encoding="utf-8", errors="replace")
+        failure = dataclasses.replace(failure, traceback=text)
     record = Store(job.setting.folder).write(job.record(host(), status, failure))
     return _outcome(job, record, time.perf_counter() - started)
+
+
+def _started(job: Job, trace: Path, tries: int = 3) -> tuple[BaseProcess, Connection]:
+    """The cell's process, and where it says how it goes. Raises ``OSError``."""
+    receiver, sender = multiprocessing.Pipe(duplex=False)
+    with sender:
+        child = _context(job).Process(target=_child, args=(job, host(), sender, trace))
+        try:
+            child.start()
+        except (EOFError, ConnectionError) as error:
+            receiver.close()
+            if tries == 1:
+                raise OSError("its fork server was killed again and again") from error
+        else:
+            return child, receiver
+    time.sleep(0.1)  # the fork server was killed; the next start brings up another
+    return _started(job, trace, tries - 1)
 
 
 def _context(job: Job) -> ForkServerContext | SpawnContext:
@@ -91,27 +123,27 @@ def _context(job: Job) -> ForkServerContext | SpawnContext:
 
 
 def _watch(
-    job: Job, child: BaseProcess, receiver: Connection, started: float, on_row: OnRow | None
+    job: Job, child: BaseProcess, receiver: Connection, on_row: OnRow | None
 ) -> Outcome | UserError | tuple[Status, Failure]:
     """What the child says of its end, or what became of it where it says nothing."""
-    limit = job.setting.timeout
+    assert child.pid is not None, "it was started"
+    limits = Limits(job.setting, child.pid)
     while True:
-        left = None if limit is None else started + limit - time.perf_counter()
-        expired = left is not None and left <= 0
-        if expired or not wait([receiver, child.sentinel], left):
-            message = f"stopped after {limit:g} s; allow more with --timeout"
-            return "timeout", Failure(type="Timeout", message=message)
-        if not receiver.poll():  # the sentinel alone: it ended without a word
-            return "failed", _crash(child)
-        try:
-            said = receiver.recv()
-        except (EOFError, OSError):  # it ended before a word, or within one
-            return "failed", _crash(child)
-        if isinstance(said, Outcome | UserError):
-            child.join(PATIENCE)
-            return said
-        if on_row is not None:
-            on_row(said)
+        if wait([receiver, child.sentinel], limits.pause()):
+            if not receiver.poll():  # the sentinel alone: it ended without a word
+                return "failed", _crash(child)
+            try:
+                said = receiver.recv()
+            except (EOFError, OSError):  # it ended before a word, or within one
+                return "failed", _crash(child)
+            if isinstance(said, Outcome | UserError):
+                child.join(PATIENCE)
+                return said
+            if on_row is not None:
+                on_row(said)
+        passed = limits.passed()
+        if passed is not None:
+            return passed
 
 
 def _crash(child: BaseProcess) -> Failure:
@@ -128,24 +160,34 @@ def _crash(child: BaseProcess) -> Failure:
 
 def _end(child: BaseProcess) -> None:
     """See to it that the child and what it started are gone."""
-    if not child.is_alive() or child.pid is None:
-        return
-    with contextlib.suppress(psutil.NoSuchProcess):
-        parent = psutil.Process(child.pid)
-        family = [parent, *parent.children(recursive=True)]
-        for process in family:
-            with contextlib.suppress(psutil.NoSuchProcess):
-                process.terminate()
-        for process in psutil.wait_procs(family, timeout=PATIENCE)[1]:
-            with contextlib.suppress(psutil.NoSuchProcess):
-                process.kill()
-    child.join()
+    assert child.pid is not None, "it was started"
+    if child.is_alive():
+        with contextlib.suppress(psutil.NoSuchProcess):
+            parent = psutil.Process(child.pid)
+            family = [parent, *parent.children(recursive=True)]
+            for process in family:
+                with contextlib.suppress(psutil.NoSuchProcess):
+                    process.terminate()
+            for process in psutil.wait_procs(family, timeout=PATIENCE)[1]:
+                with contextlib.suppress(psutil.NoSuchProcess):
+                    process.kill()
+        child.join()
+    _kill_group(child.pid)  # what lost its parent on the way
+
+
+def _kill_group(leader: int) -> None:
+    """End the processes of a cell's group."""
+    if hasattr(os, "killpg"):
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(leader, signal.SIGKILL)
 
 
 def _child(job: Job, at: Host, sender: Connection, trace: Path) -> None:
     """The cell's process: execute, write, say how it went."""
     gc.freeze()  # else a collection would write to, hence copy, every page shared with the server
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the supervisor's to act on
+    if hasattr(os, "setpgid"):
+        os.setpgid(0, 0)  # so that what it starts can be found once it is gone
     os.dup2(2, 1)  # what a method prints is no output of the harness
     threading.Thread(target=_die_with_parent, daemon=True).start()
     with trace.open("w") as file:
@@ -209,6 +251,7 @@ def _die_with_parent() -> None:
     parent = multiprocessing.parent_process()
     assert parent is not None
     wait([parent.sentinel])
+    _kill_group(os.getpid())
     os._exit(1)
 
 

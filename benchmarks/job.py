@@ -41,6 +41,8 @@ class Setting:
     """Cells at the same time."""
     timeout: float | None = None
     """Seconds a cell may take, its start included."""
+    max_memory: float | None = None
+    """MiB that a cell's process and those it starts may hold."""
     plugins: tuple[Path, ...] = ()
     preload: tuple[str, ...] = ()
     """Modules that the cells will import."""
@@ -59,6 +61,8 @@ class Job:
     threads: int
     code: str
     """Digest of the method's code."""
+    takes_device: bool = False
+    """Whether the method runs on the device that it is told."""
 
     def record(
         self, host: Host, status: Status, error: Failure | None = None, **parts: Any

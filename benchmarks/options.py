@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import math
+import os
 import signal
 import sys
 from collections.abc import Callable, Iterable
@@ -28,25 +30,41 @@ __all__ = [
 ]
 
 INTERRUPTED = 130
+SAID_AT_INTERRUPTION = "interrupted: what was finished is kept"
 
 
 def guarded(command: Callable[[], int]) -> int:
-    """The exit status of ``command``: a user's mistake is one line and 1, an interruption 130."""
-    before = signal.signal(signal.SIGTERM, _interrupt)  # a batch scheduler's way of Ctrl-C
-    try:
-        return command()
-    except UserError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
-    except KeyboardInterrupt:
-        print("interrupted: what was finished is kept", file=sys.stderr)
-        return INTERRUPTED
-    finally:
-        signal.signal(signal.SIGTERM, before)
+    """The exit status of ``command``: a user's mistake is one line and 1, an interruption 130.
+
+    SIGINT and SIGTERM interrupt: the first ends the cells that run and what else there is to end,
+    a second one ends this process at once, which the cells notice and end as well.
+    """
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    with contextlib.ExitStack() as stack:
+        for number, handler in before.items():
+            if handler not in (signal.SIG_IGN, None):  # ignored, as by nohup and a shell's &
+                signal.signal(number, _interrupt)
+                stack.callback(signal.signal, number, handler)
+        try:
+            return command()
+        except UserError as error:
+            print(f"error: {error}", file=sys.stderr)
+            return 1
+        except KeyboardInterrupt:
+            print(SAID_AT_INTERRUPTION, file=sys.stderr)
+            return INTERRUPTED
 
 
 def _interrupt(*_: object) -> None:
+    for number in (signal.SIGINT, signal.SIGTERM):
+        if signal.getsignal(number) is _interrupt:
+            signal.signal(number, _leave)
     raise KeyboardInterrupt
+
+
+def _leave(*_: object) -> None:
+    os.write(2, f"{SAID_AT_INTERRUPTION}\n".encode())
+    os._exit(INTERRUPTED)
 
 
 def load_plugins(paths: Iterable[Path]) -> None:
@@ -80,6 +98,7 @@ def setting_from(chosen: argparse.Namespace, suite: str, folder: Path) -> Settin
         threads=chosen.threads,
         jobs=chosen.jobs,
         timeout=chosen.timeout,
+        max_memory=chosen.max_memory,
         plugins=tuple(path.absolute() for path in chosen.plugin),
         watch=here and chosen.jobs == 1 and sys.stderr.isatty(),
     )
@@ -108,7 +127,8 @@ def run_parser() -> argparse.ArgumentParser:
     add("--scheduler", metavar="ADDRESS", help="of the dask cluster; default: one started here")
     add("--retry-failed", action="store_true", help="run again what did not end well")
     add("--force", action="store_true", help="run everything again")
-    add("--dry-run", action="store_true", help="print the cells: cached or pending")
+    add("--dry-run", action="store_true", help="print the cells, cached or pending, and the hours")
+    add("--replay", type=Path, metavar="FILE.json", help="run a record's cell again and compare")
     add("--list", nargs="?", const="", choices=("", *KINDS), metavar="|".join(KINDS))
     add("--out", type=Path, default=RUNS, metavar="DIR", help=f"for records (default: {RUNS})")
     add("--format", choices=("table", "json"), default="table", help="of --list")
@@ -125,6 +145,7 @@ def add_common(made: argparse.ArgumentParser, *, suite_required: bool) -> None:
     add("--precision", choices=("fp32", "tf32", "bf16"), help="of the nets")
     add("--compile", action="store_true", help="compile the nets")
     add("--timeout", type=_positive, metavar="S", help="seconds a cell may take")
+    add("--max-memory", type=_positive, metavar="MIB", help="memory a cell may hold, in MiB")
     add("--data-dir", type=Path, metavar="DIR", help="the data root")
     add("--plugin", type=Path, action="append", default=[], metavar="FILE.py")
 
@@ -165,5 +186,5 @@ def _positive(text: str) -> float:
     except ValueError:
         value = math.nan
     if not 0 < value < math.inf:
-        raise argparse.ArgumentTypeError(f"{text!r} is no positive number of seconds")
+        raise argparse.ArgumentTypeError(f"{text!r} is no positive number")
     return value

@@ -12,6 +12,7 @@ from fnmatch import fnmatchcase
 from functools import cached_property
 from typing import Any
 
+from benchmarks.labelling import admits, check_admitted
 from benchmarks.parameters import resolve
 from benchmarks.suite import PROFILES, DatasetRow, MethodRow, Profile, Suite, setting
 from core import ConfigError, unknown_name
@@ -103,6 +104,7 @@ class _Row:
     preset: str
     params: Mapping[str, Any]
     n_clusters: tuple[int, ...] | None
+    labelled: bool | None
 
 
 def plan(
@@ -111,7 +113,8 @@ def plan(
     """The cells of ``suite`` under ``profile``, by data set, K, seed and row.
 
     Parameters, weakest first: the constructor's defaults, the preset, the profile by method name,
-    the profile by label, the row's own, the overrides. Imports the methods.
+    the profile by label, the row's own, the overrides. On a data set with the word ``labelled``
+    semi-supervised rows run alone, without it all but those that need labels. Imports the methods.
 
     Raises :class:`core.ConfigError` for whatever in suite, profile or selection names nothing.
     """
@@ -124,6 +127,12 @@ def plan(
     where = f"{suite.path}: profiles.{profile}.datasets"
     _check_names(where, "data set", changes.datasets, datasets)
     names = _chosen("data set", selection.datasets, [(name,) for name in datasets])
+    specs = [_spec(dataset, changes) for dataset in suite.datasets]
+    _check_names(f"{suite.path}: profiles.{profile}.only", "data set", changes.only, datasets)
+    names = [
+        chosen and _wanted(spec, changes.only) for spec, chosen in zip(specs, names, strict=True)
+    ]
+    check_admitted(str(suite.path), rows, specs)
     cells = tuple(
         Cell(
             dataset=spec,
@@ -135,13 +144,12 @@ def plan(
             seed=seed,
             profile=profile,
         )
-        for dataset, chosen in zip(suite.datasets, names, strict=True)
+        for dataset, spec, chosen in zip(suite.datasets, specs, names, strict=True)
         if chosen
-        for spec in [_spec(dataset, changes)]
         for k in _all_clusters(dataset, rows)
         for seed in selection.seeds or changes.seeds or suite.seeds
         for row in rows
-        if k in _clusters(dataset, row)
+        if k in _clusters(dataset, row) and admits(row, spec)
     )
     _refuse_twins(suite, cells)
     return _shard(cells, *selection.shard)
@@ -245,6 +253,7 @@ def _settled(
         preset=preset,
         params=params,
         n_clusters=row.n_clusters,
+        labelled=row.labelled,
     )
 
 
@@ -260,6 +269,14 @@ def _resolve(
 def _spec(dataset: DatasetRow, changes: Profile) -> DatasetSpec:
     words = {**changes.datasets.get(dataset.name, {}), **dataset.words}
     return DatasetSpec(name=dataset.name, words=words)
+
+
+def _wanted(spec: DatasetSpec, only: Mapping[str, Mapping[str, Any]]) -> bool:
+    """Whether the profile runs the data set with these words."""
+    return all(
+        spec.words.get(word) in (values if isinstance(values, tuple) else (values,))
+        for word, values in only.get(spec.name, {}).items()
+    )
 
 
 def _clusters(dataset: DatasetRow, row: _Row) -> tuple[int | None, ...]:

@@ -15,11 +15,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from benchmarks.options import guarded, load_plugins, patterns, run_parser, setting_from
+from core import DataError
 
 if TYPE_CHECKING:
     from benchmarks.engine import Backend, Done
     from benchmarks.job import Setting
     from benchmarks.plan import Cell
+    from benchmarks.schedule import Times
+    from results.store import Store
 
 __all__ = ["main", "work"]
 
@@ -28,9 +31,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; its exit status."""
     parser = run_parser()
     chosen = parser.parse_args(arguments)
-    if chosen.suite is None and chosen.list is None:
-        parser.error("say what to run with --suite, or what to list with --list")
-    return guarded(lambda: _run(chosen) if chosen.list is None else _list(chosen))
+    if chosen.list is not None:
+        return guarded(lambda: _list(chosen))
+    if chosen.replay is not None:
+        return guarded(lambda: _replay(chosen))
+    if chosen.suite is None:
+        parser.error("say what to run with --suite or --replay, or what to list with --list")
+    return guarded(lambda: _run(chosen))
 
 
 def _list(chosen: argparse.Namespace) -> int:
@@ -39,6 +46,13 @@ def _list(chosen: argparse.Namespace) -> int:
     load_plugins(chosen.plugin)
     print(rendered(listed([chosen.list] if chosen.list else KINDS), chosen.format))
     return 0
+
+
+def _replay(chosen: argparse.Namespace) -> int:
+    from benchmarks.replay import replay
+
+    load_plugins(chosen.plugin)
+    return replay(chosen)
 
 
 def _run(chosen: argparse.Namespace) -> int:
@@ -58,16 +72,21 @@ def _run(chosen: argparse.Namespace) -> int:
     )
     cells = plan(suite, chosen.profile, selection)
     folder = chosen.out / suite.name
-    done = engine.done(cells, Store(folder))
+    store = Store(folder)
+    done = engine.done(cells, store)
     rerun = "all" if chosen.force else "failed" if chosen.retry_failed else "none"
     todo = engine.pending(cells, done, rerun)
+    times = _times(cells, done, store) if todo else None
     if chosen.dry_run:
         _print_plan(cells, todo, done)
+        _print_expected(todo, len(cells) - len(todo), times, chosen.jobs)
         return 0
     counts: Mapping[str, int] = {}
     if todo:
+        store.sweep()
         setting = setting_from(chosen, suite.name, folder)
-        counts = work(todo, setting, backend=chosen.backend, scheduler=chosen.scheduler)
+        workers = {"backend": chosen.backend, "scheduler": chosen.scheduler}
+        counts = work(todo, setting, **workers, times=times)
     left = {cell.key for cell in cells} - {cell.key for cell in todo}
     return _summary(folder, counts, [done[key] for key in left])
 
@@ -81,19 +100,57 @@ def _print_plan(cells: Sequence[Cell], todo: Sequence[Cell], done: Mapping[str, 
         print(f"{cell.key[:12]}  {state:15}  {name(cell)}")
 
 
+def _times(cells: Sequence[Cell], done: Mapping[str, Done], store: Store) -> Times:
+    """What the records of the suite's folder say of how long cells take."""
+    from benchmarks.schedule import Times, kind_of
+
+    times, planned = Times(), set()
+    for cell in cells:
+        planned.add(cell.key)
+        if cell.key in done:
+            times.learn(kind_of(cell), done[cell.key].seconds)
+    for key in set(store.keys()) - planned:
+        with contextlib.suppress(DataError):  # no cell of this run: whoever reads it is warned
+            times.learn_from([store.read(key, history=False)])
+    return times
+
+
+def _print_expected(todo: Sequence[Cell], cached: int, times: Times | None, jobs: int) -> None:
+    from benchmarks.progress import span
+    from benchmarks.schedule import kinds
+
+    said = f"{cached} cached, {len(todo)} pending"
+    work = times.work(kinds(todo)) if times else None
+    left = times.left(kinds(todo), jobs) if times else None
+    if work is not None and left is not None:
+        said += f", about {work / 3600:.2g} h of work: {span(left)} with --jobs {jobs}"
+    elif todo:
+        said += ", nothing is known yet of how long they take"
+    print(said, file=sys.stderr)
+
+
 def work(
     cells: Sequence[Cell],
     setting: Setting,
     *,
     backend: Backend = "loky",
     scheduler: str | None = None,
+    times: Times | None = None,
 ) -> Counter[str]:
-    """Run the cells and show it on standard error; how many ended how."""
+    """Run the cells and show it on standard error; how many ended how.
+
+    ``times`` of earlier cells say which go first where several run at a time.
+    """
     from benchmarks import engine
     from benchmarks.progress import Bars, Lines
+    from benchmarks.schedule import longest_first
 
     counts: Counter[str] = Counter()
-    shown = (Bars if sys.stderr.isatty() else Lines)(cells, sys.stderr)
+    workers = None if backend == "dask" else setting.jobs
+    if times is not None and workers != 1:
+        cells = longest_first(cells, times)
+    view = Bars if sys.stderr.isatty() else Lines
+    shown = view(cells, sys.stderr, times=times, workers=workers)
     watched = shown.row if setting.watch else None
     outcomes = engine.run(cells, setting, backend=backend, scheduler=scheduler, on_row=watched)
     with contextlib.closing(outcomes), shown:

@@ -20,6 +20,7 @@ __all__ = ["PROFILES", "DatasetRow", "MethodRow", "Profile", "Suite", "setting",
 
 PROFILES = ("tiny", "quick", "paper")
 MAX_SEEDS = 10_000
+MOST_BYTES = 2**20
 
 T = TypeVar("T")
 Reader = Callable[[Any, str], T]
@@ -44,6 +45,8 @@ class MethodRow:
     label: str | None = None
     params: Mapping[str, Any] = field(default_factory=dict)
     n_clusters: tuple[int, ...] | None = None
+    labelled: bool | None = None
+    """Run on data sets with labelled rows alone, or on those without alone; None: on both."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,6 +60,8 @@ class Profile:
     """Parameters by method name or row label."""
     drop: tuple[str, ...] = ()
     """Labels of the rows that are not run."""
+    only: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    """By data set name, for a word of its rows the value, or list of values, that are run."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -89,12 +94,14 @@ class Suite:
     def read(cls, path: Path) -> Suite:
         """The suite in ``path``. Raises :class:`core.ConfigError`."""
         try:
+            if path.stat().st_size > MOST_BYTES:
+                raise ConfigError(f"suite {path} has more than {MOST_BYTES:,} bytes; shorten it")
             raw = tomllib.loads(path.read_text(encoding="utf-8"))
         except OSError as error:
             raise ConfigError(
                 f"suite {path} cannot be read ({error.strerror}); give the path of a .toml file"
             ) from error
-        except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
+        except (ValueError, RecursionError) as error:  # of tomllib, of UTF-8, of huge integers
             raise ConfigError(f"suite {path} is not TOML: {error}") from error
         table = _Table(raw, f"{path}:")
         suite = cls(
@@ -175,6 +182,7 @@ def _method_row(value: Any, where: str) -> MethodRow:
         label=table.take("label", _label, None),
         params=table.take("params", _params, {}),
         n_clusters=table.take("n_clusters", _counts, None),
+        labelled=table.take("labelled", _flag, None),
     )
     table.close()
     return row
@@ -187,6 +195,7 @@ def _profile(value: Any, where: str) -> Profile:
         datasets=table.take("datasets", _named(_params), {}),
         methods=table.take("methods", _named(_params), {}),
         drop=table.take("drop", _texts, ()),
+        only=table.take("only", _named(_params), {}),
     )
     table.close()
     return profile
@@ -216,6 +225,12 @@ def _named(read: Reader[T], known: Iterable[str] = ()) -> Reader[dict[str, T]]:
 def _text(value: Any, where: str) -> str:
     if type(value) is not str or not value or not value.isprintable():
         raise _mismatch(where, value, "a string of one line")
+    return value
+
+
+def _flag(value: Any, where: str) -> bool:
+    if type(value) is not bool:
+        raise _mismatch(where, value, "true or false")
     return value
 
 

@@ -21,6 +21,7 @@ from typing import Any
 import numpy as np
 
 from core import ConfigError, DataError, Registry, derive_seed, unknown_name
+from datasets.labelling import draw_labelled
 
 __all__ = [
     "DATA_VARIABLE",
@@ -34,6 +35,7 @@ __all__ = [
     "load",
     "register",
     "registry",
+    "user_cache",
 ]
 
 DATA_VARIABLE = "DEEP_EM_BENCH_DATA"
@@ -52,7 +54,8 @@ class Source:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Dataset:
-    """Data with their labels. Only ``X`` ever reaches a method; ``y`` is for the metrics.
+    """Data with their labels. Only ``X`` ever reaches a method, and with it the classes of
+    ``labelled`` rows where the method is semi-supervised; ``y`` is for the metrics.
 
     Raises ``DataError`` if the arrays are not what is said below.
     """
@@ -67,8 +70,11 @@ class Dataset:
     X_test: np.ndarray | None = None
     """The held-out split, shaped as X; None where there is none."""
     y_test: np.ndarray | None = None
+    labelled: np.ndarray | None = None
+    """Sorted indices of the rows of X whose class semi-supervised methods know; None: nobody."""
     words: Mapping[str, Any] = field(default_factory=dict)
-    """The loader's words, defaults included, and ``subset``; filled in by :func:`load`."""
+    """The loader's words, defaults included, ``subset``, ``labelled``, and the words of an
+    embedding; filled in by :func:`load`."""
 
     def __post_init__(self) -> None:
         self._check("X", self.X, "y", self.y)
@@ -150,6 +156,11 @@ def load(
     *,
     seed: int = 0,
     subset: int | float | None = None,
+    labelled: int | None = None,
+    assign: str = "held_out",
+    features: str = "raw",
+    recipe: str | None = None,
+    features_seed: int = 0,
     data_dir: str | Path | None = None,
     **words: Any,
 ) -> Dataset:
@@ -159,6 +170,15 @@ def load(
         seed: of the subset and of generated data; the same seed gives the same rows to everyone.
         subset: how many rows of the training split to keep, as a count or as a fraction in
             (0, 1]; drawn without a look at the labels. The held-out split stays whole.
+        labelled: how many rows of the training split (of the subset) semi-supervised methods know
+            the class of: see :func:`datasets.labelling.draw_labelled`.
+        assign: what is scored besides the fitted rows: the "held_out" split, or "all" of the
+            training split, fitted rows included, as GANMM's Figures 3 to 5 assign them.
+        features: "raw", or an embedding that gives vectors learnt from the whole training split
+            without labels, such as "sae10": see :mod:`datasets.embedding`.
+        recipe: the embedding's budget: "quick" (its default) or "paper".
+        features_seed: of the embedding; it does not follow ``seed``, so that cells of all seeds
+            share one.
         data_dir: the data root; else ``$DEEP_EM_BENCH_DATA``, else the user's cache folder.
         words: the data set's own options.
 
@@ -171,6 +191,8 @@ def load(
         >>> digits.X.shape, digits.n_classes
         ((898, 1, 8, 8), 10)
     """
+    from datasets.embedding import embed, said_of  # which stands on this module
+
     loader = registry.get(name).value
     accepted = {
         word: parameter.default
@@ -180,13 +202,25 @@ def load(
     for word in words:
         if word not in accepted:
             raise ConfigError(unknown_name(f"word of data set {name}", word, accepted))
-    data = loader(Request(seed=derive_seed(seed, "data"), data_dir=data_dir), **words)
-    said = {**accepted, **words}
-    if subset is None:
-        return replace(data, name=name, words=said)
-    rows = draw_subset(len(data.X), subset, seed=seed)
-    kept = int(subset) if isinstance(subset, Integral) else float(subset)
-    return replace(data, name=name, X=data.X[rows], y=data.y[rows], words={**said, "subset": kept})
+    check_choice("assign", assign, ("held_out", "all"))
+    embedding = said_of(features, recipe, features_seed)
+    request = Request(seed=derive_seed(seed, "data"), data_dir=data_dir)
+    data = loader(request, **words)
+    if embedding:
+        data = embed(data, request.root, **embedding)
+    said = {**accepted, **words, **embedding}
+    if assign == "all":
+        said["assign"] = assign
+        data = replace(data, X_test=data.X, y_test=data.y)
+    if subset is not None:
+        rows = draw_subset(len(data.X), subset, seed=seed)
+        said["subset"] = int(subset) if isinstance(subset, Integral) else float(subset)
+        data = replace(data, X=data.X[rows], y=data.y[rows])
+    if labelled is not None:
+        few = draw_labelled(data.y, labelled, n_classes=data.n_classes, seed=seed)
+        said["labelled"] = int(labelled)
+        data = replace(data, labelled=few)
+    return replace(data, name=name, words=said)
 
 
 def draw_subset(n: int, subset: int | float, *, seed: int) -> np.ndarray:
@@ -211,6 +245,11 @@ def data_root(data_dir: str | Path | None = None) -> Path:
     named = data_dir or os.environ.get(DATA_VARIABLE)
     if named:
         return Path(named).expanduser()
+    return user_cache()
+
+
+def user_cache() -> Path:
+    """The folder for this project's files among the user's caches."""
     import pooch  # brings requests with it, and embedded data need neither
 
     return Path(pooch.os_cache("deep-em-bench"))

@@ -13,7 +13,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 import numpy as np
 from safetensors.numpy import load_file, save_file
@@ -198,7 +198,13 @@ class Reducer(ABC):
 
 
 class SemiSupervised:
-    """A method whose ``fit`` reads y: class ids, with -1 where unlabelled (as in scikit-learn)."""
+    """A method whose ``fit`` reads y: class ids, with -1 where unlabelled (as in scikit-learn).
+
+    With labels, components carry the class ids: ``predict`` gives classes.
+    """
+
+    needs_labels: ClassVar[bool] = False
+    """Whether ``fit`` refuses data of which no row is labelled."""
 
 
 def create(name: str, preset: str | None = None, **params: Any) -> Method:

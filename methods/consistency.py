@@ -10,8 +10,10 @@ import torch.nn.functional as F
 from torch import Tensor
 
 __all__ = [
+    "InformationTerms",
     "InformationWeights",
     "information_loss",
+    "information_terms",
     "neighbour_distance",
     "virtual_adversarial_divergence",
 ]
@@ -49,17 +51,49 @@ def information_loss(
 
     Returns the loss and, for the history, the divergence alone.
     """
-    logits = net(x).float()
-    divergence = virtual_adversarial_divergence(net, x, logits, radius, generator)
-    p = logits.softmax(dim=1)
-    marginal = _entropy(p.mean(dim=0))
-    conditional = _entropy(p).mean()
+    terms = information_terms(net, x, radius, generator)
     loss = (
-        weights.consistency * divergence
-        - weights.marginal_entropy * marginal
-        + weights.conditional_entropy * conditional
+        weights.consistency * terms.divergence
+        - weights.marginal_entropy * terms.marginal_entropy
+        + weights.conditional_entropy * terms.conditional_entropy
     )
-    return loss, divergence.detach()
+    return loss, terms.divergence.detach()
+
+
+@dataclass(frozen=True, kw_only=True)
+class InformationTerms:
+    """The parts of :func:`information_loss`, scalars in nats, with their graphs."""
+
+    divergence: Tensor
+    r"""Mean :math:`KL(p(x) \,\|\, p(x + r))`."""
+    marginal_entropy: Tensor
+    conditional_entropy: Tensor
+
+
+def information_terms(
+    net: Callable[[Tensor], Tensor],
+    x: Tensor,
+    radius: Tensor,
+    generator: torch.Generator,
+    *,
+    perturbed: Callable[[Tensor], Tensor] | None = None,
+    probe: float | None = None,
+) -> InformationTerms:
+    """The terms of :func:`information_loss`, for losses that join them in another way.
+
+    ``perturbed`` is what perturbed points go through, if not ``net`` itself: the same net with
+    other batch norm, say. ``probe`` is that of :func:`virtual_adversarial_divergence`.
+    """
+    logits = net(x).float()
+    divergence = virtual_adversarial_divergence(
+        perturbed or net, x, logits, radius, generator, probe=probe
+    )
+    p = logits.softmax(dim=1)
+    return InformationTerms(
+        divergence=divergence,
+        marginal_entropy=_entropy(p.mean(dim=0)),
+        conditional_entropy=_entropy(p).mean(),
+    )
 
 
 def virtual_adversarial_divergence(
@@ -68,17 +102,20 @@ def virtual_adversarial_divergence(
     logits: Tensor,
     radius: Tensor,
     generator: torch.Generator,
+    *,
+    probe: float | None = None,
 ) -> Tensor:
     r"""Mean :math:`KL(p(x) \,\|\, p(x + r))` with r of length ``radius`` in the worst direction.
 
     The direction is one power iteration from a random start (Miyato et al., 2018, "Virtual
-    Adversarial Training", Algorithm 1), taken at the radius itself and not at a fixed tiny xi, so
-    that no scale of the data enters. ``logits`` is ``net(x)``; p(x) is a target, without gradient.
+    Adversarial Training", Algorithm 1), taken at the radius itself and not at a fixed xi, so that
+    no scale of the data enters; ``probe`` is such a xi, in the units of x. ``logits`` is
+    ``net(x)``; p(x) is a target, without gradient.
     """
     length = radius.reshape((-1,) + (1,) * (x.dim() - 1))
     target = logits.detach().softmax(dim=1)
     start = torch.randn(x.shape, generator=generator, device=x.device)
-    start = (length * _unit(start)).requires_grad_()
+    start = ((length if probe is None else probe) * _unit(start)).requires_grad_()
     (gradient,) = torch.autograd.grad(_divergence(target, net(x + start)), start)
     return _divergence(target, net(x + length * _unit(gradient)))
 

@@ -18,7 +18,9 @@ __all__ = [
     "names",
     "register",
     "registry",
+    "score_classification",
     "score_clustering",
+    "score_reduction",
 ]
 
 VERSION = "1"
@@ -39,3 +41,25 @@ def score_clustering(
     from metrics import clustering
 
     return clustering.score_clustering(y, labels, n_clusters=n_clusters, fitted_on=fitted_on)
+
+
+def score_classification(
+    y: np.ndarray, labels: np.ndarray, *, n_clusters: int
+) -> dict[str, float]:
+    """Every registered classification metric of ``labels`` against the classes ``y``.
+
+    See :func:`metrics.classification.score_classification`, which this imports on its first call.
+    """
+    from metrics import classification
+
+    return classification.score_classification(y, labels, n_clusters=n_clusters)
+
+
+def score_reduction(y: np.ndarray, features: np.ndarray) -> dict[str, float]:
+    """Every registered reduction metric of ``features`` against the classes ``y``.
+
+    See :func:`metrics.reduction.score_reduction`, which this imports on its first call.
+    """
+    from metrics import reduction
+
+    return reduction.score_reduction(y, features)

@@ -8,13 +8,17 @@ from typing import Any, Literal, get_args
 
 from core import ConfigError, Registry
 
-__all__ = ["Direction", "Kind", "Metric", "info", "names", "register", "registry"]
+__all__ = ["Direction", "Kind", "Metric", "Need", "info", "names", "register", "registry"]
 
 Direction = Literal["lower", "higher", "none"]
 """Which values are better; "none" for a number that only describes."""
 
-Kind = Literal["clustering", "generation"]
-"""What a metric is computed from: labels against classes, or samples against data."""
+Kind = Literal["clustering", "classification", "reduction", "generation"]
+"""What a metric is computed from: labels against classes, the same where labels are class ids,
+features against classes, or samples against data."""
+
+Need = Literal["classes", "components"]
+"""What a generation metric asks for besides features: a net with classes, known components."""
 
 registry: Registry[Callable[..., float]] = Registry("metric", "metrics", "deep_em_bench.metrics")
 register = registry.register
@@ -35,6 +39,8 @@ class Metric:
     source: str
     """Where the definition comes from."""
     kind: Kind = "clustering"
+    needs: tuple[Need, ...] = ()
+    """Without all of these the metric is left out, of generation metrics alone."""
 
 
 def info(name: str) -> Metric:
@@ -67,11 +73,15 @@ def _metric(name: str, attributes: Mapping[str, Any]) -> Metric:
     except TypeError as error:
         raise ConfigError(
             f"metric {name!r} is registered with {', '.join(sorted(attributes)) or 'nothing'}; "
-            f"expected direction, bounds, source and perhaps kind"
+            f"expected direction, bounds, source and perhaps kind and needs"
         ) from error
     if metric.direction not in get_args(Direction) or metric.kind not in get_args(Kind):
         raise ConfigError(
             f"metric {name!r} has direction {metric.direction!r} and kind {metric.kind!r}; "
             f"expected one of {get_args(Direction)} and one of {get_args(Kind)}"
+        )
+    if not set(metric.needs) <= set(get_args(Need)):
+        raise ConfigError(
+            f"metric {name!r} needs {metric.needs}; expected some of {get_args(Need)}"
         )
     return metric

@@ -13,8 +13,8 @@ from pathlib import Path
 
 import metrics
 from core import UserError, unknown_name
-from reports.produce import FORMATS, audit_files, suite_files
-from results import RUNS, Store, stores
+from reports.produce import FORMATS, INDEX, audit_files, index_file, suite_files
+from results import RUNS, Record, Store, stores
 
 __all__ = ["main"]
 
@@ -58,8 +58,8 @@ def _parser() -> argparse.ArgumentParser:
         nargs="+",
         choices=FORMATS,
         metavar="FORMAT",
-        help="console (printed), csv, json, latex, figures (to OUT/SUITE, as PDF and PNG); "
-        "default: all of them",
+        help="console (printed), csv, json, latex, figures (to OUT/SUITE, as PDF and PNG), page "
+        "(index.html, with its figures); default: all of them",
     )
     parser.add_argument(
         "--metrics",
@@ -86,8 +86,10 @@ def _names(text: str) -> list[str]:
 
 def _reports(options: argparse.Namespace) -> int:
     """Of the named suite, or of every one with records; one that fails spares the others."""
+    formats = options.format or FORMATS
     if options.suite:
-        _report(options, *stores(options.suite, options.root))
+        (store,) = stores(options.suite, options.root)
+        _report(options, store, indexed=(options.out / INDEX).is_file())
         return 0
     found = [store for store in stores(root=options.root) if store.keys()]
     if not found:
@@ -95,26 +97,33 @@ def _reports(options: argparse.Namespace) -> int:
             f"no suite has records in {options.root}; "
             f"make some with: python -m benchmarks.run --suite digits_raw"
         )
-    status = 0
+    paged = "page" in formats
+    listed: list[tuple[str, list[Record], str]] = []
     for i, store in enumerate(found):
-        if "console" in (options.format or FORMATS):
-            print("\n" * (2 if i else 0) + f"# {store.folder.name}\n")
+        name = store.folder.name
+        if "console" in formats:
+            print("\n" * (2 if i else 0) + f"# {name}\n")
         try:
-            _report(options, store)
+            listed.append((name, _report(options, store, indexed=paged), ""))
         except UserError as error:
-            print(f"reports: {store.folder.name}: {error}", file=sys.stderr)
-            status = 1
-    return status
+            print(f"reports: {name}: {error}", file=sys.stderr)
+            listed.append((name, [], str(error)))
+    if paged:
+        from reports.page import Suite
+
+        index_file(options.out, [Suite(name=n, records=r, problem=p) for n, r, p in listed])
+    return int(any(problem for _, _, problem in listed))
 
 
-def _report(options: argparse.Namespace, store: Store) -> None:
-    suite_files(
+def _report(options: argparse.Namespace, store: Store, *, indexed: bool) -> list[Record]:
+    return suite_files(
         store,
         options.out,
         options.format or FORMATS,
         profile=options.profile,
         metrics=options.metrics,
         mixed=options.mixed,
+        indexed=indexed,
     )
 
 

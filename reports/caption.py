@@ -33,10 +33,19 @@ def data_and_profile(block: Block) -> list[str]:
     held_out = f"{block.n_test:,} held out" if block.n_test else "none held out"
     points = f"{block.n:,} training points, {held_out}" if block.n else "of unknown size"
     budget = "" if block.profile == "paper" else ": not comparable with published numbers"
-    return [
+    said = [
         f"{block.suite}: {block.dataset}, {points}, K = {block.n_clusters}.",
         f"Profile {block.profile}{budget}.",
     ]
+    used = block.rows[0].records[0].dataset
+    if known := used.words.get("labelled"):
+        said.append(
+            f"{known:,} labels, as many of each class, are known to the fit; training scores leave "
+            f"these rows out."
+        )
+    if used.name == "celeba":
+        said.append("Labels chose the images (GAN-EM, appendix B.3).")
+    return said
 
 
 def _machine(block: Block) -> str:

@@ -18,6 +18,7 @@ __all__ = ["breakable", "comparison", "escape", "floating", "fragment", "named",
 
 HEADINGS = {
     "error_rate": "Error",
+    "error_rate_classes": "Error (classes)",
     "error_rate_majority": "Error (many-to-one)",
     "error_rate_class_mode": "Error (class mode)",
     "purity": "Purity",
@@ -27,6 +28,7 @@ HEADINGS = {
     "nmi_arithmetic": "NMI (arithmetic)",
     "active_clusters": "Clusters",
     "min_cluster_share": "Smallest share",
+    "knn_accuracy": "k-NN accuracy",
 }
 """Column heads; a metric without one is headed by its name."""
 

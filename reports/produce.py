@@ -6,13 +6,19 @@ import shutil
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from core import UserError
-from results import Store
+from results import Record, Store
 
-__all__ = ["FORMATS", "audit_files", "suite_files"]
+if TYPE_CHECKING:
+    from reports.page import Suite
 
-FORMATS = ("console", "csv", "json", "latex", "figures")
+__all__ = ["FORMATS", "INDEX", "audit_files", "index_file", "suite_files"]
+
+FORMATS = ("console", "csv", "json", "latex", "figures", "page")
+
+INDEX = "index.html"
 
 AUDIT_FORMATS = FORMATS[:4]
 """What the published numbers can be shown as."""
@@ -51,8 +57,11 @@ def suite_files(
     profile: str | None = None,
     metrics: Sequence[str] | None = None,
     mixed: bool = False,
-) -> None:
+    indexed: bool = False,
+) -> list[Record]:
     """Print the tables of a suite's records, and write its files to a folder in ``out``.
+
+    ``indexed`` says that a page of all suites stands beside it. Returns the records.
 
     Raises :class:`core.UserError` for a suite without records, for records that do not go into one
     table, for metrics that none of them has, and for a folder that cannot be written to.
@@ -103,11 +112,24 @@ def suite_files(
         files["table_standalone.tex"] = latex.standalone(*parts.values())
     folder = out / suite
     _write(folder, files, ", ".join(files))
-    if "figures" in formats:
+    if {"figures", "page"} & set(formats):
         from reports.figures import figures  # matplotlib, which tables do without
 
         drawn = figures(blocks, store, metrics)
         _write(folder, drawn, f"{len(drawn) // 2} figures (PDF and PNG)")
+        if "page" in formats:
+            from reports.page import page
+
+            text = page(suite, blocks, store, drawn, shown, compared=compared, indexed=indexed)
+            _write(folder, {INDEX: text}, INDEX)
+    return records
+
+
+def index_file(out: Path, suites: Sequence[Suite]) -> None:
+    """Write the page that lists all suites."""
+    from reports.page import index
+
+    _write(out, {INDEX: index(suites)}, INDEX)
 
 
 def _write(folder: Path, files: Mapping[str, str | bytes], said: str) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+import math
 import types
 from collections.abc import Callable, Mapping
 from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
@@ -90,7 +91,8 @@ def _anything(value: Any, key: str) -> Any:
 
 def _scalar(expected: str, accepted: tuple[type, ...]) -> Decoder:
     def read(value: Any, key: str) -> Any:
-        if type(value) not in accepted:  # by identity: a bool is an int to isinstance
+        if type(value) not in accepted or value in (math.inf, -math.inf):
+            # By identity, since a bool is an int to isinstance; JSON's 1e999 is infinite.
             raise _mismatch(key, expected, value)
         return value
 

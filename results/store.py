@@ -15,7 +15,10 @@ import io
 import logging
 import os
 import secrets
+import struct
+import time
 import zipfile
+import zlib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
@@ -25,6 +28,18 @@ from core import DataError, UserError
 from results.record import KEY, Record
 
 __all__ = ["Store"]
+
+DAY = 24 * 60 * 60
+
+MOST_TEXT = 2**28
+"""Bytes of the largest record that is read; ten thousand iterations have a few million."""
+
+MOST_BYTES = 2**31
+"""Of the largest arrays of a cell, unpacked; those of 70,000 images have some ten million."""
+
+NPZ_ERRORS = (OSError, ValueError, TypeError, KeyError, EOFError, RuntimeError, MemoryError)
+NPZ_ERRORS += (struct.error, zlib.error, zipfile.BadZipFile)
+"""What zipfile and numpy raise for a damaged .npz, one that lies about sizes included."""
 
 log = logging.getLogger(__name__)
 
@@ -65,6 +80,12 @@ class Store:
         """
         path = self._json(key)
         try:
+            size = path.stat().st_size
+            if size > MOST_TEXT:
+                raise DataError(
+                    f"{path} has {size:,} bytes, expected at most {MOST_TEXT:,}; "
+                    f"run the cell again"
+                )
             text = path.read_text(encoding="utf-8")
         except (OSError, UnicodeDecodeError) as error:
             raise DataError(
@@ -106,9 +127,8 @@ class Store:
                 f"run the cell again"
             )
         try:
-            with np.load(io.BytesIO(content), allow_pickle=False) as held:
-                return {name: held[name] for name in held.files}
-        except (ValueError, TypeError, EOFError, zipfile.BadZipFile) as error:
+            return _npz_arrays(content)
+        except NPZ_ERRORS as error:
             raise DataError(f"{path} is not a .npz of plain arrays; run the cell again") from error
 
     def write(self, record: Record, arrays: Mapping[str, np.ndarray] | None = None) -> Record:
@@ -151,6 +171,13 @@ class Store:
                     leftover.unlink(missing_ok=True)
         return record
 
+    def sweep(self) -> None:
+        """Remove temporary files that are a day old: their writers were killed."""
+        for path in self.folder.glob("*.tmp"):
+            with contextlib.suppress(OSError):
+                if time.time() - path.stat().st_mtime > DAY:
+                    path.unlink()
+
     def _stage(self, key: str, content: bytes) -> Path:
         """``content``, safely on disk under a temporary name beside its final one."""
         path = self.folder / f"{key}.{secrets.token_hex(8)}.tmp"
@@ -189,6 +216,16 @@ def _npz_bytes(arrays: Mapping[str, np.ndarray]) -> bytes:
     buffer = io.BytesIO()
     np.savez_compressed(buffer, **arrays)  # type: ignore[arg-type]
     return buffer.getvalue()
+
+
+def _npz_arrays(content: bytes) -> dict[str, np.ndarray]:
+    """Raises one of NPZ_ERRORS; sizes are compared before anything is unpacked."""
+    with zipfile.ZipFile(io.BytesIO(content)) as archive:
+        size = sum(member.file_size for member in archive.infolist())
+    if size > MOST_BYTES:
+        raise ValueError(f"{size:,} bytes when unpacked, expected at most {MOST_BYTES:,}")
+    with np.load(io.BytesIO(content), allow_pickle=False) as held:
+        return {name: held[name] for name in held.files}
 
 
 def _reason(error: Exception) -> str:

@@ -5,8 +5,10 @@ from __future__ import annotations
 import ctypes
 import hashlib
 import os
+import subprocess
 import sys
 import time
+from pathlib import Path
 from typing import Any, Literal, Self
 
 import numpy as np
@@ -31,6 +33,7 @@ class Cut(Method):
         sizes: tuple[int, ...] = (1, 2),
         mode: Literal["fast", "slow"] = "fast",
         limit: float | None = None,
+        pid_file: str = "",
         random_state: int = 0,
         callback: Callback | None = None,
     ) -> None:
@@ -40,6 +43,7 @@ class Cut(Method):
         self.sizes = sizes
         self.mode = mode
         self.limit = limit
+        self.pid_file = pid_file
         self.random_state = random_state
         self.callback = callback
 
@@ -125,11 +129,42 @@ class Diverging(Cut):
 @register("hanging", presets=PRESETS)
 class Hanging(Cut):
     def fit(self, X: np.ndarray, y: np.ndarray | None = None) -> Self:
-        marker = os.environ.get("HANGING_METHOD_PID_FILE")
-        if marker:
-            with open(marker, "w", encoding="utf-8") as file:
-                file.write(str(os.getpid()))
+        if self.pid_file:
+            Path(self.pid_file).write_text(str(os.getpid()), encoding="utf-8")
         time.sleep(600)
+        return self
+
+
+@register("leaking", presets=PRESETS)
+class Leaking(Cut):
+    def fit(self, X: np.ndarray, y: np.ndarray | None = None) -> Self:
+        held = []
+        while len(held) < 200:  # 1.6 GiB, then it gives up
+            held.append(np.ones(2**20))
+            time.sleep(0.01)
+        raise RuntimeError("nobody stopped this")
+
+
+@register("leaking_elsewhere", presets=PRESETS)
+class LeakingElsewhere(Cut):
+    """Holds its memory in a process that it has started."""
+
+    def fit(self, X: np.ndarray, y: np.ndarray | None = None) -> Self:
+        code = "import time; held = b'x' * (900 * 2**20); time.sleep(600)"
+        child = subprocess.Popen([sys.executable, "-c", code])
+        Path(self.pid_file).write_text(str(child.pid), encoding="utf-8")
+        child.wait()
+        return self
+
+
+@register("orphaning", presets=PRESETS)
+class Orphaning(Cut):
+    """Leaves a process behind that it has started."""
+
+    def fit(self, X: np.ndarray, y: np.ndarray | None = None) -> Self:
+        child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"])
+        Path(self.pid_file).write_text(str(child.pid), encoding="utf-8")
+        os.kill(os.getpid(), 9)
         return self
 
 

@@ -5,27 +5,27 @@ All run under one fork server, and most in one run: processes are the expensive 
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
+import errno
+import multiprocessing.forkserver
 import os
+import re
 import signal
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import SimpleNamespace
+from typing import NoReturn
 
 import psutil
 import pytest
 
-from benchmarks import engine
-from benchmarks.job import Outcome, Setting
-from benchmarks.plan import Cell, plan
-from benchmarks.suite import DatasetRow, MethodRow, Suite
+from benchmarks import engine, isolate
 from core import DataError, UserError
-from results.record import Record
 from results.store import Store
-
-Ended = dict[str, tuple[Outcome, Record]]
+from tests.benchmarks.trial import Ended, by_method, cells_of, setting_for, wait_for
 
 BEHAVIOURS = (
     "steady",
@@ -38,29 +38,6 @@ BEHAVIOURS = (
     "chatty",
     "twin",
 )
-
-
-def cells_of(*methods: str) -> tuple[Cell, ...]:
-    suite = Suite(
-        name="trial",
-        path=Path("trial.toml"),
-        title="trial",
-        reproduces="-",
-        seeds=(0,),
-        datasets=(DatasetRow(name="moons", words={"n_samples": 40}),),
-        methods=tuple(MethodRow(name=name) for name in methods),
-        profiles={},
-    )
-    return plan(suite)
-
-
-def setting_for(folder: Path, plugin: Path, **more: object) -> Setting:
-    made = Setting(suite="trial", folder=folder, threads=1, plugins=(plugin,))
-    return dataclasses.replace(made, **more)  # type: ignore[arg-type]
-
-
-def by_method(outcomes: Sequence[Outcome], store: Store) -> Ended:
-    return {o.cell.method: (o, store.read(o.cell.key)) for o in outcomes}
 
 
 @pytest.fixture(scope="module")
@@ -177,17 +154,35 @@ def test_a_record_of_other_code_is_known_for_it(ended: Ended, tmp_path: Path) ->
     assert not found.same_code
 
 
-def test_a_hanging_cell_is_ended_and_its_stack_is_kept(tmp_path: Path, plugin: Path) -> None:
-    setting = setting_for(tmp_path, plugin, timeout=1.0)
-    outcomes = list(engine.run(cells_of("hanging", "twin"), setting))
-    ended = by_method(outcomes, Store(tmp_path))
-    outcome, record = ended["hanging"]
-    assert outcome.status == record.status == "timeout"
-    assert 1 <= outcome.seconds < 20
-    assert record.error is not None
-    assert record.error.message == "stopped after 1 s; allow more with --timeout"
-    assert "plugin_methods.py" in record.error.traceback
-    assert ended["twin"][1].status == "ok"
+def test_a_killed_fork_server_is_replaced(tmp_path: Path, plugin: Path) -> None:
+    """Between two cells, when the next one cannot know of it."""
+    cells = cells_of("steady", "twin")
+    statuses = []
+    for outcome in engine.run(cells, setting_for(tmp_path, plugin)):
+        statuses.append(outcome.status)
+        server = multiprocessing.forkserver._forkserver._forkserver_pid  # type: ignore[attr-defined]
+        psutil.Process(server).kill()
+    assert statuses == ["ok", "ok"]
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (OSError(errno.EAGAIN, "no more processes"), "process: no more processes; free some"),
+        (EOFError(), "process: its fork server was killed again and again; free some"),
+    ],
+)
+def test_what_cannot_be_started_is_said(
+    tmp_path: Path, plugin: Path, monkeypatch: pytest.MonkeyPatch, error: Exception, said: str
+) -> None:
+    def start() -> NoReturn:
+        raise error
+
+    child = SimpleNamespace(start=start)
+    context = SimpleNamespace(Process=lambda **_: child)
+    monkeypatch.setattr(isolate, "_context", lambda job: context)
+    with pytest.raises(UserError, match=said):
+        list(engine.run(cells_of("steady"), setting_for(tmp_path, plugin)))
 
 
 def test_rows_are_seen_while_a_fit_runs(tmp_path: Path, plugin: Path) -> None:
@@ -236,6 +231,43 @@ def test_the_missing_extra_is_named(
         list(engine.run(cells_of("steady"), setting_for(tmp_path, plugin), backend="dask"))
 
 
+class GoneError(Exception):
+    pass
+
+
+@pytest.mark.parametrize(
+    ("answer", "said"),
+    [
+        (OSError("timed out"), "no dask scheduler answers at tcp://nowhere:1; give the address"),
+        (ValueError("missing port"), "no dask scheduler answers at tcp://nowhere:1"),
+        ({}, "the dask cluster at tcp://nowhere:1 has no workers"),
+    ],
+)
+def test_a_cluster_that_cannot_be_used_is_named(
+    tmp_path: Path,
+    plugin: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    answer: Exception | dict[str, int],
+    said: str,
+) -> None:
+    @contextlib.contextmanager
+    def client(address: str | None) -> Iterator[SimpleNamespace]:
+        if isinstance(answer, Exception):
+            raise answer
+        yield SimpleNamespace(nthreads=lambda: answer)
+
+    fake = SimpleNamespace(Client=client, KilledWorker=GoneError)
+    monkeypatch.setitem(sys.modules, "distributed", fake)
+    outcomes = engine.run(
+        cells_of("steady"),
+        setting_for(tmp_path, plugin),
+        backend="dask",
+        scheduler="tcp://nowhere:1",
+    )
+    with pytest.raises(UserError, match=re.escape(said)):
+        list(outcomes)
+
+
 SUITE = """
 title = "trial"
 seeds = 1
@@ -246,6 +278,7 @@ words = { n_samples = 40 }
 name = "steady"
 [[methods]]
 name = "hanging"
+params = { pid_file = "PID_FILE" }
 """
 
 
@@ -254,15 +287,15 @@ def command(tmp_path: Path, plugin: Path) -> Callable[[], tuple[subprocess.Popen
     """Starts the command on a hanging suite; gives it, and the hanging cell's process id."""
 
     def start() -> tuple[subprocess.Popen[str], int]:
-        (tmp_path / "trial.toml").write_text(SUITE, encoding="utf-8")
         marker = tmp_path / "pid"
+        suite = SUITE.replace("PID_FILE", str(marker))
+        (tmp_path / "trial.toml").write_text(suite, encoding="utf-8")
         arguments = ["--suite", "trial.toml", "--plugin", str(plugin), "--out", "runs"]
         process = subprocess.Popen(
             [sys.executable, "-m", "benchmarks.run", *arguments],
             cwd=tmp_path,
             env={
                 **os.environ,
-                "HANGING_METHOD_PID_FILE": str(marker),
                 "PYTHONPATH": str(Path(engine.__file__).parent.parent),
             },
             stderr=subprocess.PIPE,
@@ -272,13 +305,6 @@ def command(tmp_path: Path, plugin: Path) -> Callable[[], tuple[subprocess.Popen
         return process, int(marker.read_text(encoding="utf-8"))
 
     return start
-
-
-def wait_for(condition: Callable[[], bool], seconds: float = 60.0) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
 
 
 def test_an_interruption_keeps_what_is_finished(

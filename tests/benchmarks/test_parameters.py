@@ -10,6 +10,7 @@ from benchmarks.parameters import RESERVED, accepts, resolve
 from core import ConfigError
 
 DEFAULTS = {"rate": 1.0, "steps": 3, "sizes": (1, 2), "mode": "fast", "limit": None}
+DEFAULTS["pid_file"] = ""
 
 
 def test_given_goes_over_preset_over_defaults() -> None:

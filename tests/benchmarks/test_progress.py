@@ -10,7 +10,8 @@ import pytest
 
 from benchmarks.job import Outcome
 from benchmarks.plan import Cell, DatasetSpec
-from benchmarks.progress import Bars, Lines
+from benchmarks.progress import Bars, Lines, span
+from benchmarks.schedule import Times, kind_of
 
 CELL = Cell(
     dataset=DatasetSpec(name="mnist", words={}),
@@ -48,7 +49,7 @@ def test_a_cell_is_one_line(outcome: Outcome, line: str) -> None:
     stream = io.StringIO()
     with Lines([CELL] * 60, stream) as shown:
         shown.finished(outcome)
-    assert stream.getvalue() == line + "\n"
+    assert stream.getvalue().partition(" · about")[0].rstrip() == line
 
 
 def test_k_is_said_where_it_tells_cells_apart() -> None:
@@ -60,6 +61,38 @@ def test_k_is_said_where_it_tells_cells_apart() -> None:
     first, second = stream.getvalue().splitlines()
     assert first.startswith("[1/2] mnist K=10 · gan_em")
     assert second.startswith("[2/2] mnist K=20 · gan_em")
+
+
+def test_the_time_left_is_said_as_soon_as_it_is_known() -> None:
+    short = dataclasses.replace(CELL, label="kmeans[default]", method="kmeans")
+    times = Times()
+    times.learn(kind_of(CELL), 300.0)
+    stream = io.StringIO()
+    with Lines([CELL, CELL, CELL, short], stream, times=times, workers=2) as shown:
+        shown.finished(finished(seconds=900.0))
+        shown.finished(finished(seconds=900.0))
+        shown.finished(finished(short, status="failed", seconds=1.0))
+        shown.finished(finished())
+    ends = [line.rpartition(" · ")[2] for line in stream.getvalue().splitlines()]
+    # Unknown cells count with the mean of the known: 4 x 300 / 2; then the median is 600.
+    assert ends[0] == "4 cells, about 10 min left"
+    assert ends[1:4] == ["about 15 min left", "about 15 min left", "about 15 min left"]
+    assert ends[4] == "41 s"
+
+
+def test_without_a_known_number_of_workers_it_is_measured() -> None:
+    stream = io.StringIO()
+    with Lines([CELL] * 3, stream, workers=None) as shown:
+        shown.finished(finished(seconds=7200.0))  # in no time at all: there must be many workers
+    assert "about 2.0 h left" in stream.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("seconds", "said"),
+    [(0.2, "1 s"), (89, "89 s"), (90, "2 min"), (5399, "90 min"), (5400, "1.5 h")],
+)
+def test_expected_times_are_round(seconds: float, said: str) -> None:
+    assert span(seconds) == said
 
 
 class Terminal(io.StringIO):
@@ -77,6 +110,7 @@ def test_bars_show_the_suite_and_the_running_fit() -> None:
     assert "/4" in text  # of max_iter
     assert "[1/2] mnist · gan_em[official] · seed 3 · ok · error 0.046 · 41 s\n" in text
     assert "/2 [" in text
+    assert "about 41 s left" in text
 
 
 @pytest.mark.parametrize("make", [Lines, Bars])

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import pytest
 
+from benchmarks import engine
+from benchmarks.job import Outcome
+from benchmarks.plan import Cell
 from benchmarks.run import main
 from results.store import Store
 
@@ -70,7 +74,9 @@ def test_a_dry_run_prints_the_cells_and_runs_none(
     assert run("--methods", "steady", "--seeds", "0") == 0
     capsys.readouterr()
     assert run("--dry-run") == 0
-    lines = [line.split(maxsplit=1)[1] for line in capsys.readouterr().out.splitlines()]
+    out, err = capsys.readouterr()
+    assert re.search(r"1 cached, 3 pending, about \S+ h of work: 1 s with --jobs 1$", err, re.M)
+    lines = [line.split(maxsplit=1)[1] for line in out.splitlines()]
     assert lines == [
         "cached ok        moons · steady[stable] · seed 0",
         "pending          moons · raising[stable] · seed 0",
@@ -78,6 +84,31 @@ def test_a_dry_run_prints_the_cells_and_runs_none(
         "pending          moons · raising[stable] · seed 1",
     ]
     assert len(Store(tmp_path / "runs" / "trial").keys()) == 1
+
+
+def test_of_an_empty_folder_nothing_is_expected(
+    run: Run, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run("--dry-run") == 0
+    assert "0 cached, 4 pending, nothing is known yet" in capsys.readouterr().err
+
+
+def test_with_several_workers_the_longest_cell_starts_first(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert run("--seeds", "0") == 1
+    started: list[str] = []
+
+    def noted(cells: Sequence[Cell], *_: object, **__: object) -> Iterator[Outcome]:
+        started.extend(cell.method for cell in cells)
+        yield from ()
+
+    monkeypatch.setattr(engine, "run", noted)
+    run("--seeds", "0-2")
+    assert started == ["steady", "raising"] * 2  # the order of the suite
+    started.clear()
+    run("--seeds", "0-2", "--jobs", "2")
+    assert started == ["raising"] * 2 + ["steady"] * 2  # of what only fails no time is known
 
 
 def test_dry_runs_of_all_parts_print_every_cell_once(

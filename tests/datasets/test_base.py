@@ -44,12 +44,15 @@ def test_every_name_is_listed_with_its_facts_and_without_imports() -> None:
         check=True,
     ).stdout.splitlines()
     assert said == [
+        "celeba prepared 3200 True",
         "digits embedded 1797 True",
         "iris embedded 150 True",
         "moons generated 1000 True",
         "blobs generated 1000 True",
+        "flowers102 prepared 100 True",
         "mnist download 60000 True",
         "fashion_mnist download 60000 True",
+        "svhn download 73257 True",
         "image_segmentation download 2310 True",
         "artificial_characters by hand 30654 True",
         "[]",

@@ -24,7 +24,15 @@ from sklearn.exceptions import ConvergenceWarning, NotFittedError
 import methods
 from core import DataError, UserError
 from methods import Generative, Reducer, SemiSupervised
-from tests.methods.cases import Factory, blobs, digest, global_random_state, images
+from tests.methods.cases import (
+    Factory,
+    blobs,
+    digest,
+    few_labels,
+    fit,
+    global_random_state,
+    images,
+)
 
 Check = Callable[[Factory, Path], None]
 """Takes a factory and an empty folder."""
@@ -56,7 +64,7 @@ def outputs_have_shapes_types_and_ranges(make: Factory, folder: Path) -> None:
     X = blobs()
     X.setflags(write=False)
     method = make()
-    assert method.fit(X) is method
+    assert fit(method, X) is method
     new = blobs(50)[40:]
     for data in (X, new, new[:1]):
         p = method.predict_proba(data)
@@ -79,7 +87,7 @@ def outputs_have_shapes_types_and_ranges(make: Factory, folder: Path) -> None:
 @check
 def a_row_is_judged_alone(make: Factory, folder: Path) -> None:
     X = blobs()
-    method = make().fit(X)
+    method = fit(make(), X)
     together = method.predict_proba(X)
     np.testing.assert_allclose(method.predict_proba(X[7:8]), together[7:8], atol=1e-5)
     np.testing.assert_allclose(method.predict_proba(X[::-1]), together[::-1], atol=1e-5)
@@ -88,7 +96,7 @@ def a_row_is_judged_alone(make: Factory, folder: Path) -> None:
 @check
 def history_is_plain_and_the_callback_sees_it(make: Factory, folder: Path) -> None:
     seen: list[dict[str, Any]] = []
-    method = make(callback=lambda row: seen.append(dict(row))).fit(blobs())
+    method = fit(make(callback=lambda row: seen.append(dict(row))), blobs())
     assert method.history_
     assert seen == method.history_
     json.dumps(method.history_, allow_nan=False)
@@ -109,20 +117,20 @@ def _assert_plain(value: Any) -> None:
 @check
 def a_seed_determines_everything(make: Factory, folder: Path) -> None:
     X = blobs()
-    first = digest(make(random_state=3).fit(X), X)
+    first = digest(fit(make(random_state=3), X), X)
     random.random()
     np.random.random(3)  # noqa: NPY002
     if torch := sys.modules.get("torch"):
         torch.rand(3)
-    assert digest(make(random_state=3).fit(X), X) == first
-    assert digest(make(random_state=3, callback=[].append).fit(X), X) == first
+    assert digest(fit(make(random_state=3), X), X) == first
+    assert digest(fit(make(random_state=3, callback=[].append), X), X) == first
 
 
 @check
 def global_random_state_is_untouched(make: Factory, folder: Path) -> None:
     X = blobs()
     before = global_random_state()
-    method = make(random_state=3).fit(X)
+    method = fit(make(random_state=3), X)
     digest(method, X)
     if isinstance(method, Reducer):
         method.transform(X)
@@ -134,7 +142,7 @@ def global_random_state_is_untouched(make: Factory, folder: Path) -> None:
 @check
 def one_cluster(make: Factory, folder: Path) -> None:
     X = blobs()
-    method = make(n_clusters=1).fit(X)
+    method = fit(make(n_clusters=1), X)
     assert not method.labels_.any()
     assert method.predict_proba(X).tolist() == [[1.0]] * len(X)
 
@@ -144,7 +152,7 @@ def clusters_may_stay_empty(make: Factory, folder: Path) -> None:
     X = np.repeat(np.array([[0, 0], [5, 1]], dtype=np.float32), 10, axis=0)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)  # "2 distinct clusters found"
-        method = make(n_clusters=4).fit(X)
+        method = fit(make(n_clusters=4), X)
     assert np.isfinite(method.predict_proba(X)).all()
     assert set(method.labels_.tolist()) <= set(range(4))
     assert len(set(method.labels_[:10].tolist())) == len(set(method.labels_[10:].tolist())) == 1
@@ -153,7 +161,7 @@ def clusters_may_stay_empty(make: Factory, folder: Path) -> None:
 @check
 def fewer_rows_than_a_batch(make: Factory, folder: Path) -> None:
     X = blobs(5)
-    method = make().fit(X)
+    method = fit(make(), X)
     assert method.labels_.shape == (5,)
     assert np.isfinite(method.predict_proba(blobs())).all()
 
@@ -161,7 +169,7 @@ def fewer_rows_than_a_batch(make: Factory, folder: Path) -> None:
 @check
 def constant_columns(make: Factory, folder: Path) -> None:
     X = np.insert(blobs(), [1, 3], [0.0, 1e6], axis=1).astype(np.float32)
-    method = make().fit(X)
+    method = fit(make(), X)
     assert np.isfinite(method.predict_proba(X)).all()
     if isinstance(method, Generative):
         assert np.isfinite(method.sample(10)[0]).all()
@@ -176,10 +184,10 @@ def unusable_data_are_refused_with_a_sentence(make: Factory, folder: Path) -> No
     refuse = partial(pytest.raises, (ValueError, UserError), match=r"\A[^\n]{20,}\Z")
     for bad in (holed, endless, X[:2], X[:, 0], images()[:, 0], images()[None], bright, dark):
         with refuse():
-            make().fit(bad)
+            fit(make(), bad)
     with refuse():
-        make(n_clusters=0).fit(X)
-    method = make().fit(X)
+        fit(make(n_clusters=0), X)
+    method = fit(make(), X)
     for bad in (holed, endless, X[:, 0], X[:, :3]):
         with refuse():
             method.predict(bad)
@@ -192,7 +200,7 @@ def what_is_not_fitted_or_not_there_is_refused(make: Factory, folder: Path) -> N
         make().predict(X)
     with pytest.raises(NotFittedError):
         make().save(folder / "unfitted.safetensors")
-    method = make().fit(X)
+    method = fit(make(), X)
     with pytest.raises(ValueError, match="where the description goes"):
         method.save(folder / "fitted.json")
     if isinstance(method, Generative) and method.can_sample():
@@ -208,8 +216,8 @@ def parameters_of_another_kind_are_refused_at_fit(make: Factory, folder: Path) -
     X = blobs()
     for params in ({"n_clusters": "3"}, {"n_clusters": True}, {"n_clusters": 2.5}):
         with pytest.raises(UserError, match=r"'n_clusters' of .* expected"):
-            make(**params).fit(X)
-    fitted = make(n_clusters=np.int64(3), random_state=np.int64(1)).fit(X)
+            fit(make(**params), X)
+    fitted = fit(make(n_clusters=np.int64(3), random_state=np.int64(1)), X)
     fitted.save(folder / "m.safetensors")
     assert methods.load(folder / "m.safetensors").n_clusters == 3
 
@@ -217,18 +225,18 @@ def parameters_of_another_kind_are_refused_at_fit(make: Factory, folder: Path) -
 @check
 def vectors_and_images_of_any_layout(make: Factory, folder: Path) -> None:
     for X in (blobs(), images(), images(channels=3)):
-        method = make().fit(X)
+        method = fit(make(), X)
         assert method.labels_.shape == (len(X),)
         expected = digest(method, X)
-        assert digest(make().fit(X.astype(np.float64)), X) == expected
+        assert digest(fit(make(), X.astype(np.float64)), X) == expected
         wide = np.repeat(X, 2, axis=-1)[..., ::2]
-        assert digest(make().fit(wide), X) == expected
+        assert digest(fit(make(), wide), X) == expected
 
 
 @check
 def saved_and_loaded_is_the_same(make: Factory, folder: Path) -> None:
     X = blobs()
-    method = make(random_state=2).fit(X)
+    method = fit(make(random_state=2), X)
     path = folder / "fitted.safetensors"
     method.save(path)
     assert {p.name for p in folder.iterdir()} == {"fitted.safetensors", "fitted.json"}
@@ -256,7 +264,7 @@ def damaged_files_are_refused(make: Factory, folder: Path) -> None:
     path = folder / "fitted.safetensors"
     with pytest.raises(DataError, match=r"fitted\.safetensors"):
         methods.load(path)
-    make().fit(blobs()).save(path)
+    fit(make(), blobs()).save(path)
     whole, described = path.read_bytes(), path.with_suffix(".json").read_text()
     for part in (whole[:20], whole[:-8], b"", b"\x80\x04N."):
         path.write_bytes(part)
@@ -273,13 +281,13 @@ def damaged_files_are_refused(make: Factory, folder: Path) -> None:
 @check
 def arrays_that_do_not_belong_are_refused(make: Factory, folder: Path) -> None:
     path = folder / "fitted.safetensors"
-    make().fit(blobs()[:, :3]).save(path)
+    fit(make(), blobs()[:, :3]).save(path)
     narrow = path.read_bytes()
-    make().fit(blobs()).save(path)
+    fit(make(), blobs()).save(path)
     path.write_bytes(narrow)
     with pytest.raises(DataError):
         methods.load(path)
-    make().fit(blobs()).save(path)
+    fit(make(), blobs()).save(path)
     arrays = load_file(path)
     del arrays[max(arrays)]
     save_file(arrays, path)
@@ -290,22 +298,31 @@ def arrays_that_do_not_belong_are_refused(make: Factory, folder: Path) -> None:
 @check
 def fitting_again_starts_afresh(make: Factory, folder: Path) -> None:
     X, method = blobs(), make()
-    once = digest(method.fit(X), X)
+    once = digest(fit(method, X), X)
     rows = len(method.history_)
-    assert digest(method.fit(X), X) == once
-    assert digest(method.fit(X[:20, :2]).fit(X), X) == once
+    assert digest(fit(method, X), X) == once
+    assert digest(fit(fit(method, X[:20, :2]), X), X) == once
     assert len(method.history_) == rows
 
 
 @check
 def labels_are_seen_only_by_the_semi_supervised(make: Factory, folder: Path) -> None:
     X = blobs()
-    without = digest(make().fit(X), X)
+    without = digest(fit(make(), X), X)
     y = np.random.default_rng(0).permutation(np.arange(len(X)) % 3)
     if not isinstance(make(), SemiSupervised):
         assert digest(make().fit(X, y), X) == without
         return
-    assert digest(make().fit(X, np.full(len(X), -1)), X) == without
+    nobody = np.full(len(X), -1)
+    if getattr(make(), "needs_labels", False):
+        for absent in (None, nobody):
+            with pytest.raises((ValueError, UserError), match=r"\A[^\n]*label[^\n]*\Z"):
+                make().fit(X, absent)
+        few = few_labels(len(X))
+        scored = make().fit(X, few)
+        assert (scored.predict(X) == np.arange(len(X)) % 3).mean() > 0.9
+    else:
+        assert digest(make().fit(X, nobody), X) == without
     for bad in (y[1:], y.astype(float), y + 1):
         with pytest.raises((ValueError, UserError)):
             make().fit(X, bad)
@@ -316,7 +333,7 @@ def samples_look_like_the_data(make: Factory, folder: Path) -> None:
     if not isinstance(make(), Generative):
         pytest.skip("not Generative")
     for X in (blobs(), images(), images(channels=3)):
-        method = make().fit(X)
+        method = fit(make(), X)
         assert isinstance(method, Generative)
         drawn, components = method.sample(50)
         assert drawn.shape == (50, *X.shape[1:])
@@ -342,7 +359,7 @@ def features_are_narrow_and_finite(make: Factory, folder: Path) -> None:
         pytest.skip("not Reducer")
     X = blobs()
     width = {"n_components": 2} if "n_components" in make().get_params() else {}
-    method = make(**width).fit(X)
+    method = fit(make(**width), X)
     assert isinstance(method, Reducer)
     features = method.transform(X)
     assert features.shape == (len(X), *([2] if width else features.shape[1:]))

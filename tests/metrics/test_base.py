@@ -75,6 +75,10 @@ def test_a_plugin_joins_the_scores_and_keeps_its_kind(tmp_path):
     [
         ({"direction": "lower"}, "registered with direction; expected direction, bounds, source"),
         ({"direction": "down", "bounds": (0, 1), "source": "x"}, "has direction 'down'"),
+        (
+            {"direction": "none", "bounds": (0, 1), "source": "x", "needs": ("luck",)},
+            r"needs \('luck',\); expected some of \('classes', 'components'\)",
+        ),
     ],
 )
 def test_an_incomplete_metric_is_refused(attributes, says):

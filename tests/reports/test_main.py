@@ -40,7 +40,7 @@ def test_everything_by_default(report, tmp_path):
     written = {path.name for path in folder.iterdir()}
     assert {name for name in written if not name.endswith((".pdf", ".png"))} == {
         *("table.csv", "table.json", "table.tex", "clusters.tex", "statistics.tex"),
-        "table_standalone.tex",
+        *("table_standalone.tex", "index.html"),
     }
     assert written >= {
         f"{kind}-digits-raw-digits-10-quick.{suffix}"

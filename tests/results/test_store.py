@@ -7,6 +7,7 @@ import os
 import shutil
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import numpy as np
@@ -75,6 +76,21 @@ def test_no_temporary_file_stays_and_none_is_a_record(store, make_record):
     (store.folder / f"{written.key}.0123.tmp").write_text("{")
     (store.folder / "notes.json").write_text("{}")
     assert store.keys() == [written.key]
+
+
+def test_what_killed_writers_left_is_swept_a_day_later(store, make_record):
+    written = store.write(make_record(), ARRAYS)
+    old, new = (store.folder / f"{written.key}.{name}.tmp" for name in ("old", "new"))
+    for path in (old, new):
+        path.write_text("{")
+    long_ago = time.time() - 2 * 24 * 60 * 60
+    for path in (old, store.folder / f"{written.key}.json"):
+        os.utime(path, (long_ago, long_ago))
+    store.sweep()
+    assert not old.exists()
+    assert new.exists()
+    assert store.read(written.key) == written
+    Store(store.folder / "nowhere").sweep()
 
 
 def test_object_arrays_are_refused_before_anything_is_written(store, make_record):

@@ -1,0 +1,185 @@
+"""What the harness itself costs, measured: a cell's overhead, large plans, resuming, two workers.
+
+``python -m benchmarks.speed harness``. The cells are K-means on small data, so that nearly all of
+the time is the harness's; those of the two workers are made equal and long enough to share out.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from statistics import median
+from typing import TypeVar
+
+import methods
+from benchmarks import engine
+from benchmarks.job import Setting
+from benchmarks.plan import Cell, plan
+from benchmarks.provenance import code_digest, source_of
+from benchmarks.suite import Suite
+from results.record import DatasetUsed, MethodUsed, Provenance, Record, Scores, Timing
+from results.store import Store
+
+__all__ = ["Measured", "harness", "rendered"]
+
+T = TypeVar("T")
+
+SUITE = """
+title = "what the harness costs"
+seeds = {seeds}
+[[datasets]]
+name = "{data}"
+n_clusters = 10
+[[methods]]
+name = "kmeans"
+params = {{ n_init = {n_init} }}
+"""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Measured:
+    """Medians over the rounds; seconds but for what says otherwise."""
+
+    overhead_ms: float
+    """Of one cell after the first, in milliseconds: all but its fit, predictions and scores."""
+    first_cell: float
+    """From the start of a run to its first outcome."""
+    n_planned: int
+    plan: float
+    """To make that many cells, keys included."""
+    store: float
+    """To write a record for each."""
+    resume: float
+    """The whole command on that finished suite."""
+    two_workers: float
+    """How many times as fast as one they end a suite of equal cells, their start included."""
+    equal_cell: float
+    """What one of these cells takes."""
+
+
+def harness(
+    *,
+    rounds: int = 3,
+    n_cells: int = 40,
+    n_planned: int = 10_000,
+    n_equal: int = 24,
+    n_init: int = 60,
+) -> Measured:
+    """Everything, each in fresh folders. ``n_init`` restarts of K-means make an equal cell."""
+    with tempfile.TemporaryDirectory(prefix="deep-em-bench-speed-") as name:
+        folder = Path(name)
+        small = _suite(folder / "small.toml", n_cells, "moons", 1)
+        runs = [_run(plan(small), folder / f"small-{i}", 1) for i in range(rounds)]
+        equal = _suite(folder / "equal.toml", n_equal, "digits", n_init)
+        pairs = [
+            [_run(plan(equal), folder / f"equal-{i}-{jobs}", jobs) for jobs in (1, 2)]
+            for i in range(rounds)
+        ]
+        large = _suite(folder / "large.toml", n_planned, "moons", 1)
+        cells, plan_s = _timed(lambda: [cell for cell in plan(large) if cell.key])
+        _, store_s = _timed(lambda: _fill(Store(folder / "runs" / "large"), cells))
+        resume = [_timed(lambda: _resume(large, folder / "runs"))[1] for _ in range(rounds)]
+    return Measured(
+        overhead_ms=1e3 * median(run.overhead for run in runs),
+        first_cell=median(run.first for run in runs),
+        n_planned=n_planned,
+        plan=plan_s,
+        store=store_s,
+        resume=median(resume),
+        two_workers=median(one.whole / two.whole for one, two in pairs),
+        equal_cell=median(one.own for one, _ in pairs),
+    )
+
+
+def rendered(measured: Measured) -> str:
+    """A line a figure."""
+    n = f"{measured.n_planned:,}"
+    rows = [
+        ("overhead a cell", f"{measured.overhead_ms:.0f} ms"),
+        ("first outcome after", f"{measured.first_cell:.1f} s"),
+        (f"plan of {n} cells", f"{measured.plan:.2f} s"),
+        (f"records of {n} cells written", f"{measured.store:.1f} s"),
+        (f"finished suite of {n} cells resumed", f"{measured.resume:.2f} s"),
+        (
+            f"two workers against one, cells of {measured.equal_cell:.2f} s",
+            f"{measured.two_workers:.2f} times as fast",
+        ),
+    ]
+    return "\n".join(f"{name:44} {value}" for name, value in rows)
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Run:
+    whole: float
+    first: float
+    overhead: float
+    """Of a cell after the first."""
+    own: float
+    """What a cell's method, predictions and scores took."""
+
+
+def _run(cells: tuple[Cell, ...], folder: Path, jobs: int) -> _Run:
+    setting = Setting(suite="speed", folder=folder, threads=1, jobs=jobs)
+    started, ends = time.perf_counter(), []
+    for outcome in engine.run(cells, setting):
+        if outcome.status != "ok":
+            raise RuntimeError(f"a cell of the measurement failed: {outcome.message}")
+        ends.append(time.perf_counter())
+    times = [record.timing for record in Store(folder)]
+    own = [(t.fit_s or 0) + (t.predict_s or 0) + (t.evaluate_s or 0) for t in times]
+    each = (ends[-1] - ends[0]) / (len(ends) - 1)
+    return _Run(
+        whole=ends[-1] - started,
+        first=ends[0] - started,
+        overhead=each - median(own) / jobs,
+        own=median(own),
+    )
+
+
+def _suite(path: Path, seeds: int, data: str, n_init: int) -> Suite:
+    path.write_text(SUITE.format(seeds=seeds, data=data, n_init=n_init), encoding="utf-8")
+    return Suite.read(path)
+
+
+def _fill(store: Store, cells: list[Cell]) -> None:
+    """A record for each cell, as a run of them would leave it."""
+    code = code_digest(source_of(methods.registry.get("kmeans").value))
+    history = tuple({"iteration": i, "inertia": 1 / (i + 1), "churn": 0.5**i} for i in range(30))
+    first = cells[0]
+    record = Record(
+        key=first.key,
+        suite="large",
+        profile=first.profile,
+        label=first.label,
+        dataset=DatasetUsed(name=first.dataset.name),
+        n_clusters=10,
+        method=MethodUsed(name=first.method, preset=first.preset, params=first.params),
+        seed=0,
+        status="ok",
+        metrics=Scores(train={hashlib.sha256(bytes([i])).hexdigest()[:9]: 0.5 for i in range(12)}),
+        timing=Timing(fit_s=1.0),
+        provenance=Provenance(code=code, metrics_version="1"),
+        history=history,
+    )
+    for cell in cells:
+        store.write(replace(record, key=cell.key, seed=cell.seed))
+
+
+def _resume(suite: Suite, out: Path) -> None:
+    arguments = ["--suite", str(suite.path), "--out", str(out)]
+    command = [sys.executable, "-m", "benchmarks.run", *arguments]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    if "nothing to do" not in done.stderr:
+        raise RuntimeError(f"the measured suite was not finished: {done.stderr}")
+
+
+def _timed(work: Callable[[], T]) -> tuple[T, float]:
+    started = time.perf_counter()
+    result = work()
+    return result, time.perf_counter() - started

@@ -1,0 +1,292 @@
+"""Features learnt from a data set's own points without labels, in place of the points.
+
+An embedding is fitted once on the whole training split, whatever the seed and the subset of a
+cell: like GANMM's Table 3, where every method meets the same features. Held-out points go through
+the same net. ``features_seed`` gives another embedding.
+
+What was computed is kept in ``features/`` of the data root, or, where the root cannot be written
+to, in the user's cache folder. A file's name holds a hash of all that determines it: the points,
+the recipe, the seed and the code.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import io
+import logging
+import os
+import re
+import stat
+import sys
+import time
+import uuid
+import zipfile
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from core import ConfigError, derive_seed, unknown_name
+from datasets.base import Dataset, check_choice, user_cache
+
+__all__ = ["RAW", "Embedding", "embed", "register_embedding", "said_of"]
+
+RAW = "raw"
+FOLDER = "features"
+LINE_EVERY = 30.0
+"""Seconds between two lines of a log on one stage."""
+
+Points = tuple[np.ndarray, np.ndarray | None]
+"""Of the training and the held-out split, float32 each."""
+Report = Callable[[Mapping[str, Any]], None]
+"""Called while fitting with ``stage``, ``step`` of ``steps`` and ``loss``."""
+Fit = Callable[[Points, str, int, Report], Points]
+"""Takes points, recipe, seed and report; gives features ``(N, D)`` float32 of both splits."""
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Embedding:
+    """A way from points to features."""
+
+    name: str
+    recipes: tuple[str, ...]
+    """Budgets, the default one first."""
+    fit: Fit
+    version: Callable[[], str]
+    """Names the code, so that features of an older one are not taken for its own."""
+
+
+_embeddings: dict[str, Embedding] = {}
+
+
+def register_embedding(
+    name: str, *, recipes: tuple[str, ...], version: Callable[[], str]
+) -> Callable[[Fit], Fit]:
+    """Decorator that makes a fit known as ``features=name``; a second one of the name raises."""
+
+    def decorate(fit: Fit) -> Fit:
+        if name == RAW or name in _embeddings:
+            raise ConfigError(f"embedding {name!r} is registered twice; rename one of them")
+        _embeddings[name] = Embedding(name=name, recipes=recipes, fit=fit, version=version)
+        return fit
+
+    return decorate
+
+
+def said_of(features: str, recipe: str | None, features_seed: int) -> dict[str, Any]:
+    """The words of an embedding as a record keeps them; none for the points themselves.
+
+    Raises ``ConfigError`` for an unknown embedding or recipe, and for words that need one.
+    """
+    if features not in (RAW, *_embeddings):
+        raise ConfigError(unknown_name("features", str(features), [RAW, *_embeddings]))
+    if isinstance(features_seed, bool) or not isinstance(features_seed, int):
+        raise ConfigError(f"features_seed is {features_seed!r}; expected a whole number")
+    if features == RAW:
+        if recipe is not None or features_seed != 0:
+            word = "features_seed" if recipe is None else "recipe"
+            raise ConfigError(
+                f"{word} is given for raw points, which nothing is learnt from; "
+                f"remove it, or name an embedding: features={next(iter(_embeddings))!r}"
+            )
+        return {}
+    recipes = _embeddings[features].recipes
+    recipe = recipes[0] if recipe is None else recipe
+    check_choice("recipe", recipe, recipes)
+    return {"features": features, "recipe": recipe, "features_seed": features_seed}
+
+
+def embed(data: Dataset, root: Path, *, features: str, recipe: str, features_seed: int) -> Dataset:
+    """``data`` with features ``(N, D)`` for points; the file they are kept in joins its hashes."""
+    embedding = _embeddings[features]
+    points = (data.X, data.X_test)
+    key = _key(embedding, points, recipe, features_seed)
+    plain = re.sub(r"[^\w.-]", "_", data.name)
+    name = f"{FOLDER}/{plain}-{features}-{recipe}-{key[:24]}.npz"
+    folders = [root, *([] if root == (home := user_cache()) else [home])]
+    found = _read_any([folder / name for folder in folders], data)
+    if found is None:
+        with _Progress(f"{features} of {data.name}") as report:
+            seed = derive_seed(features_seed, features)
+            found = _packed(_checked(embedding, embedding.fit(points, recipe, seed, report), data))
+        # Another process may have been first: its file is the one that everyone goes by.
+        found = _read_any([folder / name for folder in folders], data, quiet=True) or found
+        _keep(found, [folder / name for folder in folders])
+    X, X_test = _unpacked(found)
+    source = replace(data.source, sha256={**data.source.sha256, name: _sha256(found)})
+    return replace(data, X=X, X_test=X_test, source=source)
+
+
+def _key(embedding: Embedding, points: Points, recipe: str, seed: int) -> str:
+    digest = hashlib.sha256(f"{embedding.version()}\n{recipe}\n{seed}\n".encode())
+    for part in points:
+        if part is not None:
+            digest.update(f"{part.dtype} {part.shape}\n".encode())
+            digest.update(np.ascontiguousarray(part).data)
+    return digest.hexdigest()
+
+
+def _checked(embedding: Embedding, features: Points, data: Dataset) -> Points:
+    """What a fit gave, if it is what every fit must give."""
+    if not _fits(features, data):
+        raise ValueError(
+            f"embedding {embedding.name!r} gave something other than finite float32 features "
+            f"(N, D) of both splits of {data.name}; mend it"
+        )
+    return features
+
+
+def _fits(features: Points, data: Dataset) -> bool:
+    wanted = [len(X) for X in (data.X, data.X_test) if X is not None]
+    found = [Z for Z in features if Z is not None]
+    return (
+        [len(Z) for Z in found] == wanted
+        and all(Z.ndim == 2 and Z.dtype == np.float32 and np.isfinite(Z).all() for Z in found)
+        and len({Z.shape[1:] for Z in found}) == 1
+    )
+
+
+def _packed(features: Points) -> bytes:
+    stream = io.BytesIO()
+    X, X_test = features
+    arrays = {"X": X} if X_test is None else {"X": X, "X_test": X_test}
+    np.savez(stream, allow_pickle=False, **arrays)
+    return stream.getvalue()
+
+
+def _unpacked(packed: bytes) -> Points:
+    with np.load(io.BytesIO(packed), allow_pickle=False) as arrays:
+        return arrays["X"], arrays.get("X_test")
+
+
+def _read_any(paths: list[Path], data: Dataset, *, quiet: bool = False) -> bytes | None:
+    """The bytes of the first file that holds features of ``data``."""
+    for path in paths:
+        try:
+            packed = path.read_bytes()
+            if _fits(_unpacked(packed), data):
+                return packed
+            problem = "it holds features of other data"
+        except (FileNotFoundError, NotADirectoryError):
+            continue
+        except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+            problem = getattr(error, "strerror", None) or str(error) or type(error).__name__
+        if not quiet:
+            log.warning("%s is damaged (%s); its features are computed again", path, problem)
+    return None
+
+
+def _keep(packed: bytes, paths: list[Path]) -> None:
+    """Write the file to the first place that takes it, whole or not at all."""
+    refused = []
+    for path in paths:
+        part = path.with_name(f".{path.name}.{uuid.uuid4().hex}.part")
+        try:
+            _check_writable(path.parent)
+            path.parent.mkdir(parents=True, exist_ok=True)
+            part.write_bytes(packed)
+            os.replace(part, path)
+            return
+        except OSError as error:
+            refused.append(f"{path.parent}: {error.strerror}")
+        finally:
+            with contextlib.suppress(OSError):  # of a folder where nothing could be written
+                part.unlink(missing_ok=True)
+    log.warning("features are not kept and will be computed again (%s)", "; ".join(refused))
+
+
+def _check_writable(folder: Path) -> None:
+    """Raise ``PermissionError`` where no one may write: root may, and is not meant to either."""
+    while not folder.exists() and folder != folder.parent:
+        folder = folder.parent
+    anyone = stat.S_IWUSR | stat.S_IWGRP | stat.S_IWOTH
+    if not folder.stat().st_mode & anyone:
+        raise PermissionError(13, "read-only", str(folder))
+
+
+class _Progress:
+    """A bar on a terminal, elsewhere lines in the log."""
+
+    def __init__(self, what: str) -> None:
+        self._what = what
+        self._stage: str | None = None
+        self._bar: Any = None
+
+    def __enter__(self) -> Report:
+        self._started = self._last_line = time.perf_counter()
+        log.info("computing %s", self._what)
+        return self._report
+
+    def __exit__(self, *_: object) -> None:
+        self._close()
+        log.info("computed %s in %.0f s", self._what, time.perf_counter() - self._started)
+
+    def _report(self, row: Mapping[str, Any]) -> None:
+        stage, step, steps, now = row["stage"], row["step"], row["steps"], time.perf_counter()
+        if sys.stderr.isatty():
+            if stage != self._stage:
+                self._open(stage, steps)
+            self._bar.set_postfix(loss=f"{row['loss']:.4g}", refresh=False)
+            self._bar.update(step - self._bar.n)
+        elif step == steps or now - self._last_line >= LINE_EVERY:
+            said = (self._what, stage, step, steps, row["loss"], now - self._started)
+            log.info("%s · %s · update %d of %d · loss %.4g · %.0f s", *said)
+            self._last_line = now
+        self._stage = stage
+
+    def _open(self, stage: str, steps: int) -> None:
+        from tqdm import tqdm
+
+        self._close()
+        self._bar = tqdm(desc=f"{self._what} · {stage}", total=steps, unit="update", leave=False)
+
+    def _close(self) -> None:
+        if self._bar is not None:
+            self._bar.close()
+        self._bar = None
+
+
+def _sha256(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()
+
+
+def _autoencoder_version() -> str:
+    """Digest of the auto-encoder's source file: any change of it computes features anew."""
+    import methods.autoencoder
+
+    return _sha256(Path(methods.autoencoder.__file__).read_bytes())
+
+
+SAE_HIDDEN = (500, 500, 2000)
+SAE_FEATURES = 10
+
+
+@register_embedding("sae10", recipes=("quick", "paper"), version=_autoencoder_version)
+def sae10(points: Points, recipe: str, seed: int, report: Report) -> Points:
+    """Ten features by the stacked denoising auto-encoder of DEC (Xie et al., 2016).
+
+    Layers D-500-500-2000-10. Recipes: ``paper``, 50,000 updates a layer and 100,000 of the whole;
+    ``quick``, minutes for MNIST on two CPU cores. On CUDA where there is one.
+    """
+    import torch
+
+    from methods.autoencoder import RECIPES, StackedAutoencoder
+    from methods.neural import Scaling, resolve_device
+
+    X, X_test = points
+    scaling, device = Scaling.of(X), resolve_device("auto")
+    sizes = (X[0].size, *SAE_HIDDEN, SAE_FEATURES)
+    weights = torch.Generator().manual_seed(derive_seed(seed, "weights"))
+    stream = torch.Generator(device).manual_seed(derive_seed(seed, "training"))
+    net = StackedAutoencoder(sizes, generator=weights, device=device)
+    x = scaling.to_net(X).to(device)
+    net.fit(x, RECIPES[recipe], generator=stream, report=report)
+    Z = net.encode(x).cpu().numpy()
+    if X_test is None:
+        return Z, None
+    return Z, net.encode(scaling.to_net(X_test).to(device)).cpu().numpy()

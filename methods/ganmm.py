@@ -1,0 +1,309 @@
+"""GANMM: a mixture of GANs, whose E-step is a classifier that is not so perfect."""
+
+from __future__ import annotations
+
+import time
+from typing import Literal, Self
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from sklearn.cluster import KMeans
+from torch import Tensor, nn
+
+from core import ConfigError, derive_seed
+from methods.base import Callback, register
+from methods.ensemble import EnsembleKind
+from methods.gan_mixture import GanMixture
+from methods.ganmm_clusters import Augment, ClusterBatches, equal_division, reseed
+from methods.ganmm_networks import CriticNorm, classifier, initialise
+from methods.ganmm_presets import PRESETS
+from methods.ganmm_steps import Classifier, Gans, PenaltyUnit
+from methods.networks import Kind
+from methods.neural import Precision
+from methods.parameters import BatchSize, Count, Fraction, NonNegative, Positive
+
+__all__ = ["Ganmm", "Start"]
+
+Start = Literal["random", "kmeans", "classifier"]
+
+
+@register("ganmm", presets=PRESETS)
+class Ganmm(GanMixture):
+    r"""GANMM (Yu and Zhou, 2018), the symbols as in the paper.
+
+    Each of K clusters has a WGAN of its own. An iteration (Algorithm 1): draw the same amount from
+    every generator, train a classifier h to tell whose each is, and assign the data by it
+    (:math:`\epsilon`-E-step); augment each cluster by rows of the others that h thinks it most
+    likely of, and train its WGAN on it (M-step). What h cannot tell, and what is added, is the
+    error :math:`\epsilon_t` that keeps EM from converging at once.
+
+    The defaults are the preset ``stable``; :mod:`methods.ganmm_presets` says what it adds and what
+    was learnt in making it.
+
+    Arguments:
+        n_clusters: number of clusters K.
+        max_iter: budget of EM iterations.
+        start: first division of the data: ``random``, into equal parts; by ``kmeans``; or by the
+            ``classifier`` h after ``e_pretrain_steps`` updates on real data alone.
+        pretrain_steps: updates of each generator on the first division.
+        m_steps: updates of each generator in an M-step,
+        critic_steps: and of its critic after each of them.
+        e_steps: updates of h in an E-step; with ``single`` batches, rounds of K updates.
+        batch_size: of real and of generated data, a GAN and update.
+        e_batch_size: of data from each generator, an update of h.
+        real_batch_size: of real data, where h learns from them too.
+        tol: share of labels that change in an EM iteration, at or under which it stands still.
+        patience: iterations in a row that must stand still for the fit to have converged, counted
+            from the last fraction of ``epsilon`` on.
+        wgan: ``gp``, gradient penalty; ``clip``, weights clipped but in pretraining.
+        gradient_penalty: its weight lambda, as it is (``fixed``) or
+        penalty_unit: times the data's ``spread``, the root mean square distance from their mean.
+        clip: bound on the weights.
+        optimizer: of the GANs; ``adam`` has betas (.5, .9).
+        g_lr, d_lr, e_lr: learning rates.
+        e_optimizer: of h.
+        classifier_data: what h learns from: ``generated`` data, or the rows of the ``clusters``
+            that the GANs learn from, which shows what the GANs add.
+        classifier_batches: ``mixed``, or of a ``single`` generator each, as released.
+        prior: by which components are weighed for h: all the same, or ``estimated`` by the size of
+            their clusters (line 6).
+        label_smoothing: of h's targets, which makes it a weaker classifier.
+        double_softmax: softmax before the softmax of h's loss, an oversight of the released code,
+            which bounds the loss from below by ln(e + K - 1) - 1.
+        epsilon: amount of augmentation, first to last,
+        epsilon_ends: and the EM iterations after which each but the last ends.
+        augment: see :class:`methods.ganmm_clusters.ClusterBatches`.
+        min_share: clusters under it, in units of 1 / K, are filled from the least confident rows.
+        network: convolutional nets, or fully connected ones; ``auto``: convolutional for square
+            images of side 16 to 64.
+        width: factor on the filters of convolutional nets.
+        hidden: layer sizes of fully connected generators and critics.
+        noise_dim: length of z; None: 128 for convolutional nets, else 64.
+        critic_norm: of convolutional critics.
+        e_hidden: layer sizes of a fully connected h,
+        e_conv_hidden: and of what stands between a convolutional one's maps and its output.
+        e_batch_norm: whether h has batch norm.
+        e_last_std: of the first weights of h's last layer; None: as of all others.
+        e_noise: standard deviation of Gaussian noise on generated data that h sees, in units of
+            the median of the data's scale, which is that of ``consistency_radius``.
+        e_pretrain_steps: updates of h on real data alone before the first division.
+        consistency, marginal_entropy, conditional_entropy: weights of the terms that h learns from
+            real data, see :func:`methods.consistency.information_loss`; all 0: none of it.
+        consistency_radius: in units of a point's own scale: its distance to its 10th neighbour
+            over the square root of D.
+        scaling: of vectors: by the largest absolute value of a column, or its standard deviation.
+        ensemble: see :mod:`methods.ensemble`.
+        random_state: seed of every draw.
+        device: ``auto``, ``cpu``, ``cuda``, ``cuda:1``, ``mps``.
+        precision: ``fp32``; ``tf32`` matrix products; ``bf16`` autocast.
+        compile: hand the nets to torch.compile; not with ``gp``.
+        callback: called with every row of ``history_``.
+    """
+
+    def __init__(
+        self,
+        n_clusters: Positive = 10,
+        *,
+        max_iter: Count = 12,
+        start: Start = "kmeans",
+        pretrain_steps: Count = 200,
+        m_steps: Count = 60,
+        critic_steps: Positive = 5,
+        e_steps: Count = 80,
+        batch_size: BatchSize = 50,
+        e_batch_size: BatchSize = 20,
+        real_batch_size: BatchSize = 200,
+        tol: NonNegative = 1e-3,
+        patience: Positive = 3,
+        wgan: Literal["gp", "clip"] = "gp",
+        gradient_penalty: NonNegative = 1.0,
+        penalty_unit: PenaltyUnit = "spread",
+        clip: NonNegative = 0.01,
+        optimizer: Literal["rmsprop", "adam"] = "adam",
+        g_lr: NonNegative = 1e-3,
+        d_lr: NonNegative = 1e-3,
+        e_optimizer: Literal["rmsprop", "adam"] = "adam",
+        e_lr: NonNegative = 1e-3,
+        classifier_data: Literal["generated", "clusters"] = "generated",
+        classifier_batches: Literal["mixed", "single"] = "mixed",
+        prior: Literal["uniform", "estimated"] = "uniform",
+        label_smoothing: Fraction = 0.0,
+        double_softmax: bool = False,
+        epsilon: tuple[Fraction, ...] = (0.2, 0.1, 0.0),
+        epsilon_ends: tuple[Count, ...] = (3, 6),
+        augment: Augment = "sampled",
+        min_share: Fraction = 0.1,
+        network: Kind = "auto",
+        width: NonNegative = 1.0,
+        hidden: tuple[Positive, ...] = (64,),
+        noise_dim: Positive | None = None,
+        critic_norm: CriticNorm = "none",
+        e_hidden: tuple[Positive, ...] = (256, 256),
+        e_conv_hidden: tuple[Positive, ...] = (),
+        e_batch_norm: bool = True,
+        e_last_std: NonNegative | None = 0.01,
+        e_noise: NonNegative = 2.0,
+        e_pretrain_steps: Count = 0,
+        consistency: NonNegative = 1.0,
+        marginal_entropy: NonNegative = 1.0,
+        conditional_entropy: NonNegative = 0.25,
+        consistency_radius: NonNegative = 5.0,
+        scaling: Literal["max_abs", "standard"] = "max_abs",
+        ensemble: EnsembleKind = "auto",
+        random_state: int = 0,
+        device: str = "auto",
+        precision: Precision = "fp32",
+        compile: bool = False,
+        callback: Callback | None = None,
+    ) -> None:
+        self.n_clusters = n_clusters
+        self.max_iter = max_iter
+        self.start: Start = start
+        self.pretrain_steps = pretrain_steps
+        self.m_steps = m_steps
+        self.critic_steps = critic_steps
+        self.e_steps = e_steps
+        self.batch_size = batch_size
+        self.e_batch_size = e_batch_size
+        self.real_batch_size = real_batch_size
+        self.tol = tol
+        self.patience = patience
+        self.wgan: Literal["gp", "clip"] = wgan
+        self.gradient_penalty = gradient_penalty
+        self.penalty_unit: PenaltyUnit = penalty_unit
+        self.clip = clip
+        self.optimizer: Literal["rmsprop", "adam"] = optimizer
+        self.g_lr = g_lr
+        self.d_lr = d_lr
+        self.e_optimizer: Literal["rmsprop", "adam"] = e_optimizer
+        self.e_lr = e_lr
+        self.classifier_data: Literal["generated", "clusters"] = classifier_data
+        self.classifier_batches: Literal["mixed", "single"] = classifier_batches
+        self.prior: Literal["uniform", "estimated"] = prior
+        self.label_smoothing = label_smoothing
+        self.double_softmax = double_softmax
+        self.epsilon = epsilon
+        self.epsilon_ends = epsilon_ends
+        self.augment: Augment = augment
+        self.min_share = min_share
+        self.network: Kind = network
+        self.width = width
+        self.hidden = hidden
+        self.noise_dim = noise_dim
+        self.critic_norm: CriticNorm = critic_norm
+        self.e_hidden = e_hidden
+        self.e_conv_hidden = e_conv_hidden
+        self.e_batch_norm = e_batch_norm
+        self.e_last_std = e_last_std
+        self.e_noise = e_noise
+        self.e_pretrain_steps = e_pretrain_steps
+        self.consistency = consistency
+        self.marginal_entropy = marginal_entropy
+        self.conditional_entropy = conditional_entropy
+        self.consistency_radius = consistency_radius
+        self.scaling: Literal["max_abs", "standard"] = scaling
+        self.ensemble: EnsembleKind = ensemble
+        self.random_state = random_state
+        self.device = device
+        self.precision: Precision = precision
+        self.compile = compile
+        self.callback = callback
+
+    def fit(self, X: np.ndarray, y: np.ndarray | None = None) -> Self:
+        """Algorithm 1 on ``X``; ``y`` is ignored."""
+        data = self._begin(X)
+        N, K, stream = len(data), self.n_clusters, self._generator
+        gans, h = Gans(self, data, stream), Classifier(self, data, stream)
+        least = int(self.min_share * N / K)
+        h.learn_from_data(self.e_pretrain_steps)
+        labels = self._first_division(data, least)  # line 1
+        first = F.one_hot(labels, K).float()
+        batches = ClusterBatches(labels, first, 0.0, self.augment, stream)
+        gans.train(batches, self.pretrain_steps, clip=False)  # line 2
+        self.trained_ = self.pretrain_steps > 0
+        self.history_, self.converged_, still = [], False, 0
+
+        for iteration in range(self.max_iter):
+            started = time.perf_counter()
+            phi = torch.full((K,), 1 / K, device=self._device)
+            if self.prior == "estimated":
+                phi = torch.bincount(labels, minlength=K) / N
+            e_row = h.train(batches, phi, self.e_steps)  # lines 6-8
+            w = self._responsibilities(data)
+            previous, labels = labels, w.argmax(dim=1)  # line 9
+            epsilon = self._epsilon(iteration)
+            own, reseeded = reseed(labels, w, least)
+            between = time.perf_counter()
+            batches = ClusterBatches(own, w, epsilon, self.augment, stream)  # line 11
+            distances = gans.train(batches, self.m_steps).tolist()  # line 12
+            self.trained_ |= self.m_steps > 0
+            row = {
+                "iteration": iteration + 1,
+                **e_row,
+                "epsilon": epsilon,
+                "critic_distance": sum(distances) / K,
+                "critic_distances": distances,
+                "responsibility_entropy": float(torch.special.entr(w).sum(dim=1).mean()),
+                "churn": float((labels != previous).float().mean()),
+                "shares": (torch.bincount(labels, minlength=K) / N).tolist(),
+                "reseeded": int(reseeded),
+                "m_seconds": time.perf_counter() - between,
+                "e_seconds": between - started,
+            }
+            self._record(row)
+            settled = row["churn"] <= self.tol and iteration >= max(self.epsilon_ends, default=0)
+            still = still + 1 if settled else 0
+            if still == self.patience:
+                self.converged_ = True
+                break
+        labels = self._responsibilities(data).argmax(dim=1)
+        self.phi_ = (torch.bincount(labels, minlength=K) / N).cpu().numpy()
+        self.n_iter_ = len(self.history_)
+        self.labels_ = labels.cpu().numpy()
+        return self
+
+    def _first_division(self, data: Tensor, least: int) -> Tensor:
+        N, K = len(data), self.n_clusters
+        if self.start == "random":
+            return equal_division(N, K, self._generator)
+        if self.start == "kmeans":
+            seed = derive_seed(self.random_state, "first division")
+            found = KMeans(K, n_init=10, random_state=seed).fit(data.flatten(1).cpu().numpy())
+            return torch.from_numpy(found.labels_.astype(np.int64)).to(self._device)
+        w = self._responsibilities(data)
+        return reseed(w.argmax(dim=1), w, least)[0]
+
+    def _epsilon(self, iteration: int) -> float:
+        """Amount of augmentation of EM iteration 0, 1, ..."""
+        return self.epsilon[sum(iteration >= end for end in self.epsilon_ends)]
+
+    def _responsibilities(self, data: Tensor) -> Tensor:
+        """Posteriors by h, ``(N, K)``."""
+        return self._apply(self.E_, data).softmax(dim=1)
+
+    def _begin(self, X: np.ndarray) -> Tensor:
+        if len(self.epsilon) != len(self.epsilon_ends) + 1:
+            raise ConfigError(
+                f"epsilon has {len(self.epsilon)} amounts and epsilon_ends {self.epsilon_ends}; "
+                f"expected an end for each amount but the last"
+            )
+        return super()._begin(X)
+
+    def _nets(self) -> dict[str, nn.Module]:
+        return {**super()._nets(), "E": self.E_}
+
+    def _build(self) -> None:
+        super()._build()
+        with torch.device("meta"):
+            net = classifier(
+                self._network(),
+                tuple(self.shape_),
+                self.n_clusters,
+                hidden=self.e_hidden,
+                conv_hidden=self.e_conv_hidden,
+                width=self.width,
+                batch_norm=self.e_batch_norm,
+            )
+        stream = self._stream("weights of E", torch.device("cpu"))
+        self.E_ = initialise(net, stream, self._device, last_std=self.e_last_std)

@@ -1,0 +1,261 @@
+"""The two steps of GANMM: K WGANs on their clusters, and the classifier on what they generate."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Literal
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from methods.consistency import InformationWeights, information_loss, neighbour_distance
+from methods.ganmm_clusters import ClusterBatches
+
+if TYPE_CHECKING:
+    from methods.gan_mixture import GanMixture
+    from methods.ganmm import Ganmm
+
+__all__ = ["Classifier", "Gans", "PenaltyUnit", "critic_loss", "gradient_penalty"]
+
+PenaltyUnit = Literal["fixed", "spread"]
+
+
+def critic_loss(real: Tensor, fake: Tensor) -> tuple[Tensor, Tensor]:
+    """The WGAN's critic loss (section 3), summed over GANs, and minus it for each, ``(K,)``.
+
+    The latter is what the critic takes for the Wasserstein distance. ``real`` and ``fake`` are
+    critic values ``(K, B, 1)``.
+    """
+    distance = real.mean(dim=(1, 2)) - fake.mean(dim=(1, 2))
+    return -distance.sum(), distance.detach()
+
+
+def gradient_penalty(critic: nn.Module, real: Tensor, fake: Tensor, alpha: Tensor) -> Tensor:
+    r""":math:`E (\| \nabla_{\hat x} f \| - 1)^2` (Gulrajani et al., 2017), summed over GANs.
+
+    ``real`` and ``fake`` are ``(K, B, ...)``; ``alpha`` ``(K, B)`` says where between the two each
+    :math:`\hat x` lies.
+    """
+    alpha = alpha.reshape(alpha.shape + (1,) * (real.dim() - 2))
+    between = torch.lerp(real, fake, alpha).requires_grad_()
+    (gradient,) = torch.autograd.grad(critic(between).sum(), between, create_graph=True)
+    # The norm's own gradient at 0 is undefined; the tiny term makes it 0.
+    norm = (gradient.float().square().flatten(2).sum(dim=2) + 1e-12).sqrt()
+    return (norm - 1).square().mean(dim=1).sum()
+
+
+class Gans:
+    """K WGANs under training: one update moves all of them, in as many groups as there are.
+
+    Arguments:
+        method: the estimator, for its nets and hyper-parameters.
+        data: all of X in the nets' range, ``(N, *shape)``.
+        stream: source of every draw, on the same device.
+    """
+
+    def __init__(self, method: GanMixture, data: Tensor, stream: torch.Generator) -> None:
+        self.method, self.data, self.stream = method, data, stream
+        self.groups = [
+            _Group(method, G, D, _penalty(method, data))
+            for G, D in zip(method.G_.groups(), method.D_.groups(), strict=True)
+        ]
+
+    def train(self, batches: ClusterBatches, steps: int, *, clip: bool = True) -> Tensor:
+        """``steps`` updates of each G, each followed by its critic's; critic distances ``(K,)``.
+
+        They are means over all updates of the critics, 0 without any.
+        """
+        method, K = self.method, self.method.n_clusters
+        method.G_.train()
+        method.D_.train()
+        total = torch.zeros(K, device=self.data.device)
+        for _ in range(steps):
+            z = self._latent()
+            for group, of in self._parts():
+                with method._arithmetic():
+                    group.generator_step(z[of])
+            rows = batches.draw(method.critic_steps, method.batch_size)
+            for own in rows:  # (K, B)
+                z, x = self._latent(), self.data[own]
+                alpha = torch.rand(own.shape, generator=self.stream, device=x.device)
+                for group, of in self._parts():
+                    with method._arithmetic():
+                        total[of] += group.critic_step(x[of], z[of], alpha[of])
+                    if clip and method.wgan == "clip":
+                        group.clip(method.clip)
+        return total / max(1, steps * method.critic_steps)
+
+    def _latent(self) -> Tensor:
+        method = self.method
+        shape = (method.n_clusters, method.batch_size, method._noise_dim())
+        return torch.randn(shape, generator=self.stream, device=self.data.device)
+
+    def _parts(self) -> Iterator[tuple[_Group, slice]]:
+        """Groups with the clusters that each stands for."""
+        size = self.method.n_clusters // len(self.groups)
+        for i, group in enumerate(self.groups):
+            yield group, slice(i * size, (i + 1) * size)
+
+
+class _Group:
+    """GANs that are updated together; a sum over them is as good as each one's own loss."""
+
+    def __init__(self, method: GanMixture, G: nn.Module, D: nn.Module, penalty: float) -> None:
+        self.G, self.D, self.penalty = G, D, penalty
+        self.apart = method.critic_norm == "batch"
+        self.g_parameters, self.d_parameters = list(G.parameters()), list(D.parameters())
+        self.g_optimizer = _optimizer(method.optimizer, self.g_parameters, method.g_lr)
+        self.d_optimizer = _optimizer(method.optimizer, self.d_parameters, method.d_lr)
+
+    def generator_step(self, z: Tensor) -> None:
+        loss = -self.D(self.G(z)).float().mean(dim=(1, 2)).sum()
+        _descend(self.g_optimizer, self.g_parameters, loss)
+
+    def critic_step(self, real: Tensor, z: Tensor, alpha: Tensor) -> Tensor:
+        """One update; the critic distances before it."""
+        with torch.no_grad():
+            fake = self.G(z).float()
+        if self.apart:  # batch norm would mix the two
+            on_real, on_fake = self.D(real).float(), self.D(fake).float()
+        else:
+            on_real, on_fake = self.D(torch.cat([real, fake], dim=1)).float().chunk(2, dim=1)
+        loss, distance = critic_loss(on_real, on_fake)
+        if self.penalty > 0:
+            loss = loss + self.penalty * gradient_penalty(self.D, real, fake, alpha)
+        _descend(self.d_optimizer, self.d_parameters, loss)
+        return distance
+
+    def clip(self, bound: float) -> None:
+        with torch.no_grad():
+            for p in self.d_parameters:
+                p.clamp_(-bound, bound)
+
+
+class Classifier:
+    """The classifier h of the epsilon-E-step under training.
+
+    Arguments:
+        method: the estimator, for its nets and hyper-parameters.
+        data: all of X in the nets' range, ``(N, *shape)``.
+        stream: source of every draw, on the same device.
+    """
+
+    def __init__(self, method: Ganmm, data: Tensor, stream: torch.Generator) -> None:
+        self.method, self.data, self.stream = method, data, stream
+        self.parameters = list(method.E_.parameters())
+        self.optimizer = _optimizer(method.e_optimizer, self.parameters, method.e_lr)
+        self.information = InformationWeights(
+            consistency=method.consistency,
+            marginal_entropy=method.marginal_entropy,
+            conditional_entropy=method.conditional_entropy,
+        )
+        self.informed = any(
+            (method.consistency, method.marginal_entropy, method.conditional_entropy)
+        )
+        self.noise = 0.0
+        if self.informed or method.e_noise:
+            self.scale = neighbour_distance(data, stream) / data[0].numel() ** 0.5  # (N,)
+            self.noise = method.e_noise * float(self.scale.median())
+
+    def train(self, batches: ClusterBatches, phi: Tensor, steps: int) -> dict[str, float]:
+        """Lines 6-8 of Algorithm 1 ``steps`` times; the mean cross-entropy.
+
+        Arguments:
+            batches: what the GANs have learnt from, seen only by ``classifier_data="clusters"``.
+            phi: weight of each component, ``(K,)``: its share among equal counts from all.
+            steps: updates; of ``single`` batches rounds of K updates.
+        """
+        method, K = self.method, self.method.n_clusters
+        method.E_.train()
+        total = torch.zeros(2, device=self.data.device)
+        c = torch.arange(K, device=self.data.device)
+        c = c.unsqueeze(1).expand(K, method.e_batch_size)
+        weight = phi * K
+        for _ in range(steps):
+            x = self._of_each_cluster(batches)
+            if method.classifier_batches == "mixed":
+                total += self._update(x.flatten(0, 1), c.flatten(), weight)
+            else:
+                for i in range(K):
+                    total += self._update(x[i], c[i], weight) / K
+        cross_entropy, divergence = (total / max(1, steps)).tolist()
+        row = {"cross_entropy": cross_entropy}
+        return {**row, "divergence": divergence} if self.informed else row
+
+    def learn_from_data(self, steps: int) -> None:
+        """Updates on real data alone."""
+        self.method.E_.train()
+        for _ in range(steps):
+            _descend(self.optimizer, self.parameters, self._information()[0])
+
+    def _of_each_cluster(self, batches: ClusterBatches) -> Tensor:
+        """Equal counts from all, ``(K, B, ...)``."""
+        method, size = self.method, self.method.e_batch_size
+        if method.classifier_data == "clusters":
+            x = self.data[batches.draw(1, size)[0]]
+        else:
+            shape = (method.n_clusters, size, method._noise_dim())
+            z = torch.randn(shape, generator=self.stream, device=self.data.device)
+            x = method._generate(z)
+        if self.noise > 0:
+            x = x + self.noise * torch.randn(x.shape, generator=self.stream, device=x.device)
+        return x
+
+    def _update(self, x: Tensor, c: Tensor, weight: Tensor) -> Tensor:
+        method = self.method
+        with method._arithmetic():
+            logits = method.E_(x).float()
+        if method.double_softmax:
+            logits = logits.softmax(dim=1)
+        losses = F.cross_entropy(
+            logits, c, reduction="none", label_smoothing=method.label_smoothing
+        )
+        cross_entropy = (losses * weight[c]).mean()
+        loss, divergence = cross_entropy, torch.zeros_like(cross_entropy)
+        if self.informed:
+            information, divergence = self._information()
+            loss = loss + information
+        _descend(self.optimizer, self.parameters, loss)
+        return torch.stack([cross_entropy.detach(), divergence])
+
+    def _information(self) -> tuple[Tensor, Tensor]:
+        n, size = len(self.data), self.method.real_batch_size
+        rows = torch.randint(n, (size,), generator=self.stream, device=self.data.device)
+        radius = self.method.consistency_radius * self.scale[rows]
+        with self.method._arithmetic():
+            return information_loss(
+                self.method.E_, self.data[rows], radius, self.information, self.stream
+            )
+
+
+def _penalty(method: GanMixture, data: Tensor) -> float:
+    """Weight of the gradient penalty; 0 for none.
+
+    A Wasserstein distance has the unit of the data and the penalty has none. Weighed by 10, data
+    of a spread far under 10 have critics that keep their slope and tell little.
+    """
+    if method.wgan == "clip":
+        return 0.0
+    if method.penalty_unit == "fixed":
+        return method.gradient_penalty
+    spread = data.flatten(1).var(dim=0, unbiased=False).sum().sqrt()
+    return method.gradient_penalty * float(spread)
+
+
+def _optimizer(
+    kind: str, parameters: list[nn.Parameter], lr: float
+) -> torch.optim.Adam | torch.optim.RMSprop:
+    if kind == "adam":
+        return torch.optim.Adam(parameters, lr=lr, betas=(0.5, 0.9), fused=True)
+    # TensorFlow's RMSProp, which the papers' code ran, has decay .9.
+    return torch.optim.RMSprop(parameters, lr=lr, alpha=0.9, foreach=True)
+
+
+def _descend(
+    optimizer: torch.optim.Optimizer, parameters: list[nn.Parameter], loss: Tensor
+) -> None:
+    """One update of ``parameters`` alone, whatever else the loss depends on."""
+    optimizer.zero_grad()
+    loss.backward(inputs=parameters)
+    optimizer.step()

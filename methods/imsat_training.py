@@ -1,0 +1,135 @@
+"""One start of IMSAT: a net, what moves it, and the iterations it has been through."""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+import math
+import time
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor, nn
+
+from methods.consistency import InformationTerms, information_terms
+
+if TYPE_CHECKING:
+    from methods.imsat import Imsat
+
+__all__ = ["Training"]
+
+
+class Training:
+    """A net under training.
+
+    Arguments:
+        method: the estimator, for its hyper-parameters and batches.
+        net: the classifier, ``(B, d)`` to logits ``(B, K)``.
+        x: all points as the net is given them, ``(N, d)``.
+        radius: length of each point's perturbation, ``(N,)``.
+        stream: source of every draw, on the device of x.
+    """
+
+    rows: list[dict[str, Any]]
+    """One an iteration, as in ``history_``."""
+    labels: Tensor
+    """Cluster of each point, ``(N,)``."""
+    information: float
+    """I(X; Y) = H(Y) - H(Y | X) on all points, in nats, as the net is now."""
+
+    def __init__(
+        self, method: Imsat, net: nn.Module, x: Tensor, radius: Tensor, stream: torch.Generator
+    ) -> None:
+        self.method, self.net, self.x, self.radius, self.stream = method, net, x, radius, stream
+        self.optimizer = torch.optim.Adam(net.parameters(), lr=method.lr, fused=True)
+        a_pass = max(1, len(x) // method.batch_size)
+        self.updates = a_pass * max(method.epochs, -(-method.steps // a_pass))
+        self.batches = self._endless()
+        self.rows = []
+        self._look()
+
+    def iterate(self) -> dict[str, Any]:
+        """One iteration of updates; its row, which is also added to ``rows``."""
+        started = time.perf_counter()
+        means = torch.zeros(3, device=self.x.device)
+        done = len(self.rows) * self.updates
+        for step in range(done, done + self.updates):
+            for group in self.optimizer.param_groups:
+                group["lr"] = self.rate(step)
+            rows = next(self.batches)
+            terms = self.terms(self.x[rows], self.radius[rows])
+            self.optimizer.zero_grad(set_to_none=True)
+            self.loss(terms).backward()
+            self.optimizer.step()
+            parts = (terms.divergence, terms.marginal_entropy, terms.conditional_entropy)
+            means += torch.stack(parts).detach() / self.updates
+        previous = self.labels
+        w = self._look()
+        divergence, marginal, conditional = means.tolist()
+        row = {
+            "iteration": len(self.rows) + 1,
+            "divergence": divergence,
+            "marginal_entropy": marginal,
+            "conditional_entropy": conditional,
+            "mutual_information": self.information,
+            "responsibility_entropy": float(torch.special.entr(w).sum(dim=1).mean()),
+            "churn": float((self.labels != previous).float().mean()),
+            "shares": (torch.bincount(self.labels, minlength=w.shape[1]) / len(w)).tolist(),
+            "seconds": time.perf_counter() - started,
+        }
+        self.rows.append(row)
+        return row
+
+    def terms(self, x: Tensor, radius: Tensor) -> InformationTerms:
+        """What the loss is made of, for a batch."""
+        self.net.train()
+
+        def perturbed(points: Tensor) -> Tensor:
+            with _keeping_statistics(self.net):
+                return self.net(points)
+
+        with self.method._arithmetic():
+            return information_terms(
+                self.net, x, radius, self.stream, perturbed=perturbed, probe=self.method.probe
+            )
+
+    def loss(self, terms: InformationTerms) -> Tensor:
+        """The divergence, less lambda (mu H(Y) - H(Y | X)) with H(Y) under its bound."""
+        method = self.method
+        bound = method.entropy_bound * math.log(method.n_clusters)
+        marginal = terms.marginal_entropy.clamp_max(bound)
+        return terms.divergence + method.information * (
+            terms.conditional_entropy - method.marginal_entropy * marginal
+        )
+
+    def rate(self, step: int) -> float:
+        """The learning rate of update ``step`` of all."""
+        if self.method.lr_schedule == "constant":
+            return self.method.lr
+        return self.method.lr * (1 - step / (self.method.max_iter * self.updates))
+
+    def _look(self) -> Tensor:
+        """Responsibilities of all points, ``(N, K)``; what follows from them is kept."""
+        w = self.method._apply(self.net, self.x).softmax(dim=1)
+        self.labels = w.argmax(dim=1)
+        marginal = torch.special.entr(w.mean(dim=0)).sum()
+        self.information = float(marginal - torch.special.entr(w).sum(dim=1).mean())
+        return w
+
+    def _endless(self) -> Iterator[Tensor]:
+        for _ in itertools.count():
+            yield from self.method._batches(len(self.x), self.method.batch_size, 1)
+
+
+@contextlib.contextmanager
+def _keeping_statistics(net: nn.Module) -> Iterator[None]:
+    """Batch norm by the batch's own statistics, which do not enter the running ones."""
+    norms = [part for part in net.modules() if isinstance(part, nn.BatchNorm1d)]
+    for norm in norms:
+        norm.track_running_stats = False
+    try:
+        yield
+    finally:
+        for norm in norms:
+            norm.track_running_stats = True

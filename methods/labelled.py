@@ -1,0 +1,271 @@
+"""What is reached with the labelled rows and no generative model: three baselines.
+
+All three are scikit-learn's. Images are taken as they are, the columns of vectors brought to mean
+0 and variance 1.
+"""
+
+from __future__ import annotations
+
+import warnings
+from abc import abstractmethod
+from collections.abc import Mapping
+from typing import Any, Self
+
+import numpy as np
+from scipy.special import softmax
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.linear_model import LogisticRegression as SklearnLogisticRegression
+from sklearn.neighbors import NearestNeighbors
+from sklearn.semi_supervised import LabelSpreading as SklearnLabelSpreading
+from sklearn.semi_supervised import SelfTrainingClassifier
+
+from methods.base import Callback, Method, Preset, SemiSupervised, check_labels, register
+from methods.parameters import Fraction, NonNegative, Positive
+
+__all__ = ["LabelSpreading", "LogisticRegression", "SelfTraining"]
+
+NEARLY_ONE = float(np.nextafter(1, 0))
+"""The largest threshold that scikit-learn takes."""
+
+LOGISTIC_PRESETS = {
+    "default": Preset(source="scikit-learn: multinomial, L2 with C = 1, on the labelled rows"),
+}
+SELF_TRAINING_PRESETS = {
+    "default": Preset(source="scikit-learn: rows of probability .75 and above join, ten rounds"),
+}
+SPREADING_PRESETS = {
+    "default": Preset(source="scikit-learn: graph of 7 nearest neighbours, alpha .2"),
+}
+
+
+class _Labelled(Method, SemiSupervised):
+    """A method that learns nothing without labels."""
+
+    needs_labels = True
+
+    shift_: np.ndarray
+    scale_: np.ndarray
+
+    def fit(self, X: np.ndarray, y: np.ndarray | None = None) -> Self:
+        """Learn from ``X`` and ``y``: class ids of labelled rows, -1 elsewhere.
+
+        Raises ``ValueError`` where no row is labelled.
+        """
+        X = self._fitting(X)
+        found = check_labels(y, len(X), self.n_clusters)
+        if found is None:
+            raise ValueError(
+                f"no row is labelled, and {type(self).__name__} learns from labels alone; give y "
+                f"with class ids, -1 where unlabelled"
+            )
+        flat = X.reshape(len(X), -1).astype(np.float64)
+        self.shift_, self.scale_ = _standard(flat) if X.ndim == 2 else (np.zeros(1), np.ones(1))
+        given = np.full(len(X), -1, dtype=np.int64)
+        given[found[0]] = found[1]
+        self.classes_ = np.unique(found[1])
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", ConvergenceWarning)  # said by converged_ instead
+            row = self._learn(self._points(X), given)
+        self.n_iter_ = row["iteration"]
+        self.labels_ = self.predict(X)
+        self.history_ = [row]
+        if self.callback is not None:
+            self.callback(row)
+        return self
+
+    def predict_proba(self, X: np.ndarray) -> np.ndarray:
+        """Probability of each class, ``(N, K)`` float32; 0 for those with no labelled row."""
+        X = self._checked(X)
+        proba = np.zeros((len(X), self.n_clusters), dtype=np.float32)
+        proba[:, self.classes_] = self._classify(self._points(X))
+        return proba
+
+    @abstractmethod
+    def _learn(self, points: np.ndarray, y: np.ndarray) -> dict[str, Any]:
+        """Learn from points ``(N, D)`` and ``y`` with -1; ``history_``'s row."""
+
+    @abstractmethod
+    def _classify(self, points: np.ndarray) -> np.ndarray:
+        """Probabilities ``(N, C)`` of ``classes_``."""
+
+    def _points(self, X: np.ndarray) -> np.ndarray:
+        return (X.reshape(len(X), -1).astype(np.float64) - self.shift_) / self.scale_
+
+
+@register("logistic_regression", presets=LOGISTIC_PRESETS)
+class LogisticRegression(_Labelled):
+    """Multinomial logistic regression on the labelled rows; unlabelled ones are not looked at.
+
+    Arguments:
+        n_clusters: number of classes K.
+        C: inverse strength of the L2 penalty.
+        max_iter: of L-BFGS.
+    """
+
+    coef_: np.ndarray
+    intercept_: np.ndarray
+
+    def __init__(
+        self,
+        n_clusters: Positive = 10,
+        *,
+        C: NonNegative = 1.0,
+        max_iter: Positive = 1000,
+        random_state: int = 0,
+        callback: Callback | None = None,
+    ) -> None:
+        self.n_clusters = n_clusters
+        self.C = C
+        self.max_iter = max_iter
+        self.random_state = random_state
+        self.callback = callback
+
+    def _learn(self, points: np.ndarray, y: np.ndarray) -> dict[str, Any]:
+        known = y >= 0
+        if len(self.classes_) == 1:
+            return self._keep_constant(points)
+        inner = _logistic(self.C, self.max_iter).fit(points[known], y[known])
+        self._keep(inner)
+        steps = int(inner.n_iter_[0])
+        self.converged_ = steps < self.max_iter
+        return {"iteration": steps, "labelled": int(known.sum())}
+
+    def _classify(self, points: np.ndarray) -> np.ndarray:
+        return softmax(points @ self.coef_.T + self.intercept_, axis=1)
+
+    def _keep(self, inner: SklearnLogisticRegression) -> None:
+        self.coef_, self.intercept_ = inner.coef_, inner.intercept_
+        if len(self.classes_) == 2:  # one row, of the second class against the first
+            self.coef_ = np.concatenate([np.zeros_like(inner.coef_), inner.coef_])
+            self.intercept_ = np.array([0.0, inner.intercept_[0]])
+
+    def _keep_constant(self, points: np.ndarray) -> dict[str, Any]:
+        """A single class leaves nothing to learn."""
+        self.coef_, self.intercept_ = np.zeros((1, points.shape[1])), np.zeros(1)
+        self.converged_ = True
+        return {"iteration": 1}
+
+
+@register("self_training", presets=SELF_TRAINING_PRESETS)
+class SelfTraining(LogisticRegression):
+    """Logistic regression that takes its own sure answers for labels (Yarowsky, 1995).
+
+    Arguments:
+        n_clusters: number of classes K.
+        threshold: probability from which an answer joins the labels.
+        rounds: how often answers join.
+        C: inverse strength of the L2 penalty.
+        max_iter: of L-BFGS, a round.
+    """
+
+    def __init__(
+        self,
+        n_clusters: Positive = 10,
+        *,
+        threshold: Fraction = 0.75,
+        rounds: Positive = 10,
+        C: NonNegative = 1.0,
+        max_iter: Positive = 100,
+        random_state: int = 0,
+        callback: Callback | None = None,
+    ) -> None:
+        super().__init__(
+            n_clusters, C=C, max_iter=max_iter, random_state=random_state, callback=callback
+        )
+        self.threshold = threshold
+        self.rounds = rounds
+
+    def _learn(self, points: np.ndarray, y: np.ndarray) -> dict[str, Any]:
+        if len(self.classes_) == 1:
+            return self._keep_constant(points)
+        outer = SelfTrainingClassifier(
+            _logistic(self.C, self.max_iter),
+            threshold=min(self.threshold, NEARLY_ONE),
+            max_iter=self.rounds,
+        )
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", message="y contains no unlabeled samples")
+            outer.fit(points, y)
+        self._keep(outer.estimator_)
+        self.converged_ = outer.termination_condition_ != "max_iter"
+        labelled = int((outer.transduction_ >= 0).sum())
+        return {"iteration": max(1, int(outer.n_iter_)), "labelled": labelled}
+
+
+@register("label_spreading", presets=SPREADING_PRESETS)
+class LabelSpreading(_Labelled):
+    """Labels spread over the graph of nearest neighbours (Zhou et al., 2004).
+
+    Distances have no kernel width, so one setting serves data of any dimension. A new point has
+    the mean of its nearest fitted neighbours.
+
+    Arguments:
+        n_clusters: number of classes K.
+        n_neighbors: of a point, itself among them.
+        alpha: share of what a point takes from its neighbours, a step.
+        max_iter: steps.
+        tol: change of all distributions together at which the spreading has converged.
+    """
+
+    points_: np.ndarray
+    distributions_: np.ndarray
+
+    def __init__(
+        self,
+        n_clusters: Positive = 10,
+        *,
+        n_neighbors: Positive = 7,
+        alpha: Fraction = 0.2,
+        max_iter: Positive = 100,
+        tol: NonNegative = 1e-3,
+        random_state: int = 0,
+        callback: Callback | None = None,
+    ) -> None:
+        self.n_clusters = n_clusters
+        self.n_neighbors = n_neighbors
+        self.alpha = alpha
+        self.max_iter = max_iter
+        self.tol = tol
+        self.random_state = random_state
+        self.callback = callback
+
+    def _learn(self, points: np.ndarray, y: np.ndarray) -> dict[str, Any]:
+        inner = SklearnLabelSpreading(
+            kernel="knn",
+            n_neighbors=min(self.n_neighbors, len(points)),
+            alpha=self.alpha,
+            max_iter=self.max_iter,
+            tol=self.tol,
+        )
+        with np.errstate(invalid="ignore"):  # a point that no label reached: 0 / 0
+            inner.fit(points, y)
+        self.points_, self.distributions_ = points, np.nan_to_num(inner.label_distributions_)
+        self._index()
+        self.converged_ = int(inner.n_iter_) < self.max_iter
+        return {"iteration": int(inner.n_iter_)}
+
+    def _classify(self, points: np.ndarray) -> np.ndarray:
+        near = self._neighbors.kneighbors(points, return_distance=False)
+        found = self.distributions_[near].sum(axis=1)  # (N, C)
+        # Where no label reached any neighbour, every class is as likely as the others.
+        found[found.sum(axis=1) == 0] = 1.0
+        return found / found.sum(axis=1, keepdims=True)
+
+    def _index(self) -> None:
+        size = min(self.n_neighbors, len(self.points_))
+        self._neighbors = NearestNeighbors(n_neighbors=size).fit(self.points_)
+
+    def _restore(self, arrays: Mapping[str, np.ndarray]) -> None:
+        super()._restore(arrays)
+        self._index()
+
+
+def _logistic(C: float, max_iter: int) -> SklearnLogisticRegression:
+    return SklearnLogisticRegression(C=C, max_iter=max_iter)
+
+
+def _standard(flat: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Mean and standard deviation of each column; 1 for a constant one."""
+    spread = flat.std(axis=0)
+    spread[spread <= np.abs(flat).max(axis=0, initial=0) * 1e-6] = 1.0
+    return flat.mean(axis=0), spread

@@ -1,0 +1,51 @@
+"""Features against classes: what a reduction to few dimensions keeps."""
+
+from __future__ import annotations
+
+import numpy as np
+from sklearn.neighbors import NearestNeighbors
+
+from core import DataError
+from metrics.base import names, register, registry
+
+__all__ = ["score_reduction"]
+
+NEIGHBOURS = 5
+
+
+def score_reduction(y: np.ndarray, features: np.ndarray) -> dict[str, float]:
+    """Every registered reduction metric of ``features`` against the classes ``y``, by name.
+
+    ``features`` is ``(N, k)``, ``y`` is ``(N,)`` integers, with at least six points. Raises
+    :class:`core.DataError` for anything else, and for features that are not finite.
+    """
+    y, features = np.asarray(y), np.asarray(features, dtype=np.float32)
+    if features.ndim != 2 or y.shape != (len(features),) or len(y) <= NEIGHBOURS:
+        raise DataError(
+            f"features have shape {features.shape} and y {y.shape}; expected (N, k) and (N,) with "
+            f"N > {NEIGHBOURS}"
+        )
+    if not np.isfinite(features).all():
+        raise DataError("features hold NaN or infinity; expected finite numbers")
+    return {name: float(registry.get(name).value(y, features)) for name in names("reduction")}
+
+
+@register(
+    "knn_accuracy",
+    kind="reduction",
+    direction="higher",
+    bounds=(0.0, 1.0),
+    source="defined here: 5 nearest neighbours, each point left out in its turn",
+)
+def knn_accuracy(y: np.ndarray, features: np.ndarray) -> float:
+    """Share of points whose five nearest other points name their class, by majority.
+
+    Of classes with as many votes the one with the nearer neighbours is taken.
+    """
+    index = NearestNeighbors(n_neighbors=NEIGHBOURS).fit(features)
+    near = index.kneighbors(return_distance=False)  # of the fitted points, themselves left out
+    votes = np.zeros((len(y), int(y.max()) + 1))
+    # A nearer neighbour counts a little more, less than a vote in all.
+    for rank, column in enumerate(near.T):
+        votes[np.arange(len(y)), y[column]] += 1 - rank * 0.01
+    return float(np.mean(votes.argmax(axis=1) == y))

@@ -1,0 +1,175 @@
+"""SqueezeNet 1.1 as trained on ImageNet, without its top, and a linear top for a data set."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+from scipy.optimize import minimize
+from scipy.special import log_softmax
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from core import DataError
+from metrics.labelled import Labelled
+from metrics.weights import Arrays, content_sha256, kept, read_weights, weights_sha256
+
+__all__ = ["FILE", "SqueezeNet", "pretrained", "with_head"]
+
+FILE = "imagenet_squeezenet11_notop.npz"
+
+SHA256 = "5396d5175a5519261cd09e0dc5e1a015fc0f9186b4b43a29835fb4992d0a0925"
+"""Of the weights, as :func:`metrics.weights.weights_sha256` gives it."""
+
+SIDE = 128
+"""Images are resized to it. The net was trained at 224."""
+
+MEAN = (103.939, 116.779, 123.68)
+"""What the net's training subtracted from blue, green and red, in 0..255."""
+
+PENALTY = 0.01
+"""Half the squared weights' factor beside the mean cross entropy."""
+
+HEAD_ROWS = 10_000
+"""Training images of a head at the most, drawn evenly and without a look at their labels."""
+
+RECIPE = (
+    f"softmax regression on the standardised features of images at {SIDE}x{SIDE}, ridge "
+    f"{PENALTY}, at most {HEAD_ROWS} rows; form 1"
+)
+
+BATCH = 64
+
+
+class Fire(nn.Module):
+    """Squeeze to few maps, expand by 1x1 and by 3x3 (Iandola et al. 2016, section 3.2)."""
+
+    def __init__(self, d_in: int, squeezed: int, expanded: int) -> None:
+        super().__init__()
+        self.squeeze1x1 = nn.Conv2d(d_in, squeezed, 1)
+        self.expand1x1 = nn.Conv2d(squeezed, expanded, 1)
+        self.expand3x3 = nn.Conv2d(squeezed, expanded, 3, padding=1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = F.relu(self.squeeze1x1(x))
+        return torch.cat([F.relu(self.expand1x1(x)), F.relu(self.expand3x3(x))], dim=1)
+
+
+class SqueezeNet(nn.Module):
+    """SqueezeNet 1.1 (Iandola et al. 2016) up to fire9, averaged over positions.
+
+    Input ``(B, 3, H, W)`` RGB in [0, 1]; gives 512 features ``(B, 512)`` and, with a ``head``,
+    logits ``(B, n_classes)``, else None.
+    """
+
+    d = 512
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv1 = nn.Conv2d(3, 64, 3, stride=2)
+        self.fire2, self.fire3 = Fire(64, 16, 64), Fire(128, 16, 64)
+        self.fire4, self.fire5 = Fire(128, 32, 128), Fire(256, 32, 128)
+        self.fire6, self.fire7 = Fire(256, 48, 192), Fire(384, 48, 192)
+        self.fire8, self.fire9 = Fire(384, 64, 256), Fire(512, 64, 256)
+        self.head: nn.Linear | None = None
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor | None]:
+        if x.shape[2:] != (SIDE, SIDE):
+            x = F.interpolate(x, (SIDE, SIDE), mode="bilinear", antialias=max(x.shape[2:]) > SIDE)
+        x = 255 * x.flip(1) - x.new_tensor(MEAN)[:, None, None]  # RGB -> BGR
+        x = F.max_pool2d(F.relu(self.conv1(x)), 3, 2)
+        x = F.max_pool2d(self.fire3(self.fire2(x)), 3, 2)
+        x = F.max_pool2d(self.fire5(self.fire4(x)), 3, 2)
+        x = self.fire9(self.fire8(self.fire7(self.fire6(x))))
+        features = x.mean(dim=(2, 3))
+        return features, None if self.head is None else self.head(features)
+
+
+def pretrained(folders: Sequence[Path]) -> tuple[SqueezeNet, Arrays]:
+    """The net without a head, and its weights, from the first of ``folders`` that has its file.
+
+    Raises ``DataError`` where none has it and where its content is not the known one.
+    """
+    paths = [folder / FILE for folder in folders]
+    path = next((path for path in paths if path.is_file()), None)
+    if path is None:
+        raise DataError(
+            f"{paths[0]} is missing and cannot be downloaded; make it with numpy.savez from "
+            f"squeezenet_weights_tf_dim_ordering_tf_kernels_notop.h5 of "
+            f"https://github.com/DeepCognition/keras-squeezenet: float32, fire2.squeeze1x1.weight "
+            f"and so on, kernels as (out, in, height, width)"
+        )
+    with torch.device("meta"):
+        net = SqueezeNet()
+    arrays = read_weights(path, {k: tuple(v.shape) for k, v in net.state_dict().items()})
+    if (found := weights_sha256(arrays)) != SHA256:
+        raise DataError(
+            f"{path} holds other weights: their digest is {found}, expected {SHA256}; "
+            f"get the file anew"
+        )
+    state = {name: torch.from_numpy(value.copy()) for name, value in arrays.items()}
+    net.load_state_dict(state, assign=True)
+    return net.eval().requires_grad_(False), arrays
+
+
+def with_head(data: Labelled, folders: Sequence[Path]) -> tuple[SqueezeNet, Arrays, float]:
+    """The net with a linear head for the classes of ``data``, all weights, held-out accuracy.
+
+    ImageNet's own top is not in the file, and its 1,000 classes are not those of the data. So the
+    inception score is that of a head trained on the data set's training labels, as a LeNet is for
+    grey images; the features, and with them FID and KID, are the pretrained ones alone. Kept in
+    ``folders`` as :func:`metrics.weights.kept` says. Raises ``DataError`` as :func:`pretrained`,
+    and for images of other than three channels.
+    """
+    if data.X.ndim != 4 or data.X.shape[1] != 3:
+        raise DataError(
+            f"a SqueezeNet was asked for data of shape {data.X.shape}; expected colour images "
+            f"(N, 3, H, W)"
+        )
+    net, arrays = pretrained(folders)
+    key = content_sha256(RECIPE, SHA256, data.sha256())
+    shapes = {"head.weight": (data.n_classes, net.d), "head.bias": (data.n_classes,)}
+
+    def make() -> tuple[Arrays, dict[str, float]]:
+        weight, bias = _fit_head(net, data)
+
+        def classify(X: np.ndarray) -> np.ndarray:
+            return (_features(net, X) @ weight.T + bias).argmax(axis=1)
+
+        return {"head.weight": weight, "head.bias": bias}, {"accuracy": data.accuracy(classify)}
+
+    head, facts = kept("squeezenet-head", key, folders, shapes, make)
+    net.head = nn.Linear(net.d, data.n_classes, device="meta")
+    state = {name[5:]: torch.from_numpy(np.array(value)) for name, value in head.items()}
+    net.head.load_state_dict(state, assign=True)
+    return net.eval().requires_grad_(False), {**arrays, **head}, facts["accuracy"]
+
+
+def _fit_head(net: SqueezeNet, data: Labelled) -> tuple[np.ndarray, np.ndarray]:
+    """Weight ``(n_classes, 512)`` and bias ``(n_classes,)``, float32, of a softmax regression."""
+    rows = np.random.default_rng(0).permutation(len(data.X))[:HEAD_ROWS]
+    features = _features(net, data.X[rows]).astype(np.float64)
+    centre, spread = features.mean(axis=0), features.std(axis=0)
+    spread[spread <= 1e-6 * np.abs(features).max(axis=0)] = 1  # rounding is no feature
+    design = np.column_stack([(features - centre) / spread, np.ones(len(rows))])  # (n, 513)
+    targets = np.eye(data.n_classes)[data.y[rows]]
+
+    def loss(flat: np.ndarray) -> tuple[float, np.ndarray]:
+        W = flat.reshape(data.n_classes, -1)
+        log_p = log_softmax(design @ W.T, axis=1)
+        ridge = np.column_stack([PENALTY * W[:, :-1], np.zeros(len(W))])  # none on the bias
+        gradient = (np.exp(log_p) - targets).T @ design / len(rows) + ridge
+        return -(targets * log_p).sum() / len(rows) + (ridge * W).sum() / 2, gradient.ravel()
+
+    start = np.zeros(targets.shape[1] * design.shape[1])
+    found = minimize(loss, start, jac=True, method="L-BFGS-B", options={"maxiter": 500})
+    W = found.x.reshape(data.n_classes, -1)
+    weight = W[:, :-1] / spread
+    return weight.astype(np.float32), (W[:, -1] - weight @ centre).astype(np.float32)
+
+
+@torch.no_grad()
+def _features(net: SqueezeNet, X: np.ndarray) -> np.ndarray:
+    return torch.cat([net(part)[0] for part in torch.from_numpy(X).split(BATCH)]).numpy()

@@ -1,0 +1,219 @@
+"""Tables, figures and sections as an HTML page shows them, and the templates that write them.
+
+Whatever comes from data is escaped where it is written, here and nowhere else; no page refers to
+anything outside itself, and its policy forbids browsers to load or run what it did not come with.
+"""
+
+from __future__ import annotations
+
+import base64
+import functools
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import jinja2
+from markupsafe import Markup
+
+__all__ = [
+    "Cell",
+    "Column",
+    "Group",
+    "Part",
+    "Picture",
+    "Section",
+    "Table",
+    "number_cell",
+    "printable",
+    "rendered_page",
+    "text_cell",
+]
+
+ABSENT = "–"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Column:
+    """Head of a column; the first of a table names its rows."""
+
+    name: str
+    arrow: str = ""
+    """Which values are better: "↑", "↓" or neither."""
+    hint: str = ""
+    """Said when the pointer rests on it."""
+    numeric: bool = True
+
+
+@dataclass(frozen=True, kw_only=True)
+class Cell:
+    """One entry of a table."""
+
+    text: str
+    value: float | str | None = None
+    """What it sorts by; None comes last in either direction."""
+    spread: str = ""
+    """Set in small type after the text."""
+    best: bool = False
+    tag: str = ""
+    """A remark on the text, such as "mixed code"."""
+    row: int | None = None
+    """The row of the report whose cells the text leads to."""
+    href: str = ""
+    more: str = ""
+    """Text of several lines that opens below, such as a traceback."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Group:
+    """Lines that stay together when the table is sorted, under a title or none."""
+
+    title: str = ""
+    lines: tuple[tuple[Cell, ...], ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Table:
+    """A table with what is said above and below it."""
+
+    title: str
+    """Read out before it, and shown where it is small or folded."""
+    columns: tuple[Column, ...]
+    groups: tuple[Group, ...]
+    sentences: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+    folded: bool = False
+    """Opens at a click, and in print."""
+    small: bool = False
+    """Stands abreast with others."""
+
+    @property
+    def n_lines(self) -> int:
+        """Of all groups."""
+        return sum(len(group.lines) for group in self.groups)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Picture:
+    """A figure: embedded, or named where the page would become too large."""
+
+    file: str
+    title: str
+    alt: str
+    png: bytes | None
+    """None: it lies beside the page."""
+
+    @property
+    def source(self) -> str:
+        """The picture as a data URL."""
+        assert self.png is not None, "only asked for where there is one"
+        return "data:image/png;base64," + base64.b64encode(self.png).decode()
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Width and height in pixels, from the file's header."""
+        assert self.png is not None, "only asked for where there is one"
+        return int.from_bytes(self.png[16:20]), int.from_bytes(self.png[20:24])
+
+
+@dataclass(frozen=True, kw_only=True)
+class Part:
+    """Tables and figures that belong together, mostly those of one block."""
+
+    title: str = ""
+    tables: tuple[Table, ...] = ()
+    pictures: tuple[Picture, ...] = ()
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Section:
+    """A chapter of the page with its place in the contents."""
+
+    name: str
+    """Of its anchor: letters and hyphens."""
+    title: str
+    parts: tuple[Part, ...]
+    intro: str = ""
+
+
+def text_cell(text: str, **words: Any) -> Cell:
+    """A cell that sorts by its text, an empty one last; ``words`` are those of :class:`Cell`."""
+    return Cell(text=text or ABSENT, value=text or None, **words)
+
+
+def number_cell(value: float | None, text: str, **words: Any) -> Cell:
+    """A cell that sorts by ``value`` and shows ``text``; a dash without a value."""
+    return Cell(text=ABSENT if value is None else text, value=value, **words)
+
+
+def rendered_page(template: str, data: Mapping[str, Any] | None = None, **words: Any) -> str:
+    """The page that ``template`` makes of ``words``; its script finds ``data`` as JSON."""
+    environment = _environment()
+    style, script = (Markup(_source(name)) for name in ("page.css", "page.js"))
+    policy = (
+        f"default-src 'none'; img-src data:; style-src 'sha256-{_digest(style)}'; "
+        f"script-src 'sha256-{_digest(script)}'; base-uri 'none'; form-action 'none'"
+    )
+    page = environment.get_template(template)
+    return page.render(
+        style=style, script=script, policy=policy, data=Markup(_embedded(data or {})), **words
+    )
+
+
+def printable(value: Any) -> Any:
+    """``value`` with every unprintable character of its strings as its code point.
+
+    Among them are those that no file can hold (half of a pair) and those that turn the direction
+    of writing around; line breaks and tabs stay.
+
+    >>> printable({"a\\x07": ["b\\u202e", 1]})
+    {'a[U+0007]': ['b[U+202E]', 1]}
+    """
+    if isinstance(value, str) and not isinstance(value, Markup):
+        return value if value.isprintable() else "".join(map(_shown, value))
+    if isinstance(value, Mapping):
+        return {printable(str(key)): printable(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [printable(item) for item in value]
+    return value
+
+
+def _shown(character: str) -> str:
+    if character.isprintable() or character in "\n\t":
+        return character
+    return " " if character.isspace() else f"[U+{ord(character):04X}]"
+
+
+@functools.cache
+def _environment() -> jinja2.Environment:
+    environment = jinja2.Environment(
+        loader=jinja2.PackageLoader("reports"),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        finalize=printable,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    environment.globals["absent"] = ABSENT
+    return environment
+
+
+def _source(name: str) -> str:
+    environment = _environment()
+    assert environment.loader is not None, "set where it is made"
+    return environment.loader.get_source(environment, name)[0]
+
+
+def _digest(text: str) -> str:
+    return base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
+
+
+def _embedded(data: Mapping[str, Any]) -> str:
+    """JSON that cannot end the element it stands in."""
+    text = json.dumps(printable(data), separators=(",", ":"), allow_nan=False)
+    for character in "<>&":
+        text = text.replace(character, f"\\u{ord(character):04x}")
+    return text

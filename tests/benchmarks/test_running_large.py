@@ -1,0 +1,67 @@
+"""The commands of docs/running_large.md do what it says."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+from benchmarks.options import run_parser
+from results.record import Status
+from results.store import Store
+
+ROOT = Path(__file__).parents[2]
+TEXT = (ROOT / "docs" / "running_large.md").read_text(encoding="utf-8")
+
+SUITE = """
+title = "a trial"
+seeds = 4
+[[datasets]]
+name = "moons"
+words = { n_samples = 40 }
+[[methods]]
+name = "steady"
+"""
+
+
+def test_the_parts_of_a_job_array_are_the_whole_suite(tmp_path: Path, plugin: Path) -> None:
+    (script,) = re.findall(r"^```bash\n(.*?)^```$", TEXT, flags=re.M | re.S)
+    (tmp_path / "array.sh").write_text(script, encoding="utf-8")
+    (tmp_path / "trial.toml").write_text(SUITE, encoding="utf-8")
+    environment = {
+        **os.environ,
+        "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
+        "PYTHONPATH": str(ROOT),
+        "SLURM_ARRAY_TASK_COUNT": "2",
+    }
+    arguments = ["--suite", "trial.toml", "--plugin", str(plugin), "--out", "runs"]
+    store, found = Store(tmp_path / "runs" / "trial"), []
+    for task in ("1", "2"):
+        done = subprocess.run(
+            ["bash", "array.sh", *arguments, "--threads", "1"],
+            cwd=tmp_path,
+            env={**environment, "SLURM_ARRAY_TASK_ID": task},
+            capture_output=True,
+            text=True,
+        )
+        assert done.returncode == 0, done.stderr
+        assert "2 ok; 0 finished before" in done.stderr
+        found.append(len(store.keys()))
+    assert found == [2, 4]
+    assert {record.status for record in store} == {"ok"}
+
+
+def test_every_option_that_is_named_exists() -> None:
+    known = set(run_parser()._option_string_actions)
+    named = set(re.findall(r"(?<![-\w])--[a-z][a-z-]+", TEXT))
+    others = {"--array", "--cpus-per-task", "--mem", "--time", "--signal", "--rounds"}
+    assert named - others <= known
+
+
+def test_every_way_to_end_stands_in_the_table() -> None:
+    table = TEXT.partition("## What happens when")[2].partition("##")[0]
+    for status in ("failed", "timeout", "memory", "diverged"):
+        assert f"`{status}" in table
+    assert set(Status.__args__) == {"ok", "failed", "timeout", "memory", "diverged"}  # type: ignore[attr-defined]

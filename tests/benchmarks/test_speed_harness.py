@@ -1,0 +1,15 @@
+"""The harness's own cost is measured; how much it is is not asked here."""
+
+from __future__ import annotations
+
+import dataclasses
+
+from benchmarks.speed_harness import harness, rendered
+
+
+def test_every_figure_is_measured() -> None:
+    measured = harness(rounds=1, n_cells=2, n_planned=20, n_equal=2, n_init=1)
+    assert all(value > 0 for value in dataclasses.asdict(measured).values())
+    lines = rendered(measured).splitlines()
+    assert len(lines) == 6
+    assert any(line.startswith("finished suite of 20 cells resumed") for line in lines)

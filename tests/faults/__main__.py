@@ -1,0 +1,60 @@
+"""Disturb a tiny suite in every way there is, and see that no result is lost.
+
+``python -m tests.faults --rounds 50`` prints what was done; exit status 0 if all of it was
+survived. Scenarios that this machine does not allow are said to be skipped.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib.util
+import math
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from tests.faults.kills import ENGINES, kill_rounds
+from tests.faults.scenarios import SCENARIOS, SkippedError
+
+
+def main() -> int:
+    """Run what is asked for; the exit status."""
+    parser = argparse.ArgumentParser(prog="python -m tests.faults", description=__doc__)
+    parser.add_argument("--rounds", type=int, default=50, help="kills at random moments")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--seconds", type=float, default=math.inf, help="no round begins later")
+    parser.add_argument("--engines", nargs="+", choices=sorted(ENGINES), help="default: all")
+    parser.add_argument("--skip-scenarios", action="store_true")
+    chosen = parser.parse_args()
+    there = importlib.util.find_spec("distributed") is not None
+    engines = chosen.engines or [name for name in ENGINES if name != "dask" or there]
+    with tempfile.TemporaryDirectory(prefix="deep-em-bench-faults-") as folder:
+        if not chosen.skip_scenarios:
+            _scenarios(Path(folder))
+        started = time.perf_counter()
+        tally = kill_rounds(
+            Path(folder),
+            chosen.rounds,
+            seed=chosen.seed,
+            engines=tuple(engines),
+            seconds=chosen.seconds,
+            say=lambda line: print(line, flush=True),
+        )
+    print("\n".join(tally.lines()))
+    print(f"{time.perf_counter() - started:.0f} s")
+    return 0
+
+
+def _scenarios(folder: Path) -> None:
+    for name, scenario in SCENARIOS.items():
+        started = time.perf_counter()
+        try:
+            said = scenario(folder / name.replace(" ", "-"))
+        except SkippedError as reason:
+            said = f"SKIPPED: {reason}"
+        print(f"{name}: {said} ({time.perf_counter() - started:.1f} s)", flush=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

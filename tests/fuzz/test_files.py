@@ -1,0 +1,221 @@
+"""Every file that is read may hold anything: what comes out is a value, or an error of ours.
+
+The errors are those that commands print as one line. A pickle, wherever it stands, is never
+loaded, and no file makes its reader ask for much more memory than it is long.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import gzip
+import hashlib
+import io
+import struct
+import tracemalloc
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+import methods
+import results
+from benchmarks import bands
+from benchmarks.plan import plan
+from benchmarks.replay import cell_of
+from benchmarks.suite import Suite, suite_files
+from core import ConfigError, DataError, UserError
+from datasets import uci
+from datasets.idx import read_idx, read_labelled_images
+from results.published import read_published
+from tests.fuzz.mutations import mutated
+
+ROOT = Path(results.__file__).parents[1]
+RECORDS = sorted((ROOT / "results" / "reference").glob("*/*.json"))[:5]
+PUBLISHED = (ROOT / "results" / "published.toml").read_bytes()
+SUITES = [path.read_bytes() for path in suite_files().values()]
+
+Read = Callable[[Path], object]
+
+fuzzed = settings(
+    max_examples=60,
+    deadline=None,
+    derandomize=True,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+)
+
+
+def idx(*shape: int) -> bytes:
+    header = bytes([0, 0, 8, len(shape)]) + b"".join(struct.pack(">I", n) for n in shape)
+    return header + bytes(range(256)) * (int(np.prod(shape)) // 256 + 1)
+
+
+def npz(**arrays: np.ndarray) -> bytes:
+    stream = io.BytesIO()
+    np.savez_compressed(stream, **arrays)  # type: ignore[arg-type]
+    return stream.getvalue()
+
+
+def refused_or_read(read: Read, path: Path, content: bytes) -> None:
+    path.write_bytes(content)
+    with contextlib.suppress(UserError):
+        read(path)
+
+
+@fuzzed
+@given(data=st.data())
+@pytest.mark.parametrize("packed", [True, False])
+def test_idx(tmp_path: Path, data: st.DataObject, packed: bool) -> None:
+    good = [idx(3, 4, 4)[: 16 + 48], idx(5)[: 8 + 5]]
+    drawn = mutated([gzip.compress(raw, mtime=0) for raw in good] if packed else good)
+    content = data.draw(drawn)
+    content = content if packed else gzip.compress(content, mtime=0)
+    labels = tmp_path / "labels.gz"
+    labels.write_bytes(gzip.compress(good[1], mtime=0))
+    refused_or_read(lambda path: read_idx(path, axes=3), tmp_path / "idx.gz", content)
+    refused_or_read(
+        lambda path: read_labelled_images(path, labels, size=(4, 4), n_classes=5),
+        tmp_path / "idx.gz",
+        content,
+    )
+
+
+@fuzzed
+@given(content=mutated([("BRICKFACE," + ",".join(["1.5"] * 19) + "\n").encode() * 2]))
+def test_csv(tmp_path: Path, content: bytes) -> None:
+    refused_or_read(lambda path: uci._regions(path, 2), tmp_path / "segmentation.data", content)
+
+
+SEGMENTS = {name: np.zeros(shape, dtype) for name, (dtype, shape) in uci.SEGMENTS.items()}
+
+
+@fuzzed
+@given(content=mutated([npz(**SEGMENTS)]))
+def test_npz(tmp_path: Path, content: bytes) -> None:
+    refused_or_read(uci._segments, tmp_path / "artificial_characters.npz", content)
+
+
+@fuzzed
+@given(content=mutated(SUITES))
+def test_suites(tmp_path: Path, content: bytes) -> None:
+    def read(path: Path) -> None:
+        suite = Suite.read(path)
+        if len(suite.seeds) < 20:
+            plan(suite, "quick")
+
+    refused_or_read(read, tmp_path / "suite.toml", content)
+
+
+@fuzzed
+@given(content=mutated([path.read_bytes() for path in RECORDS]))
+def test_records(tmp_path: Path, content: bytes) -> None:
+    key = RECORDS[0].stem
+    store = results.Store(tmp_path)
+    path = tmp_path / f"{key}.json"
+    refused_or_read(lambda _: cell_of(store.read(key)), path, content)
+    refused_or_read(lambda _: store.read(key, history=False), path, content)
+    refused_or_read(lambda _: store.arrays(key), path, content)
+
+
+@fuzzed
+@given(content=mutated([npz(labels_train=np.arange(9), w=np.eye(3, dtype=np.float16))]))
+def test_arrays_beside_a_record(tmp_path: Path, content: bytes) -> None:
+    """Their hash is the one that the record says: a record may be hostile as well."""
+    record = results.Record.from_json(RECORDS[0].read_text(encoding="utf-8"))
+    held = {f"{record.key}.npz": hashlib.sha256(content).hexdigest()}
+    record = dataclasses.replace(record, artifacts=held)
+    (tmp_path / f"{record.key}.json").write_text(record.to_json(), encoding="utf-8")
+    store = results.Store(tmp_path)
+    refused_or_read(lambda _: store.arrays(record.key), tmp_path / f"{record.key}.npz", content)
+
+
+@fuzzed
+@given(content=mutated([PUBLISHED, PUBLISHED[: len(PUBLISHED) // 2]]))
+def test_published_numbers(tmp_path: Path, content: bytes) -> None:
+    refused_or_read(read_published, tmp_path / "published.toml", content)
+
+
+@fuzzed
+@given(content=mutated([(ROOT / "tests" / "baselines" / "tiny.toml").read_bytes()]))
+def test_bands(tmp_path: Path, content: bytes) -> None:
+    refused_or_read(bands.read, tmp_path / "bands.toml", content)
+
+
+@fuzzed
+@given(data=st.data())
+@pytest.mark.parametrize("suffix", [".safetensors", ".json"])
+def test_saved_methods(tmp_path: Path, data: st.DataObject, suffix: str) -> None:
+    saved = tmp_path / "saved.safetensors"
+    X = np.random.default_rng(0).random((30, 2), dtype=np.float32)
+    methods.create("kmeans", n_clusters=3).fit(X).save(saved)
+    path = saved.with_suffix(suffix)
+    content = data.draw(mutated([path.read_bytes()]))
+    refused_or_read(lambda _: methods.load(saved), path, content)
+
+
+@fuzzed
+@given(
+    content=mutated([b"import methods\nnumber = 1\ntext = 'abc'\n\n\ndef f(x):\n    return x\n"])
+)
+def test_plugins(tmp_path: Path, content: bytes) -> None:
+    """Made a new name for every one: a module is loaded once."""
+    path = tmp_path / f"p{hashlib.sha256(content).hexdigest()[:16]}.py"
+    refused_or_read(methods.registry.load_plugin, path, content)
+
+
+def lying_npz(shape: str) -> bytes:
+    """An array that is said to have that shape, and has none of it."""
+    said = f"{{'descr': '<f8', 'fortran_order': False, 'shape': {shape}, }}".encode()
+    said += b" " * (64 - (10 + len(said) + 1) % 64) + b"\n"
+    stream = io.BytesIO()
+    with zipfile.ZipFile(stream, "w") as archive:
+        archive.writestr("x.npy", b"\x93NUMPY\x01\x00" + struct.pack("<H", len(said)) + said)
+    return stream.getvalue()
+
+
+@pytest.mark.parametrize("shape", ["(1000000000000000000,)", "(2000000000,)", "(-1,)", "(3, 'a')"])
+def test_arrays_that_lie_about_their_size(tmp_path: Path, shape: str) -> None:
+    record = results.Record.from_json(RECORDS[0].read_text(encoding="utf-8"))
+    content = lying_npz(shape)
+    held = {f"{record.key}.npz": hashlib.sha256(content).hexdigest()}
+    record = dataclasses.replace(record, artifacts=held)
+    (tmp_path / f"{record.key}.json").write_text(record.to_json(), encoding="utf-8")
+    (tmp_path / f"{record.key}.npz").write_bytes(content)
+    with pytest.raises(DataError, match=r"not a \.npz of plain arrays"):
+        results.Store(tmp_path).arrays(record.key)
+
+
+def test_a_bomb_is_not_unpacked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("results.store.MOST_BYTES", 10**6)
+    content = npz(zeros=np.zeros(10**7, np.uint8))
+    assert len(content) < 20_000
+    record = results.Record.from_json(RECORDS[0].read_text(encoding="utf-8"))
+    held = {f"{record.key}.npz": hashlib.sha256(content).hexdigest()}
+    record = dataclasses.replace(record, artifacts=held)
+    (tmp_path / f"{record.key}.json").write_text(record.to_json(), encoding="utf-8")
+    (tmp_path / f"{record.key}.npz").write_bytes(content)
+    tracemalloc.start()
+    try:
+        with pytest.raises(DataError, match=r"not a \.npz of plain arrays"):
+            results.Store(tmp_path).arrays(record.key)
+        assert tracemalloc.get_traced_memory()[1] < 10**6
+    finally:
+        tracemalloc.stop()
+
+
+def test_files_that_are_far_too_long_are_not_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("results.store.MOST_TEXT", 1000)
+    record = RECORDS[0]
+    (tmp_path / record.name).write_bytes(record.read_bytes())
+    with pytest.raises(DataError, match="expected at most 1,000"):
+        results.Store(tmp_path).read(record.stem)
+    long = tmp_path / "long.toml"
+    long.write_bytes(b"#" * 2**21)
+    with pytest.raises(ConfigError, match="more than 1,048,576 bytes"):
+        Suite.read(long)

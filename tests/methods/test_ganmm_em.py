@@ -1,0 +1,93 @@
+"""GANMM (EM): assignment by the critics, and the early convergence that the paper derives."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from methods.ganmm_em import GanmmEm
+from tests.methods.small_ganmm import BLOBS, FEW, ganmm, ganmm_em
+
+CAPABLE: dict[str, Any] = {
+    # GANs of more than enough capacity for two dozen points.
+    "max_iter": 4,
+    "pretrain_steps": 200,
+    "m_steps": 30,
+    "critic_steps": 5,
+    "g_lr": 1e-3,
+    "d_lr": 1e-3,
+    "hidden": (128, 128),
+    "noise_dim": 8,
+    "scaling": "standard",
+}
+
+
+def cloud(n: int = 24) -> np.ndarray:
+    """One Gaussian: any division of it into parts is as good as any other."""
+    return np.random.default_rng(0).normal(size=(n, 4)).astype(np.float32)
+
+
+def test_labels_stop_changing_after_one_iteration() -> None:
+    # Section 3: argmax p(z | D, theta_1) = argmax p(z | D, theta_0), so the fit has converged.
+    method = ganmm_em(**CAPABLE, patience=2).fit(cloud())
+    assert [row["churn"] for row in method.history_][1:] == [0.0] * (method.n_iter_ - 1)
+    assert method.converged_
+    assert method.n_iter_ <= 3
+    assert method.history_[-1]["shares"] == pytest.approx([1 / 3] * 3)  # the random equal start
+
+
+def test_with_epsilon_they_go_on_changing() -> None:
+    weak = {"e_steps": 20, "e_lr": 5e-3, "epsilon": (0.5,), "epsilon_ends": ()}
+    method = ganmm(**{**CAPABLE, "pretrain_steps": 50}, **weak).fit(cloud())
+    churn = [row["churn"] for row in method.history_]
+    assert churn[0] > 0.1
+    assert sum(churn[1:]) > 0
+
+
+def test_responsibilities_are_a_softmax_over_the_critics() -> None:
+    method = ganmm_em().fit(FEW)
+    x = method._incoming(FEW)
+    with torch.no_grad():
+        values = torch.stack([D(x[None])[0, :, 0] for D in _critics(method)], dim=1)
+    values = values - torch.from_numpy(method.offset_)
+    np.testing.assert_allclose(method.predict_proba(FEW), values.softmax(dim=1), atol=1e-5)
+
+
+def _critics(method: GanmmEm) -> list[torch.nn.Module]:
+    loop = ganmm_em(ensemble="loop")
+    loop._begin(FEW)
+    loop.D_.load_state_dict(method.D_.state_dict())
+    return loop.D_.eval().groups()
+
+
+def test_a_critic_has_mean_0_on_its_own_fakes() -> None:
+    method = ganmm_em(critic_offset="fakes").fit(BLOBS)
+    x = method._generate(torch.randn(3, 4000, 4, generator=torch.Generator().manual_seed(0)))
+    with torch.no_grad():
+        values = method.D_(x).mean(dim=(1, 2)).numpy()
+    assert method.offset_.any()
+    np.testing.assert_allclose(method.offset_, values, atol=0.05 * float(values.std()) + 0.01)
+    assert not ganmm_em(critic_offset="as_trained").fit(BLOBS).offset_.any()
+
+
+def test_labels_are_those_of_the_critics_as_they_are_left() -> None:
+    method = ganmm_em(max_iter=3).fit(FEW)
+    assert method.labels_.tolist() == method.predict(FEW).tolist()
+    shares = np.bincount(method.labels_, minlength=3) / 40
+    assert method.history_[-1]["shares"] == pytest.approx(shares)
+    assert method.phi_ == pytest.approx(shares)
+
+
+@pytest.mark.parametrize("K", [1, 12, 30])
+def test_any_number_of_clusters(K: int) -> None:
+    method = ganmm_em(K).fit(BLOBS[:30])
+    assert method.predict_proba(BLOBS).shape == (300, K)
+    assert method.sample(3, component=K - 1)[0].shape == (3, 2)
+
+
+def test_more_clusters_than_rows_are_refused() -> None:
+    with pytest.raises(ValueError, match="fewer than n_clusters=12"):
+        ganmm_em(12).fit(BLOBS[:11])
