@@ -40,8 +40,8 @@ def data_and_profile(block: Block) -> list[str]:
     used = block.rows[0].records[0].dataset
     if known := used.words.get("labelled"):
         said.append(
-            f"{known:,} labels, as many of each class, are known to the fit; training scores leave "
-            f"these rows out."
+            f"{known:,} labels, as many of each class, are known to the fit; training scores "
+            f"leave these rows out."
         )
     if used.name == "celeba":
         said.append("Labels chose the images (GAN-EM, appendix B.3).")

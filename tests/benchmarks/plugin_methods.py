@@ -168,6 +168,16 @@ class Orphaning(Cut):
         return self
 
 
+@register("forgetful", presets=PRESETS)
+class Forgetful(Cut):
+    """Ends well, and leaves a process behind."""
+
+    def fit(self, X: np.ndarray, y: np.ndarray | None = None) -> Self:
+        self.child_ = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"])
+        Path(self.pid_file).write_text(str(self.child_.pid), encoding="utf-8")
+        return super().fit(X)
+
+
 @register("crashing", presets=PRESETS)
 class Crashing(Cut):
     def fit(self, X: np.ndarray, y: np.ndarray | None = None) -> Self:

@@ -25,18 +25,19 @@ def test_a_hanging_cell_is_ended_and_its_stack_is_kept(tmp_path: Path, plugin: P
 
 def test_a_cell_that_fills_the_memory_is_ended(tmp_path: Path, plugin: Path) -> None:
     marker = tmp_path / "pid"
-    methods = ("leaking", "leaking_elsewhere", "orphaning", "twin")
+    methods = ("leaking", "leaking_elsewhere", "orphaning", "forgetful", "twin")
     setting = setting_for(tmp_path / "runs", plugin, max_memory=700)
     ended = {}
     for outcome in engine.run(cells_of(*methods, pid_file=str(marker)), setting):
         ended[outcome.cell.method] = outcome
-        if outcome.cell.method in ("leaking_elsewhere", "orphaning"):
+        if outcome.cell.method in ("leaking_elsewhere", "orphaning", "forgetful"):
             started = int(marker.read_text(encoding="utf-8"))
             wait_for(lambda pid=started: not is_running(pid))
     assert {method: outcome.status for method, outcome in ended.items()} == {
         "leaking": "memory",
         "leaking_elsewhere": "memory",
         "orphaning": "failed",
+        "forgetful": "ok",
         "twin": "ok",
     }
     record = Store(tmp_path / "runs").read(ended["leaking"].cell.key)
