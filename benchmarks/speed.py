@@ -16,7 +16,7 @@ __all__ = ["COMPARISONS", "main"]
 
 Network = Literal["conv", "mlp"]
 Comparison = Callable[[Network | None, str, int], str]
-"""Takes nets (None: its own choice), device and rounds; gives a table."""
+"""Takes nets (None: its own choice), device and rounds, where they apply; gives a table."""
 
 
 def _gan_em(network: Network | None, device: str, rounds: int) -> str:
@@ -37,7 +37,18 @@ def _fid(network: Network | None, device: str, rounds: int) -> str:
     return rendered(fid(rounds=rounds))
 
 
-COMPARISONS: dict[str, Comparison] = {"fid": _fid, "gan_em": _gan_em, "ganmm": _ganmm}
+def _harness(network: Network | None, device: str, rounds: int) -> str:
+    from benchmarks.speed_harness import harness, rendered
+
+    return rendered(harness(rounds=rounds))
+
+
+COMPARISONS: dict[str, Comparison] = {
+    "fid": _fid,
+    "gan_em": _gan_em,
+    "ganmm": _ganmm,
+    "harness": _harness,
+}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
