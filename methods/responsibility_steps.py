@@ -195,5 +195,6 @@ def _apply(
     gradients: tuple[Tensor, ...],
 ) -> None:
     for parameter, gradient in zip(parameters, gradients, strict=True):
-        parameter.grad = gradient
+        # In the parameter's own memory layout: fused Adam takes another one's numbers as they lie.
+        parameter.grad = torch.empty_like(parameter).copy_(gradient)
     optimizer.step()
