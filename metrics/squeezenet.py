@@ -37,7 +37,8 @@ HEAD_ROWS = 10_000
 
 RECIPE = (
     f"softmax regression on the standardised features of images at {SIDE}x{SIDE}, ridge "
-    f"{PENALTY}, at most {HEAD_ROWS} rows; form 1"
+    f"{PENALTY}, at most {HEAD_ROWS} rows; "
+    f"features of root mean square 1 over those rows; form 2"
 )
 
 BATCH = 64
@@ -60,8 +61,8 @@ class Fire(nn.Module):
 class SqueezeNet(nn.Module):
     """SqueezeNet 1.1 (Iandola et al. 2016) up to fire9, averaged over positions.
 
-    Input ``(B, 3, H, W)`` RGB in [0, 1]; gives 512 features ``(B, 512)`` and, with a ``head``,
-    logits ``(B, n_classes)``, else None.
+    Input ``(B, 3, H, W)`` RGB in [0, 1]; gives 512 features ``(B, 512)``, divided by the one
+    number ``scale``, and, with a ``head``, logits ``(B, n_classes)``, else None.
     """
 
     d = 512
@@ -74,6 +75,7 @@ class SqueezeNet(nn.Module):
         self.fire6, self.fire7 = Fire(256, 48, 192), Fire(384, 48, 192)
         self.fire8, self.fire9 = Fire(384, 64, 256), Fire(512, 64, 256)
         self.head: nn.Linear | None = None
+        self.scale = 1.0
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor | None]:
         if x.shape[2:] != (SIDE, SIDE):
@@ -83,7 +85,7 @@ class SqueezeNet(nn.Module):
         x = F.max_pool2d(self.fire3(self.fire2(x)), 3, 2)
         x = F.max_pool2d(self.fire5(self.fire4(x)), 3, 2)
         x = self.fire9(self.fire8(self.fire7(self.fire6(x))))
-        features = x.mean(dim=(2, 3))
+        features = x.mean(dim=(2, 3)) / self.scale
         return features, None if self.head is None else self.head(features)
 
 
@@ -119,7 +121,8 @@ def with_head(data: Labelled, folders: Sequence[Path]) -> tuple[SqueezeNet, Arra
 
     ImageNet's own top is not in the file, and its 1,000 classes are not those of the data. So the
     inception score is that of a head trained on the data set's training labels, as a LeNet is for
-    grey images; the features, and with them FID and KID, are the pretrained ones alone. Kept in
+    grey images; the features, and with them FID and KID, are the pretrained ones alone, but for
+    one scale, which makes their root mean square over training images 1. Kept in
     ``folders`` as :func:`metrics.weights.kept` says. Raises ``DataError`` as :func:`pretrained`,
     and for images of other than three channels.
     """
@@ -131,26 +134,34 @@ def with_head(data: Labelled, folders: Sequence[Path]) -> tuple[SqueezeNet, Arra
     net, arrays = pretrained(folders)
     key = content_sha256(RECIPE, SHA256, data.sha256())
     shapes = {"head.weight": (data.n_classes, net.d), "head.bias": (data.n_classes,)}
+    shapes["scale"] = (1,)
 
     def make() -> tuple[Arrays, dict[str, float]]:
-        weight, bias = _fit_head(net, data)
+        weight, bias, scale = _fit_head(net, data)
 
         def classify(X: np.ndarray) -> np.ndarray:
-            return (_features(net, X) @ weight.T + bias).argmax(axis=1)
+            return (_features(net, X) / scale @ weight.T + bias).argmax(axis=1)
 
-        return {"head.weight": weight, "head.bias": bias}, {"accuracy": data.accuracy(classify)}
+        made = {"head.weight": weight, "head.bias": bias, "scale": scale}
+        return made, {"accuracy": data.accuracy(classify)}
 
-    head, facts = kept("squeezenet-head", key, folders, shapes, make)
+    found, facts = kept("squeezenet-head", key, folders, shapes, make)
+    net.scale = float(found["scale"][0])
     net.head = nn.Linear(net.d, data.n_classes, device="meta")
-    state = {name[5:]: torch.from_numpy(np.array(value)) for name, value in head.items()}
+    state = {
+        name: torch.from_numpy(np.array(found[f"head.{name}"])) for name in ("weight", "bias")
+    }
     net.head.load_state_dict(state, assign=True)
-    return net.eval().requires_grad_(False), {**arrays, **head}, facts["accuracy"]
+    return net.eval().requires_grad_(False), {**arrays, **found}, facts["accuracy"]
 
 
-def _fit_head(net: SqueezeNet, data: Labelled) -> tuple[np.ndarray, np.ndarray]:
-    """Weight ``(n_classes, 512)`` and bias ``(n_classes,)``, float32, of a softmax regression."""
+def _fit_head(net: SqueezeNet, data: Labelled) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Weight ``(n_classes, 512)`` and bias ``(n_classes,)`` of a softmax regression on the
+    features divided by ``scale`` ``(1,)``, and that scale; float32."""
     rows = np.random.default_rng(0).permutation(len(data.X))[:HEAD_ROWS]
     features = _features(net, data.X[rows]).astype(np.float64)
+    scale = np.float32(np.sqrt(np.square(features).mean()) or 1)
+    features /= scale
     centre, spread = features.mean(axis=0), features.std(axis=0)
     spread[spread <= 1e-6 * np.abs(features).max(axis=0)] = 1  # rounding is no feature
     design = np.column_stack([(features - centre) / spread, np.ones(len(rows))])  # (n, 513)
@@ -167,7 +178,8 @@ def _fit_head(net: SqueezeNet, data: Labelled) -> tuple[np.ndarray, np.ndarray]:
     found = minimize(loss, start, jac=True, method="L-BFGS-B", options={"maxiter": 500})
     W = found.x.reshape(data.n_classes, -1)
     weight = W[:, :-1] / spread
-    return weight.astype(np.float32), (W[:, -1] - weight @ centre).astype(np.float32)
+    bias = W[:, -1] - weight @ centre
+    return weight.astype(np.float32), bias.astype(np.float32), np.array([scale])
 
 
 @torch.no_grad()

@@ -16,7 +16,7 @@ pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="finds processes
 def test_a_killed_suite_is_resumed(tmp_path: Path) -> None:
     tally = kill_rounds(tmp_path, 2, seed=1, engines=("loky",))
     assert tally.kills.total() + tally.missed == 2
-    assert tally.suites == 1
+    assert tally.suites in (1, 2)  # the first may end before it is hit twice
 
 
 @pytest.mark.parametrize("name", ["full disk", "broken records"])

@@ -15,6 +15,7 @@ from methods import consistency
 from methods.consistency import (
     InformationWeights,
     information_loss,
+    information_terms,
     neighbour_distance,
     virtual_adversarial_divergence,
 )
@@ -119,6 +120,18 @@ def test_the_divergence_is_the_written_out_one(net: nn.Module) -> None:
     torch.testing.assert_close(found, divergence(net, x, seen[-1] - x).mean())
 
 
+def test_a_probe_of_its_own_length(net: nn.Module) -> None:
+    x = torch.randn(6, 10, generator=stream(2))
+    seen: list[Tensor] = []
+
+    def watched(inputs: Tensor) -> Tensor:
+        seen.append((inputs.detach() - x).norm(dim=1))
+        return net(inputs)
+
+    virtual_adversarial_divergence(watched, x, net(x), torch.full((6,), 0.5), stream(), probe=3.0)
+    torch.testing.assert_close(seen, [torch.full((6,), 3.0), torch.full((6,), 0.5)])
+
+
 def test_a_zero_radius_gives_zero(net: nn.Module) -> None:
     x = torch.randn(50, 10, generator=stream(2))
     found = virtual_adversarial_divergence(net, x, net(x), torch.zeros(50), stream())
@@ -180,6 +193,32 @@ def test_information_loss_by_hand() -> None:
     assert float(loss_of(logits, 0, 1, 0)) == pytest.approx(-marginal)
     assert float(loss_of(logits, 0, 0, 1)) == pytest.approx(conditional)
     assert float(loss_of(logits, 5, 2, 3)) == pytest.approx(3 * conditional - 2 * marginal)
+
+
+def test_terms_join_to_the_loss(net: nn.Module) -> None:
+    x, radius = torch.randn(9, 10, generator=stream(2)), torch.ones(9)
+    weights = InformationWeights(consistency=2, marginal_entropy=3, conditional_entropy=5)
+    loss, divergence = information_loss(net, x, radius, weights, stream(4))
+    terms = information_terms(net, x, radius, stream(4))
+    joined = 2 * terms.divergence - 3 * terms.marginal_entropy + 5 * terms.conditional_entropy
+    assert joined.item() == pytest.approx(loss.item())
+    assert terms.divergence.item() == divergence.item()
+
+
+def test_perturbed_points_alone_go_through_the_net_given_for_them(net: nn.Module) -> None:
+    x = torch.randn(9, 10, generator=stream(2))
+    seen: list[Tensor] = []
+
+    def watched(inputs: Tensor) -> Tensor:
+        seen.append(inputs.detach())
+        return net(inputs)
+
+    terms = information_terms(watched, x, torch.ones(9), stream(), perturbed=lambda x: 0 * net(x))
+    assert len(seen) == 1
+    assert torch.equal(seen[0], x)
+    p = net(x).softmax(dim=1)
+    against_uniform = math.log(4) + (p * p.log()).sum(dim=1).mean()
+    torch.testing.assert_close(terms.divergence, against_uniform)
 
 
 def test_sure_and_balanced_is_the_optimum() -> None:

@@ -44,11 +44,14 @@ def test_published_weights_have_their_accuracy(data_root: Callable[..., Path]) -
     root = data_root(PUBLISHED, *TEST)
     with torch.device("meta"):
         net = LeNet5(10)
-    theirs = {name: ("fc." if name[0] == "f" else "convnet.") + name for name in net.state_dict()}
-    shapes = {theirs[k]: tuple(v.shape) for k, v in net.state_dict().items()}
+    theirs = {
+        name: ("fc." if name[0] == "f" else "convnet.") + name
+        for name, _ in net.named_parameters()
+    }
+    shapes = {theirs[k]: tuple(v.shape) for k, v in net.named_parameters()}
     arrays = read_weights(root / PUBLISHED, shapes)
     state = {ours: torch.from_numpy(arrays[name].copy()) for ours, name in theirs.items()}
-    net.load_state_dict(state, assign=True)
+    net.load_state_dict(state | {"scale": torch.ones(1)}, assign=True)
     images, y = read_labelled_images(*(root / file for file in TEST), size=(28, 28), n_classes=10)
     with torch.no_grad():
         logits = net(torch.from_numpy(images[:2000, None] / np.float32(255)))[1]
@@ -73,6 +76,8 @@ def test_training_is_good_repeatable_kept_and_leaves_no_trace(
     assert path.stat().st_mtime_ns == before
     assert kept_accuracy == accuracy
     assert weights_sha256(stored) == weights_sha256(arrays)
+    features = net(torch.from_numpy(digits.X))[0]
+    assert float(features.square().mean()) == pytest.approx(1, rel=1e-4)
     x = torch.from_numpy(digits.X_test)
     assert torch.equal(found(x)[0], net(x)[0])
     assert (found(x)[1].argmax(dim=1).numpy() == digits.y_test).mean() == accuracy

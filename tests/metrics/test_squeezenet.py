@@ -90,13 +90,17 @@ def test_a_head_learns_the_classes_and_is_kept(folder: Path) -> None:
     data = coloured(40, 0)
     net, arrays, accuracy = with_head(data, [folder])
     assert accuracy == 1
-    assert set(arrays) > {"head.weight", "head.bias", "conv1.weight"}
+    assert set(arrays) > {"head.weight", "head.bias", "scale", "conv1.weight"}
     features, logits = net(torch.from_numpy(data.X_test))
     assert logits is not None
     assert logits.shape == (8, 3)
     bare, own = pretrained([folder])
     assert weights_sha256(own) == squeezenet.SHA256
-    torch.testing.assert_close(bare(torch.from_numpy(data.X_test))[0], features)
+    scale = float(arrays["scale"][0])
+    torch.testing.assert_close(bare(torch.from_numpy(data.X_test))[0] / scale, features)
+    on_training = net(torch.from_numpy(data.X))[0]
+    assert float(on_training.square().mean()) == pytest.approx(1, rel=1e-4)
+    assert float((logits.argmax(dim=1).numpy() == data.y_test).mean()) == accuracy
     (path,) = folder.glob("squeezenet-head-*")
     before = path.stat().st_mtime_ns
     again = with_head(data, [folder])
@@ -118,12 +122,12 @@ def test_the_head_is_the_minimum_of_its_loss(
     design = (features - features.mean(axis=0)) / np.where(spread > 1e-6, spread, 1)
     oracle = LogisticRegression(C=1 / (squeezenet.PENALTY * len(design)), tol=1e-8, max_iter=5000)
     expected = oracle.fit(design, data.y).predict_proba(design)
-    weight, bias = squeezenet._fit_head(net, data)
-    found = torch.from_numpy(features @ weight.T + bias).softmax(dim=1).numpy()
+    weight, bias, scale = squeezenet._fit_head(net, data)
+    found = torch.from_numpy(features / scale @ weight.T + bias).softmax(dim=1).numpy()
     np.testing.assert_allclose(found, expected, atol=2e-3)
     wider = Labelled.of(data.X, data.y, data.X_test, data.y_test, n_classes=5)
-    weight, bias = squeezenet._fit_head(net, wider)
-    found = torch.from_numpy(features @ weight.T + bias).softmax(dim=1).numpy()
+    weight, bias, scale = squeezenet._fit_head(net, wider)
+    found = torch.from_numpy(features / scale @ weight.T + bias).softmax(dim=1).numpy()
     assert np.isfinite(found).all()
     assert found[:, 3:].max() < 0.05
 
