@@ -15,7 +15,7 @@ bench: $(VENV)/.ready
 	$(BIN)/python -m reports --suite $(SUITE)
 
 test: $(VENV)/.ready
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --numprocesses logical --dist worksteal
 
 lint: $(VENV)/.ready
 	$(BIN)/ruff check .

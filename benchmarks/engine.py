@@ -16,6 +16,7 @@ from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from benchmarks.cluster import connected
 from benchmarks.isolate import supervise
 from benchmarks.job import Job, Outcome, Setting
 from benchmarks.parameters import accepts
@@ -161,23 +162,19 @@ def _spread(queue: Sequence[Job]) -> Generator[Outcome, None, None]:
 
 
 def _supervise_in_worker(job: Job) -> Outcome:
-    """:func:`supervise` in a worker of joblib, which lives and ends with the command's process."""
-    # A worker of dask runs its tasks in other threads, and is not ours to command.
-    if threading.current_thread() is threading.main_thread():
-        signal.signal(signal.SIGINT, signal.SIG_IGN)  # the command ends its workers itself
-        _leave_with_parent()
+    """:func:`supervise` in a worker of joblib."""
     # Daemons, as dask's workers are, may have no children; cells end themselves with their worker.
     multiprocessing.current_process().daemon = False
     return supervise(job)
 
 
-@functools.cache
-def _leave_with_parent() -> None:
-    """End this process once its parent is gone, which loky leaves undone."""
-    parent = os.getppid()
+def _begin_worker(command: int) -> None:
+    """Have this worker of loky end with the command's process, and not before it."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the command ends its workers itself
 
     def watch() -> None:
-        while os.getppid() == parent:
+        # Where the command was killed before this began, another process is the parent already.
+        while os.getppid() == command:
             time.sleep(1)
         os._exit(1)
 
@@ -193,33 +190,27 @@ def _workers(backend: Backend, scheduler: str | None, jobs: int) -> Iterator[int
             return
         import joblib
 
-        with joblib.parallel_config("loky", n_jobs=jobs):
+        first = {"initializer": _begin_worker, "initargs": (os.getpid(),)}
+        with _without_leftovers_told(), joblib.parallel_config("loky", n_jobs=jobs, **first):
             yield jobs
         return
-    try:
-        from distributed import Client, KilledWorker  # type: ignore[import-not-found]
-    except ImportError as error:
-        raise UserError(
-            "--backend dask needs dask; install it with: pip install 'deep-em-bench[dask]'"
-        ) from error
-    import joblib
+    with connected(scheduler) as jobs:
+        yield jobs
 
-    with contextlib.ExitStack() as stack:
-        try:
-            client = stack.enter_context(Client(scheduler))
-        except (OSError, ValueError) as error:
-            raise UserError(
-                f"no dask scheduler answers at {scheduler or 'this machine'}; "
-                f"give the address that it printed at its start"
-            ) from error
-        threads = sum(client.nthreads().values())
-        if not threads:
-            raise UserError(f"the dask cluster at {scheduler} has no workers; start some")
-        stack.enter_context(joblib.parallel_config("dask", n_jobs=threads))
-        try:
-            yield threads
-        except KilledWorker as error:
-            raise UserError(f"dask gave up: {error}; what was finished is kept") from error
+
+@contextlib.contextmanager
+def _without_leftovers_told() -> Iterator[None]:
+    """Silence loky's tracker, which tidies up after a command that ends at once, and warns."""
+    name, told = "PYTHONWARNINGS", "ignore:resource_tracker:UserWarning"
+    before = os.environ.get(name)
+    os.environ[name] = f"{before},{told}" if before else told
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ[name]
+        else:
+            os.environ[name] = before
 
 
 def _modules(cells: Iterable[Cell]) -> tuple[str, ...]:

@@ -1,8 +1,8 @@
 """One cell to one record, in the cell's own process.
 
 The way of the data: load, fit on X alone (and the classes of labelled rows, where the method is
-semi-supervised), predict, check what came out, score, store. Whatever
-goes wrong on the way ends in a record that says so, with what was known by then.
+semi-supervised), predict, check what came out, score, draw, store. Whatever goes wrong on the way
+ends in a record that says so, with what was known by then.
 """
 
 from __future__ import annotations
@@ -12,12 +12,14 @@ import time
 import traceback
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 import datasets
 import methods
+from benchmarks import contract, generation, pictures
 from benchmarks.job import Job
 from benchmarks.labelling import visible_labels
 from benchmarks.parameters import accepts
@@ -28,22 +30,12 @@ from datasets.base import Dataset
 from methods.base import DivergenceError, Generative, Method, Reducer
 from results.record import Failure, MethodUsed, Record, Resources, Scores, Timing
 
-__all__ = ["ContractError", "execute"]
-
-SAMPLES = 10
-"""Drawn from each component for the stored grid."""
+__all__ = ["execute"]
 
 FEATURES = 5000
 """Points whose features are stored, of a reduction."""
 
-MAX_ROW_ERROR = 1e-3
-"""How far a row of responsibilities may be from summing to one: float32 over many clusters."""
-
 OnRow = Callable[[Mapping[str, Any]], None]
-
-
-class ContractError(ValueError):
-    """A method gave back something other than what every method must."""
 
 
 def execute(
@@ -74,6 +66,8 @@ class _Run:
         self.device = "cpu"
         self.n_parameters: int | None = None
         self._method: Method | None = None
+        self._judge: generation.Judge | None = None
+        self._curve: generation.Curve | None = None
         self._seconds: dict[str, float] = {}
 
     def all(self, on_row: OnRow | None) -> None:
@@ -85,6 +79,7 @@ class _Run:
             **cell.dataset.words,
         )
         method = self._method = self._create(on_row)
+        self._prepare_scores(method, data, on_row)
         y = visible_labels(method, data)
         with self._timed("fit_s"):
             method.fit(data.X) if y is None else method.fit(data.X, y)
@@ -95,13 +90,15 @@ class _Run:
         if data.labelled is not None:
             self.arrays["labelled_rows"] = data.labelled
         if isinstance(method, Reducer) and getattr(method, "n_components", None) is not None:
-            self.arrays["features"] = _features(method, data)
+            X = (data.X if data.X_test is None else data.X_test)[:FEATURES]
+            self.arrays["features"] = contract.features(method, X)
         if data.y_test is not None:
             self.arrays["y_test"] = data.y_test
         with self._timed("evaluate_s"):
             self.scores = score(self.arrays, self.job.n_clusters)
+            self._score_samples(method)
         if isinstance(method, Generative) and method.can_sample():
-            self.arrays["samples"] = self._samples(method, data.shape)
+            self._draw(method, data.shape)
 
     def parts(self) -> dict[str, Any]:
         """The record's fields that a run fills, as far as it came."""
@@ -109,9 +106,11 @@ class _Run:
         rows = getattr(method, "history_", None)
         kept = rows if isinstance(rows, list) else []
         history = [dict(row) for row in kept if isinstance(row, Mapping)]
-        timing = Timing(
-            **self._seconds, m_step_s=_total(history, "m_"), e_step_s=_total(history, "e_")
-        )
+        seconds = dict(self._seconds)
+        if self._curve is not None:
+            history = [self._curve.with_points(row) for row in history]
+            seconds = {k: v - self._curve.seconds * (k == "fit_s") for k, v in seconds.items()}
+        timing = Timing(**seconds, m_step_s=_total(history, "m_"), e_step_s=_total(history, "e_"))
         on_gpu = self.device.startswith("cuda")
         return {
             "method": MethodUsed(
@@ -134,6 +133,7 @@ class _Run:
                 compile=getattr(method, "compile", None),
             ),
             "gpu": _torch().cuda.get_device_name(self.device) if on_gpu else None,
+            "extractors": self._judge.described() if self._judge is not None else (),
             "history": tuple(history),
         }
 
@@ -153,6 +153,17 @@ class _Run:
         chosen = {name: value for name, value in wanted.items() if name in accepted}
         return methods.create(cell.method, cell.preset, **cell.params, **chosen)
 
+    def _prepare_scores(self, method: Method, data: Dataset, on_row: OnRow | None) -> None:
+        """Everything that scores of samples need and that is no part of the fit."""
+        if not isinstance(method, Generative):
+            return
+        self._judge = generation.judge(self.job, data, self.device)
+        plan = self.job.cell.generation
+        if self._judge is not None and plan is not None and plan.every:
+            self._curve = generation.Curve(method, self._judge, plan.every, on_row)
+            if "callback" in accepts(self.job.cell.method):
+                method.callback = self._curve
+
     @contextmanager
     def _timed(self, name: str) -> Iterator[None]:
         started = time.perf_counter()
@@ -165,80 +176,33 @@ class _Run:
 
     def _predict(self, method: Method, X: np.ndarray, X_test: np.ndarray | None) -> None:
         K = self.job.n_clusters
-        self.arrays["labels_train"] = _checked_labels("labels_", method.labels_, len(X), K)
-        proba = _checked_responsibilities("X", method.predict_proba(X), len(X), K)
+        self.arrays["labels_train"] = contract.labels("labels_", method.labels_, len(X), K)
+        proba = contract.responsibilities("X", method.predict_proba(X), len(X), K)
         self.arrays["responsibilities_train"] = proba.astype(np.float16)
         if X_test is None:
             return
-        proba = _checked_responsibilities("X_test", method.predict_proba(X_test), len(X_test), K)
+        proba = contract.responsibilities("X_test", method.predict_proba(X_test), len(X_test), K)
         self.arrays["responsibilities_test"] = proba.astype(np.float16)
         # The base class's predict is this very argmax; asking it would compute all of it again.
         inherited = type(method).predict is Method.predict
         labels = proba.argmax(axis=1) if inherited else method.predict(X_test)
-        self.arrays["labels_test"] = _checked_labels("predict(X_test)", labels, len(X_test), K)
+        self.arrays["labels_test"] = contract.labels("predict(X_test)", labels, len(X_test), K)
 
-    def _samples(self, method: Generative, shape: tuple[int, ...]) -> np.ndarray:
-        """``(K, 10, *shape)``: uint8 for images, float32 for vectors."""
-        seed = derive_seed(self.job.cell.seed, "samples")
-        grid = [
-            method.sample(SAMPLES, component=i, random_state=seed)[0]
-            for i in range(self.job.n_clusters)
-        ]
-        for part in grid:
-            if np.shape(part) != (SAMPLES, *shape) or not np.isfinite(part).all():
-                raise ContractError(
-                    f"sample({SAMPLES}) gave shape {np.shape(part)}; expected finite values of "
-                    f"shape {(SAMPLES, *shape)}"
-                )
-        samples = np.stack(grid)  # (K, 10, *shape)
-        if len(shape) == 3:
-            return np.rint(samples.clip(0, 1) * 255).astype(np.uint8)
-        return samples.astype(np.float32)
+    def _score_samples(self, method: Method) -> None:
+        if self._judge is None or not isinstance(method, Generative) or not method.can_sample():
+            return
+        test = self.arrays.get("labels_test")
+        groups = self.arrays["labels_train"] if test is None else test
+        found = self._judge.scores(method, groups)
+        self.scores = replace(self.scores, generation=found, real=self._judge.floor)
+        if self._curve is not None:
+            self._curve.finish()
 
-
-def _features(method: Reducer, data: Dataset) -> np.ndarray:
-    """Of the first held-out points, or of the first fitted ones: float16 ``(n, n_components)``."""
-    X = (data.X if data.X_test is None else data.X_test)[:FEATURES]
-    found = method.transform(X)
-    if not isinstance(found, np.ndarray) or found.ndim != 2 or len(found) != len(X):
-        raise ContractError(
-            f"transform gave shape {np.shape(found)}; expected ({len(X)}, n_components)"
-        )
-    if not np.isfinite(found).all():
-        raise ContractError("transform gave NaN or infinity; expected finite values")
-    most = np.finfo(np.float16).max
-    return found.clip(-most, most).astype(np.float16)
-
-
-def _checked_labels(what: str, labels: object, n: int, n_clusters: int) -> np.ndarray:
-    if not isinstance(labels, np.ndarray) or labels.shape != (n,):
-        raise ContractError(f"{what} has shape {np.shape(labels)}; expected ({n},)")  # type: ignore[arg-type]
-    if not np.issubdtype(labels.dtype, np.integer):
-        raise ContractError(f"{what} is {labels.dtype}; expected integers, one cluster a row")
-    if n and not 0 <= labels.min() <= labels.max() < n_clusters:
-        raise ContractError(
-            f"{what} runs from {labels.min()} to {labels.max()}; expected 0..{n_clusters - 1}"
-        )
-    return labels.astype(np.int64)
-
-
-def _checked_responsibilities(what: str, proba: object, n: int, n_clusters: int) -> np.ndarray:
-    if not isinstance(proba, np.ndarray) or proba.shape != (n, n_clusters):
-        raise ContractError(
-            f"predict_proba({what}) has shape {np.shape(proba)}; expected {(n, n_clusters)}"  # type: ignore[arg-type]
-        )
-    if not np.issubdtype(proba.dtype, np.floating):
-        raise ContractError(f"predict_proba({what}) is {proba.dtype}; expected floats")
-    bad = int((~np.isfinite(proba)).any(axis=1).sum())
-    if bad:
-        raise ContractError(f"predict_proba({what}) has {bad} rows with NaN or infinity")
-    error = float(np.abs(proba.sum(axis=1, dtype=np.float64) - 1).max(initial=0))
-    if error > MAX_ROW_ERROR or proba.min(initial=0) < -MAX_ROW_ERROR:
-        raise ContractError(
-            f"predict_proba({what}) has a smallest value of {proba.min():.3g} and a row sum "
-            f"{error:.3g} off; expected values of at least 0 in rows that sum to 1"
-        )
-    return proba
+    def _draw(self, method: Generative, shape: tuple[int, ...]) -> None:
+        K, seed = self.job.n_clusters, derive_seed(self.job.cell.seed, "samples")
+        self.arrays["samples"] = pictures.grid(method, shape, K, seed)
+        if self._judge is not None and isinstance(method, pictures.Interpolating):
+            self.arrays |= pictures.ways(method, shape, K, seed)
 
 
 def _failure(error: Exception) -> Failure:

@@ -23,7 +23,7 @@ from collections.abc import Callable, Mapping
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import psutil
 
@@ -192,7 +192,7 @@ def _child(job: Job, at: Host, sender: Connection, trace: Path) -> None:
     threading.Thread(target=_die_with_parent, daemon=True).start()
     with trace.open("w") as file:
         _trace_into(file.fileno())
-        sender.send(_executed(job, at, _row_sender(sender) if job.setting.watch else None))
+        _tell(sender, _executed(job, at, _row_sender(sender) if job.setting.watch else None))
         sender.close()
         sys.stderr.flush()
         # Nothing is left to do but tearing down, which a method's own threads could hold up.
@@ -234,9 +234,17 @@ def _outcome(job: Job, record: Record, seconds: float = 0.0) -> Outcome:
 
 def _row_sender(sender: Connection) -> OnRow:
     def send(row: Mapping[str, Any]) -> None:
-        sender.send({k: v for k, v in row.items() if isinstance(v, int | float | str)})
+        _tell(sender, {k: v for k, v in row.items() if isinstance(v, int | float | str)})
 
     return send
+
+
+def _tell(sender: Connection, said: Any) -> None:
+    """Send it to the supervisor; where that was killed, end: it is no failure of the cell's."""
+    try:
+        sender.send(said)
+    except (BrokenPipeError, ConnectionResetError):
+        _leave()
 
 
 def _trace_into(file: int) -> None:
@@ -251,6 +259,11 @@ def _die_with_parent() -> None:
     parent = multiprocessing.parent_process()
     assert parent is not None
     wait([parent.sentinel])
+    _leave()
+
+
+def _leave() -> NoReturn:
+    """End this cell's process and what it started."""
     _kill_group(os.getpid())
     os._exit(1)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import datetime
 from dataclasses import dataclass
 from pathlib import Path
@@ -46,6 +47,8 @@ class Setting:
     plugins: tuple[Path, ...] = ()
     preload: tuple[str, ...] = ()
     """Modules that the cells will import."""
+    inception_weights: Path | None = None
+    """Of the usual FID's net, where a user has them: see :mod:`metrics.inception`."""
     watch: bool = False
     """Whether history rows are sent to the supervisor as they come."""
 
@@ -78,6 +81,7 @@ class Job:
                 threads=self.threads, jobs=self.setting.jobs, device=self.setting.device
             ),
             "method": MethodUsed(name=cell.method, preset=cell.preset, params=cell.params),
+            "generation": dataclasses.asdict(cell.generation) if cell.generation else {},
             **parts,
         }
         return Record(

@@ -100,6 +100,7 @@ def setting_from(chosen: argparse.Namespace, suite: str, folder: Path) -> Settin
         timeout=chosen.timeout,
         max_memory=chosen.max_memory,
         plugins=tuple(path.absolute() for path in chosen.plugin),
+        inception_weights=chosen.inception_weights and chosen.inception_weights.absolute(),
         watch=here and chosen.jobs == 1 and sys.stderr.isatty(),
     )
 
@@ -147,6 +148,7 @@ def add_common(made: argparse.ArgumentParser, *, suite_required: bool) -> None:
     add("--timeout", type=_positive, metavar="S", help="seconds a cell may take")
     add("--max-memory", type=_positive, metavar="MIB", help="memory a cell may hold, in MiB")
     add("--data-dir", type=Path, metavar="DIR", help="the data root")
+    add("--inception-weights", type=Path, metavar="FILE", help="for FID as it is usually given")
     add("--plugin", type=Path, action="append", default=[], metavar="FILE.py")
 
 

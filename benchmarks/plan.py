@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import json
 import re
@@ -14,7 +15,15 @@ from typing import Any
 
 from benchmarks.labelling import admits, check_admitted
 from benchmarks.parameters import resolve
-from benchmarks.suite import PROFILES, DatasetRow, MethodRow, Profile, Suite, setting
+from benchmarks.suite import (
+    PROFILES,
+    DatasetRow,
+    Generation,
+    MethodRow,
+    Profile,
+    Suite,
+    setting,
+)
 from core import ConfigError, unknown_name
 
 __all__ = [
@@ -54,11 +63,13 @@ class Cell:
     """Every parameter of the constructor, except what the harness sets itself."""
     seed: int
     profile: str
+    generation: Generation | None = None
+    """How samples are scored; None: not at all, and then it is no part of the key."""
 
     @cached_property
     def key(self) -> str:
         """sha256 of the canonical JSON of everything but the label."""
-        identity = {
+        identity: dict[str, Any] = {
             "dataset": {"name": self.dataset.name, "words": dict(self.dataset.words)},
             "method": self.method,
             "n_clusters": self.n_clusters,
@@ -67,6 +78,8 @@ class Cell:
             "profile": self.profile,
             "seed": self.seed,
         }
+        if self.generation is not None:
+            identity["generation"] = dataclasses.asdict(self.generation)
         text = json.dumps(identity, sort_keys=True, separators=(",", ":"))
         return hashlib.sha256(text.encode()).hexdigest()
 
@@ -143,6 +156,7 @@ def plan(
             params=row.params,
             seed=seed,
             profile=profile,
+            generation=_generation(suite, dataset, changes),
         )
         for dataset, spec, chosen in zip(suite.datasets, specs, names, strict=True)
         if chosen
@@ -269,6 +283,11 @@ def _resolve(
 def _spec(dataset: DatasetRow, changes: Profile) -> DatasetSpec:
     words = {**changes.datasets.get(dataset.name, {}), **dataset.words}
     return DatasetSpec(name=dataset.name, words=words)
+
+
+def _generation(suite: Suite, dataset: DatasetRow, changes: Profile) -> Generation | None:
+    words = {**dataset.generation, **changes.generation}
+    return suite.generation and dataclasses.replace(suite.generation, **words)
 
 
 def _wanted(spec: DatasetSpec, only: Mapping[str, Mapping[str, Any]]) -> bool:

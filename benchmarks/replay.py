@@ -17,6 +17,7 @@ from typing import Any
 from benchmarks.job import Setting
 from benchmarks.options import setting_from
 from benchmarks.plan import Cell, DatasetSpec
+from benchmarks.suite import Generation
 from core import DataError
 from results.record import Record
 from results.store import Store
@@ -73,6 +74,7 @@ def cell_of(record: Record) -> Cell:
         params=params,
         seed=record.seed,
         profile=record.profile,
+        generation=Generation(**record.generation) if record.generation else None,
     )
 
 
@@ -96,7 +98,7 @@ def _differing(names: Any, was: Mapping[str, Any], now: Mapping[str, Any]) -> It
 
 def _compared(recorded: Record, replayed: Record) -> Iterator[Row]:
     yield "status", _ending(recorded), _ending(replayed)
-    for split in ("train", "test", "generation"):
+    for split in ("train", "test", "generation", "real"):
         was, now = getattr(recorded.metrics, split), getattr(replayed.metrics, split)
         for metric in sorted({*was, *now}):
             yield f"{split}/{metric}", was.get(metric, "-"), now.get(metric, "-")

@@ -37,6 +37,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def rescore(record: Record, store: Store) -> Literal["changed", "same"]:
     """Score an ``ok`` record's arrays anew, and write it where that changes anything.
 
+    Generation scores, and those of real images beside them, stay what they were: the images that
+    they were computed from are not stored. Only the cell run again gives new ones.
+
     Raises :class:`core.DataError` for arrays that are missing or damaged.
     """
     import metrics
@@ -46,7 +49,9 @@ def rescore(record: Record, store: Store) -> Literal["changed", "same"]:
     if "labels_train" not in arrays:
         raise DataError(f"record {record.key} has no stored predictions; run its cell again")
     scored = dataclasses.replace(
-        score(arrays, record.n_clusters), generation=record.metrics.generation
+        score(arrays, record.n_clusters),
+        generation=record.metrics.generation,
+        real=record.metrics.real,
     )
     origin = dataclasses.replace(record.provenance, metrics_version=metrics.VERSION)
     if (scored, origin) == (record.metrics, record.provenance):

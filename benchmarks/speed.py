@@ -43,11 +43,18 @@ def _harness(network: Network | None, device: str, rounds: int) -> str:
     return rendered(harness(rounds=rounds))
 
 
+def _responsibility_gan(network: Network | None, device: str, rounds: int) -> str:
+    from benchmarks.speed_responsibility import rendered, responsibility_gan
+
+    return rendered(responsibility_gan(network=network or "conv", device=device, rounds=rounds))
+
+
 COMPARISONS: dict[str, Comparison] = {
     "fid": _fid,
     "gan_em": _gan_em,
     "ganmm": _ganmm,
     "harness": _harness,
+    "responsibility_gan": _responsibility_gan,
 }
 
 
@@ -55,8 +62,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Print the comparison; 0."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.speed", description=__doc__)
     parser.add_argument("what", choices=sorted(COMPARISONS))
-    parser.add_argument("--network", choices=("conv", "mlp"), help="of gan_em and ganmm")
-    parser.add_argument("--device", default="cpu", help="of gan_em and ganmm")
+    parser.add_argument("--network", choices=("conv", "mlp"), help="of those with nets")
+    parser.add_argument("--device", default="cpu", help="of those with nets")
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--rounds", type=int, default=3)
     chosen = parser.parse_args(arguments)

@@ -16,11 +16,22 @@ from typing import Any, TypeVar
 
 from core import ConfigError, unknown_name
 
-__all__ = ["PROFILES", "DatasetRow", "MethodRow", "Profile", "Suite", "setting", "suite_files"]
+__all__ = [
+    "PROFILES",
+    "DatasetRow",
+    "Generation",
+    "MethodRow",
+    "Profile",
+    "Suite",
+    "setting",
+    "suite_files",
+]
 
 PROFILES = ("tiny", "quick", "paper")
 MAX_SEEDS = 10_000
 MOST_BYTES = 2**20
+FEWEST_SAMPLES = 10
+"""An inception score has so many splits."""
 
 T = TypeVar("T")
 Reader = Callable[[Any, str], T]
@@ -34,6 +45,8 @@ class DatasetRow:
     name: str
     words: Mapping[str, Any] = field(default_factory=dict)
     n_clusters: tuple[int, ...] | None = None
+    generation: Mapping[str, int] = field(default_factory=dict)
+    """What of the suite's ``[generation]`` is another; a profile's own goes first."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,6 +63,18 @@ class MethodRow:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Generation:
+    """How the samples of generative methods are scored."""
+
+    n: int = 5000
+    """Samples of a fitted method."""
+    every: int = 5
+    """Rows of history from one point of the curve over training to the next; 0: no curve."""
+    n_curve: int = 1000
+    """Samples a point."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class Profile:
     """What a budget changes. The default changes nothing."""
 
@@ -62,6 +87,8 @@ class Profile:
     """Labels of the rows that are not run."""
     only: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     """By data set name, for a word of its rows the value, or list of values, that are run."""
+    generation: Mapping[str, int] = field(default_factory=dict)
+    """What of the suite's ``[generation]`` is another."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -76,6 +103,8 @@ class Suite:
     datasets: tuple[DatasetRow, ...]
     methods: tuple[MethodRow, ...]
     profiles: Mapping[str, Profile]
+    generation: Generation | None = None
+    """None: samples are not scored."""
 
     @classmethod
     def find(cls, name: str) -> Suite:
@@ -113,8 +142,18 @@ class Suite:
             datasets=table.take("datasets", _rows(_dataset_row)),
             methods=table.take("methods", _rows(_method_row)),
             profiles=table.take("profiles", _named(_profile, PROFILES), {}),
+            generation=table.take("generation", _generation, None),
         )
         table.close()
+        changes: list[tuple[str, Profile | DatasetRow]]
+        changes = [(f"profiles.{name}", profile) for name, profile in suite.profiles.items()]
+        changes += [(f"data set {row.name}", row) for row in suite.datasets]
+        for where, change in changes:
+            if change.generation and suite.generation is None:
+                raise ConfigError(
+                    f"{path}: generation of {where} changes a table [generation] that is missing; "
+                    f"add it"
+                )
         return suite
 
 
@@ -169,6 +208,7 @@ def _dataset_row(value: Any, where: str) -> DatasetRow:
         name=table.take("name", _text),
         words=table.take("words", _params, {}),
         n_clusters=table.take("n_clusters", _counts, None),
+        generation=table.take("generation", _generation_words, {}),
     )
     table.close()
     return row
@@ -196,9 +236,23 @@ def _profile(value: Any, where: str) -> Profile:
         methods=table.take("methods", _named(_params), {}),
         drop=table.take("drop", _texts, ()),
         only=table.take("only", _named(_params), {}),
+        generation=table.take("generation", _generation_words, {}),
     )
     table.close()
     return profile
+
+
+def _generation(value: Any, where: str) -> Generation:
+    return Generation(**_generation_words(value, where))
+
+
+def _generation_words(value: Any, where: str) -> dict[str, int]:
+    """Those that are there."""
+    table = _Table(value, where)
+    least = {"n": FEWEST_SAMPLES, "every": 0, "n_curve": FEWEST_SAMPLES}
+    words = {word: table.take(word, _at_least(count), -1) for word, count in least.items()}
+    table.close()
+    return {word: count for word, count in words.items() if count >= 0}
 
 
 def _rows(read: Reader[T]) -> Reader[tuple[T, ...]]:
@@ -254,6 +308,15 @@ def _seeds(value: Any, where: str) -> tuple[int, ...]:
             return tuple(value)
         raise _mismatch(where, value, "each seed once")
     raise _mismatch(where, value, f"a number of seeds from 1 to {MAX_SEEDS} or a list of seeds")
+
+
+def _at_least(least: int) -> Reader[int]:
+    def count(value: Any, where: str) -> int:
+        if type(value) is not int or value < least:
+            raise _mismatch(where, value, f"a whole number of at least {least}")
+        return value
+
+    return count
 
 
 def _counts(value: Any, where: str) -> tuple[int, ...]:

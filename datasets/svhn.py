@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 from scipy.io import loadmat, whosmat
-from scipy.io.matlab import MatReadError
+from scipy.io.matlab import MatReadError, matfile_version
 
 from core import DataError
 from datasets.base import Dataset, Request, Source, register
@@ -108,6 +108,8 @@ def _check_header(path: Path) -> None:
     if any(head[place:].startswith(HDF5) for place in HDF5_PLACES):
         raise _refusal(path, "an HDF5 file (MATLAB 7.3)", "a MATLAB 5 file, as it is offered")
     try:
+        if matfile_version(path)[0] == 0:  # its header alone may ask for gigabytes
+            raise _refusal(path, "a MATLAB 4 file", "a MATLAB 5 file, as it is offered")
         listed = whosmat(path)
     except MAT_ERRORS as error:
         raise _refusal(

@@ -77,8 +77,10 @@ class GanEm(NeuralMethod, Generative, Reducer, SemiSupervised):
         generator_clip: bound on G's weights after each update (section 4.4); None: none.
         spectral_norm: nets (of "G", "D", "E") whose weights are spectrally normalised.
         n_components: size of the layer put before E's output, which ``transform`` gives (5.4).
-        labelled_error: on labelled data, supervision of an E-step ends at this error rate (5.3).
-        labelled_steps: or after so many updates.
+        labelled_error: on labelled data, supervision of an E-step ends under this error rate
+            (5.3); at 0 never,
+        labelled_steps: but after so many updates.
+        labelled_weight: of the labelled rows' cross-entropy in every other update of E.
         pretrain_steps: updates of E on real data alone, before the first M-step.
         consistency, marginal_entropy, conditional_entropy: weights of the terms that E learns from
             real data, see :func:`methods.consistency.information_loss`; all 0: none of it.
@@ -133,6 +135,7 @@ class GanEm(NeuralMethod, Generative, Reducer, SemiSupervised):
         n_components: Positive | None = None,
         labelled_error: Fraction = 0.05,
         labelled_steps: Count = 100,
+        labelled_weight: NonNegative = 1.0,
         pretrain_steps: Count = 100,
         consistency: NonNegative = 1.0,
         marginal_entropy: NonNegative = 1.0,
@@ -183,6 +186,7 @@ class GanEm(NeuralMethod, Generative, Reducer, SemiSupervised):
         self.n_components = n_components
         self.labelled_error = labelled_error
         self.labelled_steps = labelled_steps
+        self.labelled_weight = labelled_weight
         self.pretrain_steps = pretrain_steps
         self.consistency = consistency
         self.marginal_entropy = marginal_entropy
@@ -199,20 +203,22 @@ class GanEm(NeuralMethod, Generative, Reducer, SemiSupervised):
     def fit(self, X: np.ndarray, y: np.ndarray | None = None) -> Self:
         """Algorithm 1 on ``X``; ``y`` holds class ids of labelled rows and -1 elsewhere, or None.
 
-        With labels the components carry the class ids: ``predict`` gives classes.
+        With labels the components carry the class ids: ``predict`` gives classes. ``labels_`` of
+        labelled rows are the given ones.
         """
         data = self._begin(X)
         N, K = len(data), self.n_clusters
         labelled = self._on_device(check_labels(y, N, K))
-        training = Training(self, data, self._generator)
+        training = Training(self, data, self._generator, labelled)
         self.history_, self.converged_, still = [], False, 0
         w = torch.full((N, K), 1 / K, device=self._device)  # Algorithm 1, line 1
         pretrained = self.pretrain_steps > 0 and training.informed
         if pretrained:
             training.pretrain()
         if pretrained or labelled is not None or self.max_iter == 0:
-            w = self._e_assign(training, labelled)[0]
+            w = self._e_assign(training)[0]
         labels = w.argmax(dim=1)
+        self.phi_, self.n_iter_ = self._mixing(w).cpu().numpy(), 0
 
         for iteration in range(self.max_iter):
             training.begin(iteration)
@@ -221,7 +227,7 @@ class GanEm(NeuralMethod, Generative, Reducer, SemiSupervised):
             m_row = training.m_step(w, phi)  # lines 5-9
             between = time.perf_counter()
             e_row = training.e_step(phi)  # lines 10-13
-            w, supervision = self._e_assign(training, labelled)  # Eq. (4)
+            w, supervision = self._e_assign(training)  # Eq. (4)
             previous, labels = labels, w.argmax(dim=1)
             row = {
                 "iteration": iteration + 1,
@@ -234,13 +240,12 @@ class GanEm(NeuralMethod, Generative, Reducer, SemiSupervised):
                 "m_seconds": between - started,
                 "e_seconds": time.perf_counter() - between,
             }
-            self._record(row)
+            self.phi_, self.n_iter_ = self._mixing(w).cpu().numpy(), iteration + 1
+            self._record(row)  # whose callback may sample
             still = still + 1 if row["churn"] <= self.tol else 0
             if still == self.patience:
                 self.converged_ = True
                 break
-        self.phi_ = self._mixing(w).cpu().numpy()
-        self.n_iter_ = len(self.history_)
         self.labels_ = labels.cpu().numpy()
         return self
 
@@ -276,14 +281,12 @@ class GanEm(NeuralMethod, Generative, Reducer, SemiSupervised):
         features = nn.Sequential(*list(self.E_.children())[:-1])
         return self._apply(features, x).cpu().numpy()
 
-    def _e_assign(
-        self, training: Training, labelled: tuple[Tensor, Tensor] | None
-    ) -> tuple[Tensor, dict[str, float]]:
+    def _e_assign(self, training: Training) -> tuple[Tensor, dict[str, float]]:
         """Responsibilities of all data, and of labelled rows their labels, after supervision."""
-        row = {} if labelled is None else {"labelled_error": training.supervise(*labelled)}
+        row = {} if training.labelled is None else {"labelled_error": training.supervise()}
         w = training.responsibilities()
-        if labelled is not None:
-            rows, y = labelled
+        if training.labelled is not None:
+            rows, y = training.labelled
             w[rows] = F.one_hot(y, self.n_clusters).to(w)
         return w, row
 

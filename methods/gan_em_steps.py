@@ -29,10 +29,17 @@ class Training:
         em: the estimator, for its hyper-parameters and batches.
         data: all of X in the nets' range, ``(N, *shape)``.
         stream: source of every draw, on the same device.
+        labelled: rows with a known class, and the classes; None: there are none.
     """
 
-    def __init__(self, em: GanEm, data: Tensor, stream: torch.Generator) -> None:
-        self.em, self.data, self.stream = em, data, stream
+    def __init__(
+        self,
+        em: GanEm,
+        data: Tensor,
+        stream: torch.Generator,
+        labelled: tuple[Tensor, Tensor] | None = None,
+    ) -> None:
+        self.em, self.data, self.stream, self.labelled = em, data, stream, labelled
         self.G, self.D, self.E = em.G_, em.D_, em.E_
         self.information = InformationWeights(
             consistency=em.consistency,
@@ -106,18 +113,18 @@ class Training:
                 logits = self.E(x_fake).float()
             cross_entropy = F.cross_entropy(logits, c)
             information, divergence = self._information()
-            descend(self.e_optimizer, cross_entropy + information)
+            descend(self.e_optimizer, cross_entropy + information + self._supervision())
             total += torch.stack([cross_entropy.detach(), divergence])
         cross_entropy, divergence = (total / max(1, em.e_steps)).tolist()
         row = {"cross_entropy": cross_entropy}
         return {**row, "divergence": divergence} if self.informed else row
 
     def pretrain(self) -> None:
-        """Train E on real data alone. Raises :class:`methods.base.DivergenceError`."""
+        """Train E on real data, and on labels. Raises :class:`methods.base.DivergenceError`."""
         self.E.train(self.em.e_batch_norm == "train")
         loss = torch.zeros(())
         for _ in range(self.em.pretrain_steps):
-            loss = self._information()[0]
+            loss = self._information()[0] + self._supervision()
             descend(self.e_optimizer, loss)
         if not loss.isfinite():
             raise DivergenceError(f"the pretraining's loss became {loss.item()}; lower e_lr")
@@ -126,9 +133,12 @@ class Training:
         """Eq. (4) for all data, ``(N, K)``."""
         return self.em._apply(self.E, self.data).softmax(dim=1)
 
-    def supervise(self, rows: Tensor, y: Tensor) -> float:
-        """Train E on labelled rows until their error rate is low enough (5.3); that rate."""
-        em = self.em
+    def supervise(self) -> float:
+        """Train E on labelled rows until their error rate is low enough (5.3); that rate.
+
+        Only where there are labels.
+        """
+        em, (rows, y) = self.em, self._known()
         error = 1.0
         for step in range(em.labelled_steps + 1):
             if step % SUPERVISION_CHECKS == 0 or step == em.labelled_steps:
@@ -137,12 +147,27 @@ class Training:
                 if error < em.labelled_error or step == em.labelled_steps:
                     break
                 self.E.train(em.e_batch_norm == "train")
-            size = min(em.e_batch_size, len(rows))
-            part = torch.randint(len(rows), (size,), generator=self.stream, device=y.device)
-            with em._arithmetic():
-                logits = self.E(self.data[rows[part]]).float()
-            descend(self.e_optimizer, F.cross_entropy(logits, y[part]))
+            descend(self.e_optimizer, self._labelled_loss())
         return error
+
+    def _supervision(self) -> Tensor | float:
+        """What labels add to the loss of any update of E; 0 where there are none."""
+        if self.labelled is None or self.em.labelled_weight == 0:
+            return 0.0
+        return self.em.labelled_weight * self._labelled_loss()
+
+    def _labelled_loss(self) -> Tensor:
+        """E's cross-entropy on a batch of labelled rows."""
+        rows, y = self._known()
+        size = min(self.em.e_batch_size, len(rows))
+        part = torch.randint(len(rows), (size,), generator=self.stream, device=y.device)
+        with self.em._arithmetic():
+            logits = self.E(self.data[rows[part]]).float()
+        return F.cross_entropy(logits, y[part])
+
+    def _known(self) -> tuple[Tensor, Tensor]:
+        assert self.labelled is not None
+        return self.labelled
 
     def _information(self) -> tuple[Tensor, Tensor]:
         """What E learns from a batch of real data: loss and divergence, 0 where it does not."""

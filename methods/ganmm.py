@@ -251,7 +251,8 @@ class Ganmm(GanMixture):
                 "m_seconds": time.perf_counter() - between,
                 "e_seconds": between - started,
             }
-            self._record(row)
+            self.phi_ = (torch.bincount(labels, minlength=K) / N).cpu().numpy()
+            self._record(row)  # whose callback may sample
             settled = row["churn"] <= self.tol and iteration >= max(self.epsilon_ends, default=0)
             still = still + 1 if settled else 0
             if still == self.patience:

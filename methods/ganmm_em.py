@@ -142,7 +142,8 @@ class GanmmEm(GanMixture):
                 "m_seconds": between - started,
                 "e_seconds": time.perf_counter() - between,
             }
-            self._record(row)
+            self.phi_ = (torch.bincount(labels, minlength=K) / N).cpu().numpy()
+            self._record(row)  # whose callback may sample
             still = still + 1 if row["churn"] <= self.tol else 0
             if still == self.patience:
                 self.converged_ = True

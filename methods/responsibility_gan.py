@@ -185,13 +185,12 @@ class ResponsibilityGan(LatentGan):
         training = Training(self, data, self._generator)
         self.history_, self.converged_ = [], False
         labels = torch.zeros(len(data), dtype=torch.int64, device=self._device)
-        w = torch.full((len(data), self.n_clusters), 1 / self.n_clusters, device=self._device)
         self._started = time.perf_counter()
         for epoch in range(self._passes(len(data))):
             losses = training.epoch()  # Algorithm 1
             w = self._apply(self._classifier(), data).softmax(dim=1)  # p(k | x)
+            self.phi_ = w.mean(dim=0).cpu().numpy()  # before the row, whose callback may sample
             labels = self._row(epoch, losses, w, before=labels)
-        self.phi_ = w.mean(dim=0).cpu().numpy()
         self.n_iter_ = len(self.history_)
         self.labels_ = labels.cpu().numpy()
         return self

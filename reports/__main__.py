@@ -13,7 +13,7 @@ from pathlib import Path
 
 import metrics
 from core import UserError, unknown_name
-from reports.produce import FORMATS, INDEX, audit_files, index_file, suite_files
+from reports.produce import FEW, FORMATS, INDEX, LARGE, MOST, audit_files, index_file, suite_files
 from results import RUNS, Record, Store, stores
 
 __all__ = ["main"]
@@ -69,11 +69,27 @@ def _parser() -> argparse.ArgumentParser:
         "run; csv and json hold all",
     )
     parser.add_argument(
+        "--figures",
+        type=_most,
+        metavar="N",
+        help=f"draw no more figures of a suite than this, or all; default: {MOST}, or {FEW} of a "
+        f"suite with more than {LARGE:,} records",
+    )
+    parser.add_argument(
         "--mixed",
         action="store_true",
         help="report records of different code, metric or data versions together, and say so",
     )
     return parser
+
+
+def _most(text: str) -> int:
+    """0 stands for all."""
+    if text == "all":
+        return 0
+    if not text.isascii() or not text.isdigit() or int(text) == 0:
+        raise argparse.ArgumentTypeError(f"{text!r} is neither a number from 1 nor all")
+    return int(text)
 
 
 def _names(text: str) -> list[str]:
@@ -123,6 +139,7 @@ def _report(options: argparse.Namespace, store: Store, *, indexed: bool) -> list
         profile=options.profile,
         metrics=options.metrics,
         mixed=options.mixed,
+        most=options.figures,
         indexed=indexed,
     )
 

@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 from reports.summary import Block
-from reports.text import named_seeds
+from reports.text import EXTRACTORS, REAL_IMAGES, named_seeds, number
 
-__all__ = ["caption", "data_and_profile"]
+__all__ = ["caption", "data_and_profile", "nets"]
+
+DIGEST = 8
+"""Digits of a net's digest that tell it from others."""
 
 
-def caption(block: Block, *, mark: str) -> list[str]:
+def caption(block: Block, *, mark: str, samples: bool = True) -> list[str]:
     """The caption of a comparison table, plain text, a sentence each.
 
-    ``mark`` says how the best means are marked, as in "in bold".
+    ``mark`` says how the best means are marked, as in "in bold"; ``samples`` whether the table has
+    scores of samples, where there are some, and so what stands behind them.
     """
     sentences = data_and_profile(block)
     if len(block.seeds) == 1:
@@ -23,9 +30,47 @@ def caption(block: Block, *, mark: str) -> list[str]:
         )
     if any(set(row.seeds) != set(block.seeds) for row in block.rows):
         sentences.append("Not every row has every seed.")
+    if samples:
+        sentences.extend(nets(block))
     sentences.append(_machine(block))
     sentences.extend(f"MIXED: {sentence}." for sentence in block.mixed)
     return sentences
+
+
+def nets(block: Block) -> list[str]:
+    """Which nets stand behind the scores of samples, and how many images they saw."""
+    sentences = []
+    for net in block.extractors:
+        accuracy, digest = net.get("accuracy"), str(net.get("sha256") or "unknown")[:DIGEST]
+        held_out = "not trained on these data"
+        if isinstance(accuracy, float | int):
+            held_out = f"accuracy {number(accuracy, 'accuracy')} on held-out images"
+        name = str(net.get("name"))
+        sentences.append(
+            f"{EXTRACTORS.get(name, name)} (digest {digest}; {held_out}): "
+            f"{_count(net, 'n_fake')} samples a run against {_count(net, 'n_real')} real images, "
+            f"{'held out' if block.n_test else 'those of the fit'}."
+        )
+    floors = {_count(net, "n_floor") for net in block.extractors if net.get("n_floor")}
+    if floors:
+        counts = " or ".join(sorted(floors))
+        sentences.append(
+            f"{REAL_IMAGES.capitalize()}: {counts} against as many others, which is what a "
+            f"perfect generator would have at that count."
+        )
+        if any(_fewer(net, "n_floor", "n_fake") for net in block.extractors):
+            sentences.append("They are fewer than the samples, so their FID is biased upwards.")
+    return sentences
+
+
+def _fewer(net: Mapping[str, Any], name: str, other: str) -> bool:
+    fewer, more = net.get(name), net.get(other)
+    return isinstance(fewer, int) and isinstance(more, int) and fewer < more
+
+
+def _count(net: Mapping[str, Any], name: str) -> str:
+    value = net.get(name)
+    return f"{value:,}" if isinstance(value, int) else "an unknown number of"
 
 
 def data_and_profile(block: Block) -> list[str]:

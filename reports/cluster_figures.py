@@ -1,4 +1,4 @@
-"""The clusters of one run in pictures: classes against clusters, and samples by component."""
+"""The clusters of one run in pictures: classes against clusters."""
 
 from __future__ import annotations
 
@@ -14,14 +14,13 @@ from matplotlib.figure import Figure
 from core import DataError
 from metrics.clustering import match_clusters
 from metrics.contingency import count
-from reports.clusters import by_class
-from reports.style import INK, SMALL, WIDTH, Mark, headed, mark, shortened, width
+from reports.style import INK, SMALL, WIDTH, Mark, headed, shortened, width
 from reports.summary import Block
-from reports.text import ABSENT, SPLIT_NAMES, named_seeds, number
+from reports.text import SPLIT_NAMES, named_seeds, number
 from reports.ticks import Decimals
 from results import Record, Store
 
-__all__ = ["Run", "confusion", "first_runs", "samples"]
+__all__ = ["Run", "confusion", "first_runs"]
 
 log = logging.getLogger(__name__)
 
@@ -30,12 +29,6 @@ MANY = 12
 
 MATRICES = 8
 """In one figure."""
-
-DRAWS, COMPONENTS = 10, 30
-"""Samples in a row of the grid, and its rows in one figure."""
-
-CELL_PIXELS = 32
-"""Least side of a sample in the picture, so that viewers that smooth do no harm."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -93,32 +86,6 @@ def confusion(block: Block, runs: Sequence[Run], marks: Mapping[str, Mark]) -> I
             log.warning("no confusion matrix of %s: %s", run.label, error)
     for first in range(0, len(matrices), MATRICES):
         yield _confusion(block, matrices[first : first + MATRICES], split, marks)
-
-
-def samples(block: Block, run: Run) -> Iterator[Figure]:
-    """The run's stored samples, by component: images as a grid, points of the plane as they lie.
-
-    None where it stored none, or vectors of other dimensions. The order of the components follows
-    the labels, for display alone, and the figure says so.
-    """
-    drawn = run.arrays.get("samples")
-    if drawn is None or drawn.ndim < 3 or not drawn.size:
-        return
-    try:
-        classes = _classes(block, run)
-    except KeyError as error:
-        log.warning("no samples of %s: the record stores no %s", run.label, error)
-        return
-    except DataError as error:
-        log.warning("no samples of %s: %s", run.label, error)
-        return
-    if len(drawn) != len(classes):
-        log.warning("no samples of %s: %d components, not %d", run.label, len(drawn), len(classes))
-    elif drawn.ndim == 5 and drawn.shape[2] in (1, 3):
-        for first in range(0, len(classes), COMPONENTS):
-            yield _grid(block, run, drawn, dict(list(classes.items())[first : first + COMPONENTS]))
-    elif drawn.shape[2:] == (2,):
-        yield _scatter(block, run, drawn, classes)
 
 
 def _matrix(block: Block, run: Run, split: str) -> _Matrix:
@@ -214,65 +181,3 @@ def _heatmap(ax: Axes, matrix: _Matrix, cell: float) -> None:
 def _step(least: float) -> int:
     """The first round number from ``least``."""
     return next((step for step in (1, 2, 5, 10, 20, 50) if step >= least), 100)
-
-
-def _classes(block: Block, run: Run) -> dict[int, int | None]:
-    """Majority class on the training split of each component, by class and size; None: empty."""
-    y, labels = run.arrays["y_train"], run.arrays["labels_train"]
-    clusters = by_class(y, labels, n_clusters=block.n_clusters)
-    return {cluster.cluster: cluster.majority_class for cluster in clusters}
-
-
-def _grid(block: Block, run: Run, drawn: np.ndarray, classes: Mapping[int, int | None]) -> Figure:
-    images = drawn[list(classes), :DRAWS]  # (k, n, C, H, W)
-    k, n, _, H, W = images.shape
-    scale = -(-CELL_PIXELS // max(H, W))
-    gap = max(2, scale * max(H, W) // 16)
-    large = images.repeat(scale, axis=3).repeat(scale, axis=4)
-    tiles = np.pad(large, ((0, 0), (0, 0), (0, 0), (0, gap), (0, gap)), constant_values=255)
-    _, _, _, height, width = tiles.shape
-    canvas = tiles.transpose(0, 3, 1, 4, 2)  # (k, height, n, width, C)
-    canvas = canvas.reshape(k * height, n * width, -1)[:-gap, :-gap]
-    side = min((WIDTH - 0.4) / n, 8 / k * width / height)  # inches; no taller than a page
-    figure = Figure(figsize=(WIDTH, 0.1 + k * side * height / width), layout="constrained")
-    ax = figure.subplots()
-    grey = {"cmap": "gray", "vmin": 0, "vmax": 255} if canvas.shape[2] == 1 else {}
-    ax.imshow(canvas.squeeze(), interpolation="nearest", **grey)
-    names = [ABSENT if c is None else str(c) for c in classes.values()]
-    ax.set_yticks((np.arange(k) + 0.5) * height - gap / 2, names)
-    ax.set_xticks([])
-    ax.tick_params(length=0)
-    ax.spines[:].set_visible(False)
-    ax.set_ylabel("Majority class" if k > 3 else "Class", fontsize=SMALL)
-    headed(figure, block, _sampled(run))
-    return figure
-
-
-def _scatter(
-    block: Block, run: Run, drawn: np.ndarray, classes: Mapping[int, int | None]
-) -> Figure:
-    figure = Figure(figsize=(WIDTH, 2.8), layout="constrained")
-    ax = figure.subplots()
-    for i, (component, majority) in enumerate(classes.items()):
-        style = mark(i)
-        name = ABSENT if majority is None else str(majority)
-        ax.plot(*drawn[component].T, style.marker, color=style.color, mfc="none", label=name)
-    ax.set_aspect("equal", adjustable="datalim")
-    ax.legend(
-        title="Majority class",
-        title_fontsize=SMALL,
-        loc="upper left",
-        bbox_to_anchor=(1, 1),
-        ncols=1 if len(classes) <= 16 else 2,
-        handletextpad=0,
-        borderaxespad=0,
-    )
-    headed(figure, block, _sampled(run))
-    return figure
-
-
-def _sampled(run: Run) -> list[str]:
-    return [
-        f"Samples of {run.label}, seed {run.record.seed}, by component.",
-        "Order of the components, for display alone: majority class on the training split.",
-    ]

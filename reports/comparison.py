@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from reports.summary import Block, Row, Statistic
+from reports.text import of_samples
 from results.printed import Entry
 
 __all__ = ["KINDS", "Compared", "ComparedBlock", "Difference", "Kind", "compare"]
@@ -19,6 +20,8 @@ __all__ = ["KINDS", "Compared", "ComparedBlock", "Difference", "Kind", "compare"
 Kind = Literal[
     "profile",
     "metric",
+    "extractor",
+    "samples",
     "split",
     "clusters",
     "features",
@@ -33,6 +36,8 @@ Kind = Literal[
 KINDS: dict[Kind, str] = {
     "profile": "Q",
     "metric": "M",
+    "extractor": "E",
+    "samples": "G",
     "split": "S",
     "clusters": "K",
     "features": "F",
@@ -44,6 +49,9 @@ KINDS: dict[Kind, str] = {
     "selection": "B",
 }
 """The mark of each kind of difference."""
+
+SAMPLES = "n_fake"
+"""The word of a published setting that tells how many samples were scored."""
 
 PARAMETERS = "n_parameters"
 """A published number that no metric gives: the size of the fitted model."""
@@ -162,9 +170,7 @@ def _compared(block: Block, entries: Sequence[Entry]) -> Iterator[Compared]:
 def _measured(block: Block, row: Row, entry: Entry, metric: str) -> tuple[str, Statistic | None]:
     """Our number and its split: the published one's where both are known, else the first."""
     if metric == PARAMETERS:
-        sizes = {record.method.n_parameters for record in row.ok}
-        size = sizes.pop() if len(sizes) == 1 else None
-        if size is None:
+        if (size := row.n_parameters) is None:
             return "", None
         return "", Statistic(n=len(row.ok), mean=float(size), std=None, median=float(size))
     splits = [split for split in block.splits() if metric in block.metrics(split)]
@@ -182,19 +188,40 @@ def _differences(
     yield from _of_metric(entry, metric)
     if metric != PARAMETERS:
         yield from _of_data(block, entry, split)
-    yield from _of_method(row, entry)
+    if split == "generation":
+        yield from _of_samples(block, entry, metric)
+    yield from _of_method(block, row, entry)
 
 
 def _of_metric(entry: Entry, metric: str) -> Iterator[Difference]:
     if entry.metric == "unknown":
         said = f"{entry.where} may not have measured {metric}"
         yield Difference(kind="metric", said=said)
+    elif _in_other_space(entry.metric, metric):
+        said = f"{entry.where} has {entry.metric}, ours is {metric}: numbers of two nets"
+        yield Difference(kind="extractor", said=said)
     elif entry.metric != metric:
         said = f"{entry.where} measured {entry.metric}, ours is {metric}"
         yield Difference(kind="metric", said=said)
     if entry.selected:
         said = f"{entry.where} has the {entry.selected}, ours is the last iterate of every run"
         yield Difference(kind="selection", said=said)
+
+
+def _in_other_space(printed: str, ours: str) -> bool:
+    """Whether two names are of one score of samples in the feature spaces of two nets."""
+    scores = [name.rpartition("_")[0] for name in (printed, ours)]
+    return printed != ours and scores[0] == scores[1] and of_samples(printed) and of_samples(ours)
+
+
+def _of_samples(block: Block, entry: Entry, metric: str) -> Iterator[Difference]:
+    theirs = entry.setting.get(SAMPLES)
+    nets = {str(net.get("name")): net.get(SAMPLES) for net in block.extractors}
+    ours = nets.get(metric.rpartition("_")[2])
+    if theirs is not None and theirs != ours:
+        counts = [f"{n:,}" if isinstance(n, int) else "an unknown number" for n in (theirs, ours)]
+        said = f"{entry.where} scored {counts[0]} samples, ours are {counts[1]}"
+        yield Difference(kind="samples", said=said)
 
 
 def _of_data(block: Block, entry: Entry, split: str) -> Iterator[Difference]:
@@ -222,15 +249,41 @@ def _of_data(block: Block, entry: Entry, split: str) -> Iterator[Difference]:
         said = f"{where} saw {entry.labelled:,} labels, ours {labelled:,}"
         yield Difference(kind="labels", said=said)
     for word, value in entry.setting.items():
-        if words.get(word) != value:
+        if word != SAMPLES and words.get(word) != value:
             said = f"{where} has {word} = {value}, ours is {words.get(word)}"
             yield Difference(kind="setting", said=said)
 
 
-def _of_method(row: Row, entry: Entry) -> Iterator[Difference]:
+def _of_method(block: Block, row: Row, entry: Entry) -> Iterator[Difference]:
     method = row.records[0].method
     if entry.presets and method.preset not in entry.presets:
         said = f"preset {method.preset} of {method.name} is not the paper's method"
         yield Difference(kind="preset", said=said)
-    if row.label not in (method.name, f"{method.name}[{method.preset}]"):
+    if not (_plain(row) or (entry.params and _told_by(entry, block, row))):
         yield Difference(kind="variant", said=f"{row.label} is a variant of {method.name}")
+
+
+def _plain(row: Row) -> bool:
+    method = row.records[0].method
+    return row.label in (method.name, f"{method.name}[{method.preset}]")
+
+
+def _told_by(entry: Entry, block: Block, row: Row) -> bool:
+    """Whether the parameters that ``entry`` names are all that tells the row from a plain one.
+
+    Without a plain one in the table, from every other row of the same method and preset.
+    """
+    others = [other for other in block.rows if other is not row and _preset(other) == _preset(row)]
+    others = [other for other in others if _plain(other)] or others
+    return bool(others) and all(_differing(row, other) <= entry.params.keys() for other in others)
+
+
+def _preset(row: Row) -> tuple[str, str]:
+    method = row.records[0].method
+    return method.name, method.preset
+
+
+def _differing(row: Row, other: Row) -> set[str]:
+    """Names of the parameters in which two rows differ."""
+    ours, theirs = row.records[0].method.params, other.records[0].method.params
+    return {n for n in ours.keys() | theirs.keys() if ours.get(n) != theirs.get(n)}

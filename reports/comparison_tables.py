@@ -130,9 +130,9 @@ def _cells(pair: Compared) -> list[str]:
     sign = "+" if pair.difference >= 0 else "-"
     return [
         SPLIT_NAMES.get(pair.split, ABSENT),
-        _amount(pair, measured.mean) + _spread(pair, measured.std),
+        _amount(pair, measured.mean) + _spread(pair, measured.std, measured.mean),
         str(measured.n),
-        _amount(pair, entry.value) + _spread(pair, entry.std),
+        _amount(pair, entry.value) + _spread(pair, entry.std, entry.value),
         f"{entry.where}: {entry.printed}",
         sign + _amount(pair, abs(pair.difference)),
         f"[{_amount(pair, interval[0])}, {_amount(pair, interval[1])}]" if interval else ABSENT,
@@ -141,12 +141,12 @@ def _cells(pair: Compared) -> list[str]:
     ]
 
 
-def _amount(pair: Compared, value: float) -> str:
-    return f"{value:,.0f}" if pair.entry.unit == "count" else number(value, pair.metric)
+def _amount(pair: Compared, value: float, beside: float | None = None) -> str:
+    return f"{value:,.0f}" if pair.entry.unit == "count" else number(value, pair.metric, beside)
 
 
-def _spread(pair: Compared, std: float | None) -> str:
-    return "" if std is None else f" ± {_amount(pair, std)}"
+def _spread(pair: Compared, std: float | None, mean: float) -> str:
+    return "" if std is None else f" ± {_amount(pair, std, mean)}"
 
 
 def _console(each: ComparedBlock) -> Iterator[str]:

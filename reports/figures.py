@@ -11,50 +11,73 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from reports.attribute_figure import attribute_figures
+from reports.attributes import by_attribute
 from reports.cd_diagram import over_data, over_seeds
-from reports.cluster_figures import confusion, first_runs, samples
+from reports.cluster_figures import confusion, first_runs
+from reports.generation_figures import interpolation, samples, triangle
 from reports.latex import HEADINGS
 from reports.learning import learning
+from reports.mixture_figures import mixture_samples
 from reports.quality_time import quality_time
+from reports.reduction_figure import reductions
 from reports.scales import grouped, scales
 from reports.style import INK, WIDTH, Mark, headed, look, mark, rendered, shortened
 from reports.summary import Block, Row, direction
-from reports.text import ARROWS, SPLIT_NAMES, named_seeds
+from reports.text import ARROWS, EXTRACTORS, SPLIT_NAMES, named_seeds
 from reports.ticks import ticked
 from results import Store
+from results.published import published
 
 __all__ = ["figures"]
 
-POINTS = ("error_rate", "ari", "nmi")
+POINTS = (
+    *("error_rate", "ari", "nmi"),
+    *(f"{score}_{net}" for net in EXTRACTORS for score in ("is", "fid", "kid")),
+)
 """Metrics with a panel when none were asked for."""
 
 ABREAST = 3
 """Metrics side by side."""
+
+ROWS = 24
+"""Methods in one figure of points, so that it fits on a page."""
 
 LONG_STEM = 120
 """Characters of a file's name, its ending aside, from which it is cut."""
 
 
 def figures(
-    blocks: Sequence[Block], store: Store, shown: Sequence[str] | None = None
+    blocks: Sequence[Block],
+    store: Store,
+    shown: Sequence[str] | None = None,
+    most: int | None = None,
 ) -> dict[str, bytes]:
     """Every figure of the blocks as files by name: "points-....pdf", "points-....png", ...
 
     Of each block: ``points`` (the metrics ``shown`` by method and seed), ``ranks`` (the
     critical-difference diagram), ``time`` (the metrics against wall time), ``em`` (diagnostics of
     the histories), ``confusion`` (matrices after matching) and ``samples`` (for each method that
-    stored some). Of several blocks together: ``scales`` (by number of points, where they differ in
-    that alone) and ``ranks`` over their data sets. What no record can fill is left out; histories
-    and arrays that cannot be read are warned of.
+    stored some), ``interpolation`` and ``triangle`` (ways between components) and ``mixtures``
+    (GANMM's generators beside those of GANMM (EM)). Of several blocks together: ``scales`` (by
+    number of points, where they differ in that alone), ``ranks`` over their data sets,
+    ``reduction`` (features in the plane), ``attributes`` and ``faces`` (of CelebA, where blocks of
+    an attribute each have no figures of their own); these come first. No more than ``most``
+    figures are drawn. What no record can fill is left out; histories and arrays that cannot be
+    read are warned of.
     """
     labels = dict.fromkeys(row.label for block in blocks for row in block.rows)
     marks = {label: mark(i) for i, label in enumerate(labels)}
+    sheets, rest = by_attribute(blocks)
     files: dict[str, bytes] = {}
     with look():
-        for name, figure in itertools.chain(
-            *(_figures(block, store, shown or POINTS, marks) for block in blocks),
+        found = itertools.chain(
             _together(blocks, shown or POINTS, marks),
-        ):
+            reductions(blocks, store, marks),
+            attribute_figures(sheets, store, published(), marks),
+            *(_figures(block, store, shown or POINTS, marks) for block in rest),
+        )
+        for name, figure in itertools.islice(found, most):
             stem = _stem(name, files)
             files |= {f"{stem}.{suffix}": held for suffix, held in rendered(figure).items()}
     return files
@@ -64,20 +87,28 @@ def _figures(
     block: Block, store: Store, shown: Sequence[str], marks: Mapping[str, Mark]
 ) -> Iterator[tuple[str, Figure]]:
     place = f"{block.suite} {block.dataset} {block.n_clusters} {block.profile}"
-    if (figure := _points(block, shown, marks)) is not None:
-        yield f"points {place}", figure
+    for part, figure in enumerate(_points(block, shown, marks)):
+        yield f"points {place} {part or ''}", figure
     for part, figure in enumerate(over_seeds(block, shown, marks)):
         yield f"ranks {place} {part or ''}", figure
-    if (figure := quality_time(block, shown, marks)) is not None:
-        yield f"time {place}", figure
-    for part, figure in enumerate(learning(block, store, marks)):
-        yield f"em {place} {part or ''}", figure
+    for part, figure in enumerate(quality_time(block, shown, marks)):
+        yield f"time {place} {part or ''}", figure
+    drawn: dict[str, int] = {}
+    for kind, figure in learning(block, store, marks):
+        part = drawn[kind] = drawn.get(kind, -1) + 1
+        yield f"{kind} {place} {part or ''}", figure
     runs = first_runs(block, store)
     for part, figure in enumerate(confusion(block, runs, marks)):
         yield f"confusion {place} {part or ''}", figure
     for run in runs:
         for part, figure in enumerate(samples(block, run)):
             yield f"samples {place} {run.label} {part or ''}", figure
+        for figure in interpolation(block, run):
+            yield f"interpolation {place} {run.label}", figure
+        for figure in triangle(block, run):
+            yield f"triangle {place} {run.label}", figure
+    for figure in mixture_samples(block, runs, marks):
+        yield f"mixtures {place}", figure
 
 
 def _together(
@@ -102,26 +133,43 @@ def _stem(name: str, files: Mapping[str, bytes]) -> str:
     return stem
 
 
-def _points(block: Block, shown: Sequence[str], marks: Mapping[str, Mark]) -> Figure | None:
+def _points(block: Block, shown: Sequence[str], marks: Mapping[str, Mark]) -> Iterator[Figure]:
+    """Of the labels' scores, held out where there are some, and of the samples' scores."""
     ok = [record.metrics for row in block.rows for record in row.ok]
-    held_out, train = (
-        [metric for metric in shown if any(scores.get(metric) is not None for scores in split)]
-        for split in ([each.test for each in ok], [each.train for each in ok])
-    )
-    split, found = ("test", held_out) if held_out else ("train", train)
-    if not found:
-        return None
-    counts = [f"({row.n})" for row in block.rows]
-    names = shortened([row.label for row in block.rows], marks, 1.15, 3, counts)
+    found = {
+        split: [m for m in shown if any(getattr(each, split).get(m) is not None for each in ok)]
+        for split in SPLIT_NAMES
+    }
+    for split in ("test" if found["test"] else "train", "generation"):
+        rows = block.generative if split == "generation" else block.rows
+        for first in range(0, len(rows), ROWS) if found[split] else ():
+            some = rows[first : first + ROWS]
+            which = f"Methods {first + 1}–{first + len(some)} of {len(rows)}."
+            told = [which] if len(some) < len(rows) else []
+            yield _panels(block, some, split, found[split], marks, told)
+
+
+def _panels(
+    block: Block,
+    rows: Sequence[Row],
+    split: str,
+    found: Sequence[str],
+    marks: Mapping[str, Mark],
+    told: Sequence[str],
+) -> Figure:
+    counts = [f"({row.n})" for row in rows]
+    names = shortened([row.label for row in rows], marks, 1.15, 3, counts)
     height = max(0.28, 0.1 * max(name.count("\n") + 1 for name in names) + 0.06)
     abreast, down = min(ABREAST, len(found)), -(-len(found) // ABREAST)
     size = (WIDTH, 0.15 + down * (height * len(names) + 0.35))
     figure = Figure(figsize=size, layout="constrained")
     grid = figure.subplots(down, abreast, sharey=True, squeeze=False)
     for ax, metric in zip(grid.flat, found, strict=False):
-        for i, row in enumerate(block.rows):
+        for i, row in enumerate(rows):
             _row(ax, i, row, split, metric, block.seeds, marks[row.label])
-        ax.set_title(f"{HEADINGS.get(metric, metric)} {ARROWS[direction(metric)]}".strip())
+        if split == "generation" and (real := block.real(metric)) is not None:
+            ax.axvline(real.mean, color=INK, ls=":", lw=0.7)
+        ax.set_title(_title(metric, split == "generation"))
         ax.set_ylim(len(names) - 0.5, -0.5)
         ax.set_yticks(range(len(names)), names)
         ax.tick_params(axis="y", length=0)
@@ -133,10 +181,20 @@ def _points(block: Block, shown: Sequence[str], marks: Mapping[str, Mark]) -> Fi
         ax.set_visible(False)
     one = len(block.seeds) == 1
     runs = "one run each" if one else "a point a run; above, mean ± standard deviation"
-    scored = f"On the {SPLIT_NAMES[split]} split, {named_seeds(block.seeds)}: {runs}."
+    where = "Scores of samples" if split == "generation" else f"On the {SPLIT_NAMES[split]} split"
+    scored = f"{where}, {named_seeds(block.seeds)}: {runs}."
     bracketed = "In brackets: runs that ended well, of all."
-    headed(figure, block, [scored, bracketed])
+    dotted = "Dotted: real images in their place."
+    real = split == "generation" and any(block.real(metric) for metric in found)
+    headed(figure, block, [*told, scored, bracketed, *([dotted] if real else [])])
     return figure
+
+
+def _title(metric: str, narrow: bool) -> str:
+    """Head of a panel; a narrow one's in two lines, the second in brackets."""
+    name, arrow = HEADINGS.get(metric, metric), ARROWS[direction(metric)]
+    head, bracket, rest = name.partition(" (") if narrow else (name, "", "")
+    return f"{head} {arrow}".strip() + bracket.replace(" ", "\n") + rest
 
 
 def _row(

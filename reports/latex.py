@@ -11,8 +11,17 @@ import unicodedata
 from collections.abc import Iterator, Sequence
 
 from reports.caption import caption
-from reports.summary import Block, Row, direction
-from reports.text import ABSENT, SPLIT_NAMES, named_seeds, number, seconds
+from reports.summary import Block, Statistic, direction
+from reports.tables import Part, parts
+from reports.text import (
+    ABSENT,
+    EXTRACTORS,
+    REAL_IMAGES,
+    SPLIT_NAMES,
+    named_seeds,
+    number,
+    seconds,
+)
 
 __all__ = ["breakable", "comparison", "escape", "floating", "fragment", "named", "standalone"]
 
@@ -29,6 +38,16 @@ HEADINGS = {
     "active_clusters": "Clusters",
     "min_cluster_share": "Smallest share",
     "knn_accuracy": "k-NN accuracy",
+    "n_parameters": "Parameters",
+    **{
+        f"{score}_{net}": f"{head} ({known})"
+        for net, known in EXTRACTORS.items()
+        for score, head in (
+            *(("is", "IS"), ("fid", "FID"), ("kid", "KID")),
+            *(("is_between", "IS between"), ("is_within", "IS within")),
+            *(("fid_within", "FID within"),),
+        )
+    },
 }
 """Column heads; a metric without one is headed by its name."""
 
@@ -135,45 +154,62 @@ def floating(tabular: str, sentences: Sequence[str], label: str, notes: Sequence
 
 
 def _comparison(block: Block, shown: Sequence[str]) -> str:
-    import pandas as pd
-
-    splits = block.splits(shown) or ["train"]  # a block of failures has rows too
-    heads = [f"{escape(HEADINGS.get(m, m))}{ARROWS[direction(m)]}" for m in shown]
-    names, numbers = ["Split", "Method"], [*heads, "Fit (s)", "$n$"]
-    body = [line for split in splits for line in _lines(block, split, shown, split != splits[0])]
-    frame = pd.DataFrame(body, columns=pd.Index(names + numbers))
-    if len(splits) < 2:
-        frame = frame.drop(columns=names.pop(0))
-    tabular = frame.style.hide(axis="index").to_latex(
-        hrules=True, column_format="l" * len(names) + "r" * len(numbers)
-    )
     notes = [
         rf"\emph{{{failed.status}}}: "
         + breakable(f"{failed.label}, {named_seeds(failed.seeds)}: {failed.message}")
         for failed in block.failures
     ]
+    found = parts(block, shown)
+    return "\n".join(_table(block, part, notes if part is found[-1] else []) for part in found)
+
+
+def _table(block: Block, part: Part, notes: Sequence[str]) -> str:
+    import pandas as pd
+
+    heads = [f"{escape(HEADINGS.get(m, m))}{ARROWS[direction(m)]}" for m in part.columns]
+    names = ["Split", "Method"]
+    numbers = [*heads, *(["Parameters"] if part.samples else []), "Fit (s)", "$n$"]
+    body = [line for split in part.splits for line in _lines(block, part, split)]
+    if part.samples and any(block.real(metric) for metric in part.columns):
+        cells = [_cell(block.real(metric), metric) for metric in part.columns]
+        blank = [""] * (len(numbers) - len(cells))
+        body.append(["", f"\\midrule\n\\emph{{{REAL_IMAGES}}}", *cells, *blank])
+    frame = pd.DataFrame(body, columns=pd.Index(names + numbers))
+    if len(part.splits) < 2:
+        frame = frame.drop(columns=names.pop(0))
+    tabular = frame.style.hide(axis="index").to_latex(
+        hrules=True, column_format="l" * len(names) + "r" * len(numbers)
+    )
     name = f"{block.suite} {block.dataset} {block.n_clusters} {block.profile}"
-    return floating(tabular, caption(block, mark="in bold"), name, notes)
+    if part.samples:
+        name += " samples"
+    sentences = caption(block, mark="in bold", samples=part.samples)
+    return floating(tabular, sentences, name, notes)
 
 
-def _lines(block: Block, split: str, shown: Sequence[str], ruled: bool) -> Iterator[list[str]]:
-    for i, row in enumerate(block.rows):
-        rule = "\\midrule\n" if ruled and i == 0 else ""
+def _lines(block: Block, part: Part, split: str) -> Iterator[list[str]]:
+    for i, row in enumerate(part.rows):
+        rule = "\\midrule\n" if i == 0 and split != part.splits[0] else ""
         fit = seconds(row.fit_s.mean) if row.fit_s else escape(ABSENT)
-        cells = [_cell(block, row, split, metric) for metric in shown]
+        cells = [
+            _cell(row.statistic(split, metric), metric, row.label in block.best(split, metric))
+            for metric in part.columns
+        ]
+        if part.samples:
+            size = row.n_parameters
+            cells.append(escape(ABSENT) if size is None else f"{size:,}")
         yield [rule + (SPLIT_NAMES[split] if i == 0 else ""), named(row.label), *cells, fit, row.n]
 
 
-def _cell(block: Block, row: Row, split: str, metric: str) -> str:
-    statistic = row.statistic(split, metric)
+def _cell(statistic: Statistic | None, metric: str, best: bool = False) -> str:
     if statistic is None:
         return escape(ABSENT)
     mean = _signed(number(statistic.mean, metric))
-    if row.label in block.best(split, metric):
+    if best:
         mean = rf"\textbf{{{mean}}}"
     if statistic.std is None:
         return mean
-    return rf"{mean}{{\scriptsize\,$\pm$\,{number(statistic.std, metric)}}}"
+    return rf"{mean}{{\scriptsize\,$\pm$\,{number(statistic.std, metric, statistic.mean)}}}"
 
 
 def _signed(text: str) -> str:

@@ -1,27 +1,28 @@
-"""How EM went: losses, entropy, churn and seconds by iteration, and the shares of the clusters."""
+"""How EM went, by iteration: losses, entropy, churn, seconds, shares; and scores of samples."""
 
 from __future__ import annotations
 
 import logging
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure, SubFigure
-from matplotlib.ticker import MaxNLocator
+from matplotlib.ticker import LogLocator, MaxNLocator, NullLocator
 
 from core import DataError
+from reports.latex import HEADINGS
 from reports.panels import legend
 from reports.style import SMALL, WIDTH, Mark, headed, shortened, wrapped
-from reports.summary import Block, Row
-from reports.text import named_seeds
+from reports.summary import Block, Row, direction
+from reports.text import ARROWS, EXTRACTORS, named_seeds
 from reports.ticks import STEPS, Decimals, ticked
 from results import Store
 
-__all__ = ["learning"]
+__all__ = ["Kind", "learning"]
 
 log = logging.getLogger(__name__)
 
@@ -44,6 +45,16 @@ PANELS = {
 """Keys of history rows that hold a number, with the title of their panel; one that is not here but
 ends in "loss" has a panel too."""
 
+SCORES = {f"{score}_{net}": score for net in EXTRACTORS for score in ("is", "fid", "kid")}
+"""Keys of history rows that hold a score of samples; they have figures of their own, titled as the
+columns of the tables are (responsibility GAN, Figure 4)."""
+
+DECADES = 20.0
+"""Largest over smallest FID from which its axis is logarithmic."""
+
+FINE = 100.0
+"""Highest over lowest end of a logarithmic axis up to which there is room for 2 and 5."""
+
 ANY_SIGN = frozenset({"lower_bound", "d_loss", "g_loss", "critic_distance", "mutual_information"})
 """Keys whose axes need not begin at zero, and so need not losses that are not in PANELS."""
 
@@ -64,6 +75,8 @@ CURVES_ABREAST = 2
 AREAS = 2.85
 """Inches that the areas abreast have together."""
 
+Kind = Literal["em", "scores"]
+
 Runs = Sequence[Mapping[int, Mapping[str, Any]]]
 """History rows by iteration, a run each."""
 
@@ -83,31 +96,53 @@ class _Method:
     """Iterations ``(T,)`` and the first run's shares ``(K, T)``, where it has them."""
 
 
-def learning(block: Block, store: Store, marks: Mapping[str, Mark]) -> Iterator[Figure]:
-    """Diagnostics by EM iteration of all histories whose rows have one: as many figures as needed.
+def learning(
+    block: Block, store: Store, marks: Mapping[str, Mark]
+) -> Iterator[tuple[Kind, Figure]]:
+    """All that histories tell by EM iteration, as many figures as needed, each with its kind.
 
-    Curves are means over the runs that ended ok with a band of one standard deviation, pale where
-    not all of them went so far; where runs tell only their end, that is a point each. Shares are
-    those of one run. Panels that no record can fill are left out.
+    "em": the diagnostics; "scores": those of samples, where a run was scored on the way. Curves
+    are means over the runs that ended ok with a band of one standard deviation, pale where not
+    all of them went so far; where runs tell only their end, that is a point each. Shares are those
+    of one run. Panels that no record can fill are left out.
     """
     methods = [method for row in block.rows for method in _read(row, store, marks)]
-    for first in range(0, len(methods), METHODS):
-        some = methods[first : first + METHODS]
-        keys = _keys(some)
+    em = [method for method in methods if method.shares is not None or _keys([method], "em")]
+    for first in range(0, len(em), METHODS):
+        some = em[first : first + METHODS]
+        keys = _keys(some, "em")
         for begin in range(0, max(len(keys), 1), CURVES):
             sharing = [] if begin else [method for method in some if method.shares is not None]
             part = keys[begin : begin + CURVES]
-            figure = _figure(some, part, sharing, marks)
-            which = f"Methods {first + 1}–{first + len(some)} of {len(methods)}."
             reading = _reading(some, part, sharing)
-            headed(figure, block, reading if len(some) == len(methods) else [which, *reading])
-            yield figure
+            yield "em", _headed(block, some, em, _figure(some, part, sharing, marks), reading)
+    scored = [method for method in methods if _keys([method], "scores")]
+    for first in range(0, len(scored), METHODS):
+        some = scored[first : first + METHODS]
+        keys = _keys(some, "scores")
+        reading = [*_reading(some, keys, []), *_counts(block)]
+        yield "scores", _headed(block, some, scored, _figure(some, keys, [], marks), reading)
 
 
-def _keys(methods: Sequence[_Method]) -> list[str]:
+def _headed(
+    block: Block,
+    some: Sequence[_Method],
+    methods: Sequence[_Method],
+    figure: Figure,
+    reading: Iterable[str],
+) -> Figure:
+    first = methods.index(some[0])
+    which = f"Methods {first + 1}–{first + len(some)} of {len(methods)}."
+    headed(figure, block, reading if len(some) == len(methods) else [which, *reading])
+    return figure
+
+
+def _keys(methods: Sequence[_Method], kind: Kind) -> list[str]:
     """The keys that any method has a curve of, in the order of their panels."""
     found = dict.fromkeys(key for method in methods for key in method.curves)
-    return [*(key for key in PANELS if key in found), *sorted(set(found) - set(PANELS))]
+    if kind == "scores":
+        return [key for key in SCORES if key in found]
+    return [*(key for key in PANELS if key in found), *sorted(set(found) - {*PANELS, *SCORES})]
 
 
 def _figure(
@@ -137,7 +172,8 @@ def _figure(
         panels = _panels(parts["areas"], len(sharing), abreast)
         for ax, method, title in zip(panels, sharing, titles, strict=True):
             _areas(ax, method, title, abreast)
-    figure.supxlabel("EM iteration", fontsize=SMALL)
+    scored = any(key in SCORES for key in keys)
+    figure.supxlabel("EM iteration or epoch" if scored else "EM iteration", fontsize=SMALL)
     return figure
 
 
@@ -154,7 +190,7 @@ def _read(row: Row, store: Store, marks: Mapping[str, Mark]) -> Iterator[_Method
     if not runs:
         return
     keys = dict.fromkeys(key for rows in runs for row in rows.values() for key in row)
-    known = [key for key in keys if key in PANELS or key.endswith("loss")]
+    known = [k for k in keys if k in PANELS or k in SCORES or k.endswith("loss")]
     curves = {key: found for key in known if (found := _curve(runs, key)) is not None}
     shares = _first_shares(runs)
     if curves or shares:
@@ -202,6 +238,7 @@ def _panels(part: SubFigure, n: int, abreast: int) -> list[Axes]:
 
 
 def _curves(ax: Axes, methods: Sequence[_Method], key: str) -> None:
+    logarithmic = _spans_decades(methods, key)
     for place, method in enumerate(methods):
         if key not in method.curves:
             continue
@@ -218,16 +255,40 @@ def _curves(ax: Axes, methods: Sequence[_Method], key: str) -> None:
         style["ls"] = method.mark.dashes
         style["markevery"] = (place % every, every)  # so that close curves hide no marker
         low, high = mean - spread, mean + spread
+        if logarithmic:  # a band down to nothing would be all that is seen
+            low = np.maximum(low, np.nanmin(table, axis=0))
         ax.fill_between(iterations, low, high, color=method.mark.color, alpha=0.2, lw=0)
         ax.plot(iterations, mean, **style, alpha=0.35)
         ax.plot(iterations, np.where(count == method.n_runs, mean, np.nan), **style)
-    ax.set_title(PANELS.get(key) or wrapped(_sentence(key), 1.4, 1)[0], loc="left")
+    ax.set_title(_title(key), loc="left")
     ax.grid(axis="y")
     ticked(ax.xaxis, 1.2, integer=True)
-    ax.yaxis.set_major_locator(MaxNLocator(nbins=4, steps=STEPS))
+    if logarithmic:
+        ax.set_yscale("log")
+        low, high = ax.get_ylim()
+        few = high < low * FINE
+        ax.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5) if few else (1,), numticks=6))
+        ax.yaxis.set_minor_locator(NullLocator())
+    else:
+        ax.yaxis.set_major_locator(MaxNLocator(nbins=4, steps=STEPS))
     ax.yaxis.set_major_formatter(Decimals())
-    if key in PANELS and key not in ANY_SIGN:
+    if not logarithmic and ((key in PANELS and key not in ANY_SIGN) or SCORES.get(key) == "fid"):
         ax.set_ylim(0, 1.05 * ax.get_ylim()[1])
+
+
+def _title(key: str) -> str:
+    if key in SCORES:
+        return f"{HEADINGS[key]} {ARROWS[direction(key)]}"
+    return PANELS.get(key) or wrapped(_sentence(key), 1.4, 1)[0]
+
+
+def _spans_decades(methods: Sequence[_Method], key: str) -> bool:
+    """Whether a panel is of an FID of so many sizes that a linear axis would show the worst."""
+    if SCORES.get(key) != "fid":
+        return False
+    tables = [method.curves[key][1] for method in methods if key in method.curves]
+    low, high = min(map(np.nanmin, tables)), max(map(np.nanmax, tables))
+    return bool(0 < low * DECADES < high)
 
 
 def _tells_ends(table: np.ndarray) -> bool:
@@ -260,6 +321,13 @@ def _areas(ax: Axes, method: _Method, title: str, abreast: int) -> None:
         ax.set_ylabel("Cluster shares", fontsize=SMALL)
 
 
+def _counts(block: Block) -> Iterator[str]:
+    for net in block.extractors:
+        if isinstance(n := net.get("n_curve"), int):
+            name = str(net.get("name"))
+            yield f"{EXTRACTORS.get(name, name)}: {n:,} samples a point."
+
+
 def _reading(
     methods: Sequence[_Method], keys: Sequence[str], sharing: Sequence[_Method]
 ) -> Iterator[str]:
@@ -267,6 +335,8 @@ def _reading(
         yield "Curves: mean ± standard deviation of the runs, pale where not all go on."
     if any(_tells_ends(m.curves[key][1]) for m in methods for key in keys if key in m.curves):
         yield "Points: the ends of runs, where they tell no more."
+    if any(_spans_decades(methods, key) for key in keys):
+        yield "On logarithmic axes no band goes below the lowest run."
     if any("entropy" in key for key in keys):
         yield "Entropies in nats."
     if sharing:

@@ -19,6 +19,7 @@ from reports.page_checks import differences, published
 from reports.page_pictures import pictures
 from reports.page_sources import sources
 from reports.page_tables import clusters, failures, scores
+from reports.statistics_suite import SuiteStatistics, suite_statistics
 from reports.summary import Block
 from reports.tables import shown_metrics
 from reports.text import named_seeds
@@ -76,14 +77,18 @@ def page(
     shown: Sequence[str] | None = None,
     *,
     compared: Sequence[ComparedBlock] = (),
+    statistics: SuiteStatistics | None = None,
+    undrawn: str = "",
     indexed: bool = False,
 ) -> str:
     """The page of one suite, to be written beside its figures.
 
     ``figures`` are files by name as :func:`reports.figures.figures` gives them, of which the PNGs
-    are embedded; ``compared`` is what :func:`reports.comparison.compare` gives; ``shown`` are the
-    metrics with a column. Labels of clusters are read from ``store``; the page says which cannot
-    be read. An ``indexed`` page links to ../index.html, where that of :func:`index` lies.
+    are embedded; ``undrawn`` says which were left out. ``compared`` is what
+    :func:`reports.comparison.compare` gives, ``statistics`` what
+    :func:`reports.statistics_suite.suite_statistics` does, computed where not given; ``shown`` are
+    the metrics with a column. Labels of clusters are read from ``store``; the page says which
+    cannot be read. An ``indexed`` page links to ../index.html, where that of :func:`index` lies.
     """
     records = [record for block in blocks for record in block.records]
     home = "../index.html" if indexed else ""
@@ -95,13 +100,14 @@ def page(
     chapters = {
         "scores": scores(blocks, columns),
         "published": published(compared),
-        "differences": differences(blocks, columns),
+        "differences": differences(statistics or suite_statistics(blocks, columns)),
         "failures": failures(blocks),
         "figures": pictures(blocks, figures),
         "clusters": clusters(blocks, store),
         "sources": sources(blocks, columns),
     }
     sections = [_section(name, tuple(parts), len(blocks)) for name, parts in chapters.items()]
+    sections = [replace(s, intro=undrawn) if s.name == "figures" else s for s in sections]
     return _page(
         suite,
         [section for section in sections if section.parts],

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import string
 from collections.abc import Iterator, Sequence
 
 from reports.caption import data_and_profile
 from reports.comparison import KINDS, Compared, ComparedBlock
 from reports.latex import HEADINGS
 from reports.page_cells import titled
-from reports.statistics import ALPHA, RESAMPLES, coverage_bound, wilcoxon_least
-from reports.statistics_rows import Comparison, Ranking, compared, ranked, ranked_over_data
-from reports.statistics_tables import probability, said
-from reports.summary import Block, direction
-from reports.text import ABSENT, ARROWS, SPLIT_NAMES, named_seeds, number
+from reports.statistics_rows import Comparison, Ranking
+from reports.statistics_suite import Section, SuiteStatistics, Tested
+from reports.statistics_tables import cells, over_data, reading, said
+from reports.summary import direction
+from reports.text import ARROWS, SPLIT_NAMES, named_seeds, number
 from reports.web import Cell, Column, Group, Part, Table, number_cell, text_cell
 
 __all__ = ["differences", "published"]
@@ -22,21 +21,11 @@ NOTES = 60
 """Remarks below one table."""
 
 
-def differences(blocks: Sequence[Block], shown: Sequence[str]) -> Iterator[Part]:
-    """Of each block every row against the best one, and last the ranks over data sets.
-
-    Of the metrics ``shown`` those that have a better direction.
-    """
-    for block in blocks:
-        found = [
-            (comparison, ranked(block, split, metric))
-            for split in block.splits(shown)
-            for metric in shown
-            if (comparison := compared(block, split, metric)) is not None
-        ]
-        if found:
-            yield Part(title=titled(block), tables=(_differences(block, found),))
-    if over := tuple(_over_data(blocks, shown)):
+def differences(statistics: SuiteStatistics) -> Iterator[Part]:
+    """Of each block every row against the best one, and last the ranks over data sets."""
+    for tested in statistics.tables:
+        yield Part(title=titled(tested.block), tables=(_differences(tested),))
+    if over := tuple(map(over_data, statistics.over_data)):
         yield Part(title="Over data sets", notes=over)
 
 
@@ -46,20 +35,14 @@ def published(compared: Sequence[ComparedBlock]) -> Iterator[Part]:
         yield Part(title=titled(each.block), tables=(_published(each),))
 
 
-def _differences(block: Block, found: Sequence[tuple[Comparison, Ranking | None]]) -> Table:
+def _differences(tested: Tested) -> Table:
+    block = tested.block
+    rankings = [each.ranking for each in tested.sections if each.ranking]
     return Table(
         title=f"Differences: {titled(block)}",
         sentences=(
             *(f"MIXED: {sentence}." for sentence in block.mixed),
-            "Each row's score minus that of the row with the best mean, paired by seed; pairs: "
-            "seeds on which both ended well, of those that either was run on. The best was "
-            "chosen on these same runs, which makes it look better than it is.",
-            f"Interval: {RESAMPLES:,} bootstrap resamples, widened for few pairs.",
-            *_coverage([comparison for comparison, _ in found]),
-            f"p: exact Wilcoxon signed-rank test, after Holm over the rows; underpowered: no "
-            f"outcome could reach {ALPHA:g}.",
-            "Rank: average over the seeds; rows that share a letter are not told apart "
-            "(Nemenyi). Seeds are reruns on one data set: nothing here speaks of others.",
+            *reading(tested.sections),
         ),
         columns=(
             Column(name="Method", numeric=False),
@@ -70,66 +53,29 @@ def _differences(block: Block, found: Sequence[tuple[Comparison, Ranking | None]
             Column(name="Rank"),
         ),
         groups=tuple(
-            Group(title=_title(comparison), lines=tuple(_rows(comparison, ranking)))
-            for comparison, ranking in found
+            Group(title=_title(section.comparison), lines=tuple(_rows(section)))
+            for section in tested.sections
         ),
-        notes=tuple(f"{_title(ranking)}: {said(ranking)}" for _, ranking in found if ranking),
+        notes=tuple(f"{_title(ranking)}: {said(ranking)}" for ranking in rankings),
         folded=True,
     )
 
 
-def _coverage(found: Sequence[Comparison]) -> Iterator[str]:
-    pairs = {row.n for comparison in found for row in comparison.rows if row.interval}
-    few = [f"{coverage_bound(n):.0%} with {n}" for n in sorted(pairs) if wilcoxon_least(n) > ALPHA]
-    if few:
-        yield f"With so few pairs it covers less: at most {', '.join(few)}."
-
-
-def _rows(comparison: Comparison, ranking: Ranking | None) -> Iterator[tuple[Cell, ...]]:
-    metric, ranks = comparison.metric, _ranks(ranking)
-    for row in comparison.rows:
-        rank = ranks.get(row.label, Cell(text=ABSENT))
-        if row.label == comparison.best:
-            best = number_cell(0.0, "best", best=True)
-            yield text_cell(row.label), best, Cell(text=""), Cell(text=""), Cell(text=""), rank
-            continue
-        limits = ", ".join(number(limit, metric) for limit in row.interval or ())
-        p = ABSENT if row.mean is None else row.underpowered
+def _rows(section: Section) -> Iterator[tuple[Cell, ...]]:
+    ranking = section.ranking
+    average = dict(zip(ranking.labels, ranking.average, strict=True)) if ranking else {}
+    for row, printed in zip(section.comparison.rows, cells(section), strict=True):
+        difference, interval, p, pairs, rank = printed.cells
+        best = row.label == section.comparison.best
+        rank, _, letters = rank.partition(" ")
         yield (
             text_cell(row.label),
-            number_cell(row.mean, "" if row.mean is None else _signed(row.mean, metric)),
-            number_cell(row.interval[0] if row.interval else None, f"[{limits}]"),
-            Cell(text=p if row.p is None else probability(row.p).removeprefix("= "), value=row.p),
-            number_cell(row.n, f"{row.n}/{row.n + row.left_out}"),
-            rank,
+            number_cell(0.0 if best else row.mean, difference, best=best),
+            Cell(text=interval, value=row.interval[0] if row.interval else None),
+            Cell(text=p, value=row.p),
+            Cell(text=pairs, value=None if best else row.n),
+            number_cell(average.get(row.label), rank, spread=letters),
         )
-
-
-def _ranks(ranking: Ranking | None) -> dict[str, Cell]:
-    """Average ranks, with a letter for each group that a row is in."""
-    if ranking is None:
-        return {}
-    letters = dict.fromkeys(ranking.labels, "")
-    for i, (first, last) in enumerate(ranking.groups):
-        for label in ranking.labels[first : last + 1]:
-            letters[label] += string.ascii_lowercase[i % 26] * (i // 26 + 1)
-    return {
-        label: number_cell(average, f"{average:.1f}", spread=letters[label])
-        for label, average in zip(ranking.labels, ranking.average, strict=True)
-    }
-
-
-def _over_data(blocks: Sequence[Block], shown: Sequence[str]) -> Iterator[str]:
-    for profile in dict.fromkeys(block.profile for block in blocks):
-        group = [block for block in blocks if block.profile == profile]
-        for split in SPLIT_NAMES:
-            for metric in shown:
-                if (found := ranked_over_data(group, split, metric)) is not None:
-                    order = ", ".join(
-                        f"{label} {cell.text} {cell.spread}".rstrip()
-                        for label, cell in _ranks(found).items()
-                    )
-                    yield f"{_title(found)}, profile {profile}. {said(found)} {order}."
 
 
 def _published(each: ComparedBlock) -> Table:
@@ -202,11 +148,6 @@ def _amount(pair: Compared, value: float) -> str:
 
 def _spread(pair: Compared, std: float | None) -> str:
     return " " if std is None else f"± {_amount(pair, std)}"
-
-
-def _signed(value: float, metric: str) -> str:
-    text = number(value, metric)
-    return text if text.startswith("-") or not text.strip("0.") else f"+{text}"
 
 
 def _title(found: Comparison | Ranking) -> str:

@@ -72,7 +72,8 @@ def clusters(blocks: Sequence[Block], store: Store) -> Iterator[Part]:
         if done >= CLUSTERED:
             yield Part(title=titled(block), notes=("Its tables are left to clusters.tex.",))
             continue
-        tables, notes = [], []
+        tables: list[Table] = []
+        missing: dict[str, list[str]] = {}
         for row in block.rows:
             for record in row.ok[:1]:
                 try:
@@ -80,15 +81,18 @@ def clusters(blocks: Sequence[Block], store: Store) -> Iterator[Part]:
                     y, labels = arrays["y_train"], arrays["labels_train"]
                     found = cluster_table(y, labels, n_clusters=block.n_clusters)
                 except KeyError as error:
-                    notes.append(f"{row.label}: the record stores no {error}.")
+                    missing.setdefault(f"The record stores no {error}", []).append(row.label)
                 except DataError:
-                    notes.append(f"{row.label}: the stored labels cannot be read here.")
+                    missing.setdefault("The stored labels cannot be read here", []).append(
+                        row.label
+                    )
                 else:
                     names = record.dataset.class_names
                     tables.append(_clusters(f"{row.label}, seed {record.seed}", found, names))
         done += len(tables)
-        if tables or notes:
-            yield Part(title=titled(block), tables=tuple(tables), notes=_some(notes))
+        if tables or missing:
+            notes = tuple(f"{why}: {', '.join(labels)}." for why, labels in missing.items())
+            yield Part(title=titled(block), tables=tuple(tables), notes=notes)
 
 
 def metric_column(metric: str) -> Column:
@@ -107,7 +111,7 @@ def _scores(
     """``cells`` by split and metric, one a row; ``edges`` are a row's first and last ones."""
     splits = [split for split in SPLIT_NAMES if any((split, name) in cells for name in shown)]
     shown = [name for name in shown if any((split, name) in cells for split in splits)]
-    blank = [Cell(text=ABSENT)] * len(edges)
+    blank = [Cell(text=ABSENT, spread=_blank(block))] * len(edges)
     groups = []
     for split in splits or ["train"]:  # a block of failures has rows too
         found = [cells.get((split, name), blank) for name in shown]
@@ -152,7 +156,7 @@ def _edges(block: Block, first: int) -> Iterator[tuple[Cell, ...]]:
 def _values(block: Block, split: str, metric: str) -> list[Cell]:
     """One cell a row."""
     best = block.best(split, metric)
-    blank = " " if len(block.seeds) > 1 else ""  # as wide as the others' spread
+    blank = _blank(block)
     cells = []
     for row in block.rows:
         if (found := row.statistic(split, metric)) is None:
@@ -162,6 +166,11 @@ def _values(block: Block, split: str, metric: str) -> list[Cell]:
         mean = number(found.mean, metric)
         cells.append(number_cell(found.mean, mean, spread=spread, best=row.label in best))
     return cells
+
+
+def _blank(block: Block) -> str:
+    """As wide as the others' spread."""
+    return " " if len(block.seeds) > 1 else ""
 
 
 def _gaps(block: Block) -> Iterator[str]:

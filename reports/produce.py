@@ -20,6 +20,9 @@ FORMATS = ("console", "csv", "json", "latex", "figures", "page")
 
 INDEX = "index.html"
 
+MOST, FEW, LARGE = 120, 10, 5_000
+"""Figures of one suite, each about half a second's work; those of a suite of so many records."""
+
 AUDIT_FORMATS = FORMATS[:4]
 """What the published numbers can be shown as."""
 
@@ -57,17 +60,21 @@ def suite_files(
     profile: str | None = None,
     metrics: Sequence[str] | None = None,
     mixed: bool = False,
+    most: int | None = None,
     indexed: bool = False,
 ) -> list[Record]:
     """Print the tables of a suite's records, and write its files to a folder in ``out``.
 
-    ``indexed`` says that a page of all suites stands beside it. Returns the records.
+    ``most`` is the number of figures at most, 0 for all there are; by default :data:`MOST`, or
+    :data:`FEW` of more than :data:`LARGE` records. What is not drawn is told. ``indexed`` says
+    that a page of all suites stands beside it. Returns the records.
 
     Raises :class:`core.UserError` for a suite without records, for records that do not go into one
     table, for metrics that none of them has, and for a folder that cannot be written to.
     """
     from reports import clusters, comparison_tables, latex, statistics_tables, tables
     from reports.comparison import compare
+    from reports.statistics_suite import suite_statistics
     from reports.summary import summarise
     from results.published import published
 
@@ -88,10 +95,12 @@ def suite_files(
             f"there are: {', '.join(known) or 'no metrics at all'}"
         )
     compared = compare(blocks, published())
+    tested = {"console", "latex", "page"} & set(formats)
+    statistics = suite_statistics(blocks if tested else [], shown)
     if "console" in formats:
         print(tables.console(blocks, shown))
-        if tested := statistics_tables.console(blocks, shown):
-            print("\n" + tested)
+        if differences := statistics_tables.console(statistics):
+            print("\n" + differences)
         if compared:
             print("\n" + comparison_tables.console(compared))
     files: dict[str, str] = {}
@@ -103,11 +112,12 @@ def suite_files(
         files["table.json"] = tables.to_json(blocks)
     if "latex" in formats:
         parts = {"table.tex": latex.comparison(blocks, shown)}
-        if tested := statistics_tables.latex(blocks, shown):
-            parts["statistics.tex"] = tested
+        if differences := statistics_tables.latex(statistics):
+            parts["statistics.tex"] = differences
         if compared:
             parts["comparison.tex"] = comparison_tables.latex(compared)
-        parts["clusters.tex"] = clusters.cluster_tables(blocks, store)
+        if of_clusters := clusters.cluster_tables(blocks, store):
+            parts["clusters.tex"] = of_clusters
         files |= {name: latex.fragment(text) for name, text in parts.items()}
         files["table_standalone.tex"] = latex.standalone(*parts.values())
     folder = out / suite
@@ -115,12 +125,28 @@ def suite_files(
     if {"figures", "page"} & set(formats):
         from reports.figures import figures  # matplotlib, which tables do without
 
-        drawn = figures(blocks, store, metrics)
+        most = FEW if len(records) > LARGE else MOST if most is None else most
+        drawn = figures(blocks, store, metrics, most + 1 if most else None)
+        undrawn = ""
+        if most and len(drawn) > 2 * most:
+            drawn = dict(list(drawn.items())[: 2 * most])
+            undrawn = (
+                f"Figures drawn: the first {most}; "
+                f"all of them: python -m reports --suite {suite} --figures all."
+            )
         _write(folder, drawn, f"{len(drawn) // 2} figures (PDF and PNG)")
+        if undrawn:
+            print(undrawn, file=sys.stderr)
         if "page" in formats:
             from reports.page import page
 
-            text = page(suite, blocks, store, drawn, shown, compared=compared, indexed=indexed)
+            text = page(
+                *(suite, blocks, store, drawn, shown),
+                compared=compared,
+                statistics=statistics,
+                undrawn=undrawn,
+                indexed=indexed,
+            )
             _write(folder, {INDEX: text}, INDEX)
     return records
 

@@ -17,11 +17,17 @@ from reports.ticks import log_ticked
 __all__ = ["quality_time"]
 
 
-def quality_time(block: Block, shown: Sequence[str], marks: Mapping[str, Mark]) -> Figure | None:
+METHODS = 24
+"""In one figure."""
+
+
+def quality_time(
+    block: Block, shown: Sequence[str], marks: Mapping[str, Mark]
+) -> Iterator[Figure]:
     """Each of the metrics ``shown`` against seconds of ``fit``, on a logarithmic axis.
 
-    On the held-out split where any of them was measured there, else on the training split. None
-    where fewer than two rows have a run with both numbers.
+    On the held-out split where any of them was measured there, else on the training split; some
+    methods a figure. None where fewer than two rows have a run with both numbers.
     """
     split = "test" if "test" in block.splits(shown) else "train"
     points = {
@@ -29,20 +35,22 @@ def quality_time(block: Block, shown: Sequence[str], marks: Mapping[str, Mark]) 
     }
     found = [metric for metric in shown if any(map(len, points[metric].values()))]
     labels = [row.label for row in block.rows if any(len(points[m][row.label]) for m in found)]
-    if len(labels) < 2:
-        return None
-    figure, panels, inches = metric_panels(
-        found, labels, marks, across="Seconds of fit", lines=False
-    )
-    for metric, ax in panels.items():
-        for label in labels:
-            _draw(ax, points[metric][label], marks[label])
-        ax.set_xscale("log")
-        ax.margins(0.08)
-        log_ticked(ax.xaxis, inches)
-        ax.grid()
-    headed(figure, block, _reading(block, split))
-    return figure
+    for first in range(0, len(labels) if len(labels) > 1 else 0, METHODS):
+        some = labels[first : first + METHODS]
+        figure, panels, inches = metric_panels(
+            found, some, marks, across="Seconds of fit", lines=False
+        )
+        for metric, ax in panels.items():
+            for label in some:
+                _draw(ax, points[metric][label], marks[label])
+            ax.set_xscale("log")
+            ax.margins(0.08)
+            log_ticked(ax.xaxis, inches)
+            ax.grid()
+        which = f"Methods {first + 1}–{first + len(some)} of {len(labels)}."
+        told = [which] if len(some) < len(labels) else []
+        headed(figure, block, [*told, *_reading(block, split)])
+        yield figure
 
 
 def _points(row: Row, split: str, metric: str) -> np.ndarray:

@@ -1,7 +1,8 @@
 r"""Paired comparisons on plain arrays: bootstrap interval, Wilcoxon, Holm, Friedman and Nemenyi.
 
 Nothing here knows of records. All is exact or drawn from a generator of its own with a fixed seed:
-the same numbers give the same statistics, whatever else is compared.
+the same numbers give the same statistics, whatever else is compared. From :data:`LARGE` pairs or
+blocks on, tests take their asymptotic distributions, which are then as good and cost nothing.
 
 Sources: Demšar, "Statistical Comparisons of Classifiers over Multiple Data Sets" (JMLR 7, 2006);
 Hesterberg, "What Teachers Should Know about the Bootstrap" (The American Statistician 69, 2015).
@@ -13,10 +14,11 @@ import functools
 import math
 
 import numpy as np
-from scipy.stats import norm, rankdata, studentized_range, t
+from scipy.stats import chi2, norm, rankdata, studentized_range, t
 
 __all__ = [
     "ALPHA",
+    "LARGE",
     "RESAMPLES",
     "bootstrap_interval",
     "coverage_bound",
@@ -41,7 +43,10 @@ DECIMALS = 12
 """Differences of scores are equal up to here: .3 - .2 and .2 - .1 are a tie."""
 
 CHUNK = 2**22
-"""Ranks that are shuffled at once."""
+"""Ranks that are shuffled, and pairs that are drawn, at once."""
+
+LARGE = 200
+"""Pairs and blocks beyond which no distribution is counted out."""
 
 
 def bootstrap_interval(differences: np.ndarray) -> tuple[float, float]:
@@ -73,7 +78,9 @@ def coverage_bound(n: int) -> float:
 
 
 def wilcoxon(differences: np.ndarray) -> float:
-    """Two-sided p of the signed-rank test of paired differences ``(n,)``: exact, ties and all.
+    """Two-sided p of the signed-rank test of paired differences ``(n,)``, ties and all.
+
+    Exact up to :data:`LARGE` pairs, else of the normal distribution with the same variance.
 
     The chance, over all signs of the differences as they are, of rank sums as uneven as these.
     Equal sizes share their mean rank; zeros are ranked and then have no sign (Pratt, "Remarks on
@@ -86,6 +93,9 @@ def wilcoxon(differences: np.ndarray) -> float:
     doubled = np.rint(2 * rankdata(np.abs(differences))).astype(np.int64)  # mean ranks are halves
     positive = int(doubled[differences > 0].sum())
     negative = int(doubled[differences < 0].sum())
+    if len(differences) > LARGE:
+        deviation = math.sqrt(float((doubled[differences != 0] ** 2).sum())) or 1.0
+        return min(1.0, 2 * float(norm.cdf(-abs(positive - negative) / deviation)))
     chances = np.zeros(positive + negative + 1)  # of each sum of positive ranks
     chances[0] = 1
     for rank in doubled[differences != 0].tolist():
@@ -131,18 +141,21 @@ def friedman(ranked: np.ndarray) -> tuple[float, float]:
 
     p is the share of at least so large a value among 10,000 random orders within the blocks, this
     one counted (Phipson and Smyth, 2010): the chi-squared and F approximations need more blocks
-    than there are seeds. All tied gives 0 and 1.
+    than there mostly are seeds; beyond :data:`LARGE` blocks it is that of chi-squared. All tied
+    gives 0 and 1.
     """
     n, k = ranked.shape
     spread = float((ranked**2).sum()) - n * k * (k + 1) ** 2 / 4
     if spread <= 0:
         return 0.0, 1.0
-    chi2 = (k - 1) * float(((ranked.sum(axis=0) - n * (k + 1) / 2) ** 2).sum()) / spread
+    statistic = (k - 1) * float(((ranked.sum(axis=0) - n * (k + 1) / 2) ** 2).sum()) / spread
+    if n > LARGE:
+        return statistic, float(chi2.sf(statistic, k - 1))
     doubled = np.rint(2 * ranked).astype(np.int64)
     given = np.sort(doubled, axis=1)
     chance = _shuffled(given[np.lexsort(given.T)].tobytes(), n, k)
     reached = int((chance >= (doubled.sum(axis=0) ** 2).sum()).sum())
-    return chi2, (1 + reached) / (1 + RESAMPLES)
+    return statistic, (1 + reached) / (1 + RESAMPLES)
 
 
 def friedman_reaches(n: int, k: int) -> bool:
@@ -193,7 +206,7 @@ def _interval(differences: bytes) -> tuple[float, float]:
     """Kept, since every format of a report asks for the same ones."""
     values = np.frombuffer(differences)
     tail = _tail(len(values))
-    low, high = np.quantile(_resampling(len(values)) @ values, [tail, 1 - tail])
+    low, high = np.quantile(_means(values), [tail, 1 - tail])
     return float(round(low, DECIMALS)), float(round(high, DECIMALS))
 
 
@@ -201,6 +214,16 @@ def _interval(differences: bytes) -> tuple[float, float]:
 def _tail(n: int) -> float:
     """Share of resampled means that the interval of ``n`` pairs leaves out on each side."""
     return float(norm.cdf(-math.sqrt(n / (n - 1)) * t.isf(ALPHA / 2, n - 1)))
+
+
+def _means(values: np.ndarray) -> np.ndarray:
+    """Of the resamples, ``(RESAMPLES,)``."""
+    n = len(values)
+    if n <= LARGE:
+        return _resampling(n) @ values
+    rng, step = np.random.default_rng(SEED), max(1, CHUNK // n)
+    drawn = (min(step, RESAMPLES - first) for first in range(0, RESAMPLES, step))
+    return np.concatenate([values[rng.integers(n, size=(m, n))].mean(axis=1) for m in drawn])
 
 
 @functools.lru_cache(maxsize=16)

@@ -132,7 +132,7 @@ def compared(block: Block, split: str, metric: str) -> Comparison | None:
         for row in block.rows
         if row.label != best
     }
-    p = _tested(pairs)
+    p, family = _tested(pairs), sum(_testable(len(found)) for found in pairs.values())
     rows = []
     for row in block.rows:
         found = pairs.get(row.label, np.empty(0))
@@ -145,7 +145,7 @@ def compared(block: Block, split: str, metric: str) -> Comparison | None:
                 mean=float(found.mean()) if len(found) else None,
                 interval=statistics.bootstrap_interval(found) if len(found) > 1 else None,
                 p=p.get(row.label),
-                family=sum(map(_testable, map(len, pairs.values()))),
+                family=family,
             )
         )
     return Comparison(metric=metric, split=split, best=best, rows=tuple(rows))

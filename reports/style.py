@@ -96,7 +96,7 @@ COLORS = (
 """All stand out from white 3 to 1, and from each other for every kind of colour blindness (CIE
 difference over 20); neighbours differ in lightness too, for print in grey."""
 
-MARKERS = ("o", "s", "D", "^", "v", "P", "X", "<", ">", "p", "h")
+MARKERS = ("o", "s", "D", "^", "v", "P", "X", "<", ">", "*", "d")  # no pentagon: small, a circle
 DASHES: tuple[Any, ...] = ("-", (0, (4, 1.5)), (0, (1, 1)), (0, (4, 1.2, 1, 1.2)), (0, (7, 2)))
 
 BREAKS = re.compile(r"[^\W_]+[\W_]*|[\W_]+")

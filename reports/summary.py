@@ -10,7 +10,8 @@ from __future__ import annotations
 import functools
 import itertools
 import json
-from collections.abc import Iterable, Iterator, Sequence
+import math
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -26,6 +27,9 @@ __all__ = ["Block", "Failed", "Row", "Statistic", "direction", "summarise"]
 SPLITS = ("train", "test", "generation")
 BASELINES = ("kmeans", "gmm")
 """Methods whose rows come first, in this order."""
+
+COUNTS = ("n_real", "n_fake", "n_floor", "n_curve")
+"""Of images, in an extractor's entry: FID and inception score move with them."""
 
 MESSAGE_LENGTH = 160
 RERUN = "run these cells again with --force"
@@ -68,6 +72,12 @@ class Row:
     def fit_s(self) -> Statistic | None:
         """Wall-clock seconds of ``fit``."""
         return _statistic([record.timing.fit_s for record in self.ok])
+
+    @property
+    def n_parameters(self) -> int | None:
+        """Numbers that the fitted model consists of; None unless all runs agree about it."""
+        sizes = {record.method.n_parameters for record in self.ok}
+        return sizes.pop() if len(sizes) == 1 else None
 
     def statistic(self, split: str, metric: str) -> Statistic | None:
         """Of one metric; None unless every run that ended ok has a finite value of it.
@@ -127,6 +137,34 @@ class Block:
             Failed(label=label, status=status, seeds=tuple(seeds), message=message)
             for (label, status, message), seeds in groups.items()
         ]
+
+    @property
+    def generative(self) -> tuple[Row, ...]:
+        """The rows that gave samples to score, and those that gave nothing at all."""
+        return tuple(
+            row
+            for row in self.rows
+            if not row.ok or any(record.metrics.generation for record in row.ok)
+        )
+
+    @property
+    def extractors(self) -> tuple[Mapping[str, Any], ...]:
+        """The nets behind the scores of samples, as the first run that has some tells of them."""
+        told = (record.extractors for record in self.records if record.extractors)
+        return next(told, ())
+
+    def real(self, metric: str) -> Statistic | None:
+        """Of a metric with real images in the place of samples, over the seeds.
+
+        Of a single value where the seeds agree, as they do where none of them draws the data: real
+        images have no runs. None where no record tells it.
+        """
+        by_seed: dict[int, list[float]] = {}
+        for record in self.records:
+            if (value := record.metrics.real.get(metric)) is not None:
+                by_seed.setdefault(record.seed, []).append(value)
+        means = [sum(values) / len(values) for values in by_seed.values()]
+        return _statistic(means[:1] if _agree(means) else means)
 
     def metrics(self, split: str) -> list[str]:
         """Names of all metrics that any row has a value of."""
@@ -263,7 +301,38 @@ def _conflicts(records: list[Record]) -> Iterator[_Conflict]:
         if len(drawn) > 1:
             what = f"seed {seed} was run on {len(drawn)} versions of the data"
             yield _Conflict(what=what, remedy=RERUN)
+            break
+    yield from _of_real_images(records)
+
+
+def _of_real_images(records: list[Record]) -> Iterator[_Conflict]:
+    """Scores of samples stand beside each other only by the same nets and at the same counts."""
+    nets = [
+        (_described(net), str(net.get("name")), record)
+        for record in records
+        for net in record.extractors
+    ]
+    for name in sorted({name for _, name, _ in nets}):
+        found = [(said, record) for said, other, record in nets if other == name]
+        yield from _versions(f"the table mixes nets or counts behind {name}", found, RERUN)
+    for seed in sorted({record.seed for record in records}):
+        told = [record.metrics.real for record in records if record.seed == seed]
+        names = sorted({name for real in told for name in real})
+        values = {n: [v for real in told if (v := real.get(n)) is not None] for n in names}
+        if differing := [name for name in names if not _agree(values[name])]:
+            what = f"seed {seed} has several scores of the real images: {', '.join(differing)}"
+            yield _Conflict(what=what, remedy=RERUN)
             return
+
+
+def _described(net: Mapping[str, Any]) -> str:
+    counts = ", ".join(f"{name} = {net.get(name)}" for name in COUNTS)
+    return f"{str(net.get('sha256'))[:12]}, {counts}"
+
+
+def _agree(values: Sequence[float]) -> bool:
+    """Whether they differ by no more than the arithmetic of two machines."""
+    return all(math.isclose(v, values[0], rel_tol=1e-3, abs_tol=1e-4) for v in values)
 
 
 def _versions(what: str, found: list[tuple[str, Record]], remedy: str) -> Iterator[_Conflict]:

@@ -7,18 +7,30 @@ import io
 import json
 import unicodedata
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from itertools import zip_longest
 from typing import Any
 
 from reports.caption import caption
 from reports.summary import Block, Row, Statistic, direction
-from reports.text import ABSENT, ARROWS, SPLIT_NAMES, named_seeds, number, seconds
+from reports.text import (
+    ABSENT,
+    ARROWS,
+    EXTRACTORS,
+    REAL_IMAGES,
+    SPLIT_NAMES,
+    named_seeds,
+    number,
+    of_samples,
+    seconds,
+)
 
 __all__ = [
+    "Part",
     "aligned",
     "console",
     "measured",
+    "parts",
     "printable",
     "shown_metrics",
     "to_csv",
@@ -27,7 +39,8 @@ __all__ = [
 
 SHOWN = (
     *("error_rate_classes", "error_rate", "purity", "ari", "nmi", "active_clusters"),
-    *("knn_accuracy", "fid_lenet", "fid_squeezenet"),
+    "knn_accuracy",
+    *(f"{score}_{net}" for net in EXTRACTORS for score in ("is", "fid", "kid")),
 )
 """Metrics with a column in the tables for people; the rest is in CSV and JSON."""
 
@@ -35,6 +48,37 @@ CSV_COLUMNS = (
     *("suite", "profile", "dataset", "n_clusters", "label", "method", "preset", "split"),
     *("metric", "direction", "mean", "std", "median", "n", "n_ok", "n_runs", "best"),
 )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Part:
+    """A table of its own: the scores of labels, or those of samples."""
+
+    splits: tuple[str, ...]
+    columns: tuple[str, ...]
+    rows: tuple[Row, ...]
+
+    @property
+    def samples(self) -> bool:
+        """Whether it holds the scores of samples: these rows have sizes, and real images below."""
+        return self.splits == ("generation",)
+
+
+def parts(block: Block, shown: Sequence[str]) -> list[Part]:
+    """The tables of a block with these columns: one of its labels' scores, one of its samples'.
+
+    Where neither has a number, one of the rows alone.
+    """
+    drawn = tuple(name for name in shown if name in block.metrics("generation"))
+    labelled = tuple(split for split in block.splits(shown) if split != "generation")
+    found = []
+    if labelled or not drawn:
+        of_labels = {name for split in labelled for name in block.metrics(split)}
+        columns = (name for name in shown if name in of_labels or not of_samples(name))
+        found.append(Part(splits=labelled or ("train",), columns=tuple(columns), rows=block.rows))
+    if drawn:
+        found.append(Part(splits=("generation",), columns=drawn, rows=block.generative))
+    return found
 
 
 def measured(blocks: Sequence[Block]) -> list[str]:
@@ -73,8 +117,9 @@ def printable(text: str) -> str:
 def to_csv(blocks: Sequence[Block]) -> str:
     """Every number of every table, one a line: mean, spread, median, counts, whether it is best.
 
-    Fit seconds have the metric name ``fit_s`` and no split. A row without a result keeps its
-    lines, with the numbers empty and ``n_ok`` 0.
+    Real images in the place of samples have the label "real images" and no method. Fit seconds
+    have the metric name ``fit_s`` and no split. A row without a result keeps its lines, with the
+    numbers empty and ``n_ok`` 0.
     """
     text = io.StringIO()
     writer = csv.DictWriter(text, CSV_COLUMNS, lineterminator="\n")
@@ -101,6 +146,21 @@ def to_csv(blocks: Sequence[Block]) -> str:
                         "best": int(row.label in block.best(split, metric)),
                     }
                 )
+        for metric, statistic in _real(block):
+            writer.writerow(
+                {
+                    "suite": block.suite,
+                    "profile": block.profile,
+                    "dataset": block.dataset,
+                    "n_clusters": block.n_clusters,
+                    "label": REAL_IMAGES,
+                    "split": "generation",
+                    "metric": metric,
+                    "direction": direction(metric),
+                    **asdict(statistic),
+                    "best": 0,
+                }
+            )
     return text.getvalue()
 
 
@@ -126,6 +186,7 @@ def _json(block: Block) -> dict[str, Any]:
                 "method": row.records[0].method.name,
                 "preset": row.records[0].method.preset,
                 "params": row.records[0].method.params,
+                "n_parameters": row.n_parameters,
                 "seeds": row.seeds,
                 "n_ok": len(row.ok),
                 "n_runs": len(row.records),
@@ -143,6 +204,11 @@ def _json(block: Block) -> dict[str, Any]:
             }
             for row in block.rows
         ],
+        "real_images": [
+            {"metric": metric, "direction": direction(metric), **asdict(statistic)}
+            for metric, statistic in _real(block)
+        ],
+        "extractors": [dict(net) for net in block.extractors],
         "failures": [asdict(failed) for failed in block.failures],
     }
 
@@ -154,18 +220,19 @@ def _numbers(block: Block, row: Row) -> Iterator[tuple[str, str, Statistic | Non
     yield "", "fit_s", row.fit_s
 
 
+def _real(block: Block) -> Iterator[tuple[str, Statistic]]:
+    """The scores of the real images by metric."""
+    names = {name for record in block.records for name in record.metrics.real}
+    for name in sorted(names):
+        if (statistic := block.real(name)) is not None:
+            yield name, statistic
+
+
 def _console(block: Block, shown: Sequence[str]) -> Iterator[str]:
-    columns = [f"{name} {ARROWS[direction(name)]}".strip() for name in shown]
-    lines = [["", *columns, "fit s", "n"]]
-    for split in block.splits(shown) or ["train"]:  # a block of failures has rows too
-        lines.append([SPLIT_NAMES[split]])
-        for row in block.rows:
-            fit = seconds(row.fit_s.mean) if row.fit_s else ABSENT
-            cells = [_cell(block, row, split, name) for name in shown]
-            lines.append([f"  {printable(row.label)}", *cells, fit, row.n])
     yield from (printable(sentence) for sentence in caption(block, mark="marked *"))
-    yield ""
-    yield from aligned(lines)
+    for part in parts(block, shown):
+        yield ""
+        yield from aligned(list(_lines(block, part)))
     if block.failures:
         yield ""
     for failed in block.failures:
@@ -173,13 +240,33 @@ def _console(block: Block, shown: Sequence[str]) -> Iterator[str]:
         yield printable(f"{failed.status}: {failed.label}, {seeds}: {failed.message}")
 
 
-def _cell(block: Block, row: Row, split: str, metric: str) -> str:
-    statistic = row.statistic(split, metric)
+def _lines(block: Block, part: Part) -> Iterator[list[str]]:
+    columns = [f"{name} {ARROWS[direction(name)]}".strip() for name in part.columns]
+    yield ["", *columns, *(["parameters"] if part.samples else []), "fit s", "n"]
+    for split in part.splits:
+        yield [SPLIT_NAMES[split]]
+        for row in part.rows:
+            fit = seconds(row.fit_s.mean) if row.fit_s else ABSENT
+            cells = [
+                _cell(row.statistic(split, name), name, row.label in block.best(split, name))
+                for name in part.columns
+            ]
+            size = [f"{row.n_parameters:,}" if row.n_parameters is not None else ABSENT]
+            yield [
+                *(f"  {printable(row.label)}", *cells, *(size if part.samples else [])),
+                *(fit, row.n),
+            ]
+    if part.samples and any(block.real(name) for name in part.columns):
+        yield []
+        yield [f"  {REAL_IMAGES}", *(_cell(block.real(name), name) for name in part.columns)]
+
+
+def _cell(statistic: Statistic | None, metric: str, best: bool = False) -> str:
     if statistic is None:
         return f"{ABSENT} "
-    spread = "" if statistic.std is None else f" ± {number(statistic.std, metric)}"
-    mark = "*" if row.label in block.best(split, metric) else " "
-    return number(statistic.mean, metric) + spread + mark
+    mean, std = statistic.mean, statistic.std
+    spread = "" if std is None else f" ± {number(std, metric, mean)}"
+    return number(mean, metric) + spread + ("*" if best else " ")
 
 
 def _pad(text: str, width: int, *, left: bool) -> str:

@@ -9,22 +9,62 @@ from collections.abc import Iterable
 import metrics
 from core import ConfigError
 
-__all__ = ["ABSENT", "ARROWS", "SPLIT_NAMES", "named_seeds", "number", "seconds"]
+__all__ = [
+    "ABSENT",
+    "ARROWS",
+    "EXTRACTORS",
+    "REAL_IMAGES",
+    "SPLIT_NAMES",
+    "named_seeds",
+    "number",
+    "of_samples",
+    "seconds",
+]
 
 ABSENT = "–"
 ARROWS = {"lower": "↓", "higher": "↑", "none": ""}
 SPLIT_NAMES = {"train": "train", "test": "held-out", "generation": "samples"}
 
 
-def number(value: float, metric: str) -> str:
+REAL_IMAGES = "real images"
+"""The row of real images in the place of samples."""
+
+EXTRACTORS = {"lenet": "LeNet", "squeezenet": "SqueezeNet", "inception": "Inception"}
+"""Names of the nets that tables and captions use."""
+
+FIGURES = 3
+"""Significant figures of a score of samples."""
+
+FINEST = 6
+"""Decimals from which a score of samples is noise."""
+
+
+def number(value: float, metric: str, beside: float | None = None) -> str:
     """A metric's value: three decimals and no leading zero within [-1, 1], else one decimal.
+
+    A score of samples (inception score, FID, KID) has no usual size: it has three significant
+    figures, and its zero. Its spread takes the decimals of the value that it stands ``beside``.
 
     >>> number(0.0463, "error_rate"), number(-0.0001, "ari"), number(9.96, "active_clusters")
     ('.046', '.000', '10.0')
+    >>> number(231.0577, "fid_lenet"), number(-0.0012, "kid_lenet"), number(7.5, "fid_lenet", 231)
+    ('231', '-0.00120', '8')
     """
+    if of_samples(metric):
+        digits = _decimals(value if beside is None else beside)
+        return f"{round(value, digits) + 0.0:.{digits}f}"
     digits = _digits(metric)
     text = f"{round(value, digits) + 0.0:.{digits}f}"  # + 0.0 turns -0.0 into 0.0
     return re.sub(r"^(-?)0\.", r"\1.", text) if digits == 3 else text
+
+
+@functools.cache
+def of_samples(metric: str) -> bool:
+    """Whether a metric is computed from samples; not known of one that is registered no more."""
+    try:
+        return metrics.info(metric).kind == "generation"
+    except ConfigError:
+        return False
 
 
 @functools.cache
@@ -34,6 +74,14 @@ def _digits(metric: str) -> int:
     except ConfigError:
         return 3
     return 3 if low is not None and high is not None and low >= -1 and high <= 1 else 1
+
+
+def _decimals(value: float) -> int:
+    """Those of three significant figures, within bounds; the figures of the rounded value."""
+    if not value:
+        return FIGURES - 1
+    exponent = int(f"{value:.{FIGURES - 1}e}".partition("e")[2])
+    return min(max(FIGURES - 1 - exponent, 0), FINEST)
 
 
 def seconds(value: float) -> str:

@@ -18,7 +18,7 @@ __all__ = ["RUNS", "load", "stores"]
 RUNS = Path("results/runs")
 """Where runs put their records, one folder a suite, seen from the root of a checkout."""
 
-SPLITS = ("train", "test", "generation")
+SPLITS = ("train", "test", "generation", "real")
 
 COLUMNS: Mapping[str, Callable[[Record], Any]] = {
     "suite": lambda record: record.suite,
@@ -59,8 +59,8 @@ def load(
     - ``error`` ("" or "Type: message")
     - ``fit_s`` (seconds), ``peak_rss_mb`` (2**20 bytes), ``n_parameters``: float64
     - ``device``, ``precision``, ``code``, ``metrics_version``, ``git_sha``, ``dirty``, ``key``
-    - ``train/<metric>``, ``test/<metric>``, ``generation/<metric>``: float64, NaN where a cell
-      has no such number
+    - ``train/<metric>``, ``test/<metric>``, ``generation/<metric>``, and ``real/<metric>``, the
+      generation metrics of real images: float64, NaN where a cell has no such number
     - ``history`` (only with ``history=True``): the tuple of the cell's iteration rows
 
     Rows come by suite, then by key. Damaged files are warned of by name and left out. Raises

@@ -104,11 +104,21 @@ class Scores:
     train: Mapping[str, float | None] = field(default_factory=dict)
     test: Mapping[str, float | None] = field(default_factory=dict)
     generation: Mapping[str, float | None] = field(default_factory=dict)
+    """Of samples against real images: the held-out ones where there are some, else the fitted."""
+    real: Mapping[str, float | None] = field(default_factory=dict, metadata=ADDED)
+    """Of real images in the place of samples: floor of the distances, ceiling of the inception
+    score; see :func:`metrics.features.floor`."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Timing:
-    """Wall-clock seconds; None for what did not happen or the method does not tell apart."""
+    """Wall-clock seconds; None for what did not happen or the method does not tell apart.
+
+    Points of the curve over training (``generation_seconds`` of the history's rows) are left out
+    of ``fit_s``, so that it is the method's own with a curve and without. Scores of samples are in
+    ``evaluate_s``; extractors and the real images' own features and scores, which come before the
+    fit, are in none of these.
+    """
 
     fit_s: float | None = None
     m_step_s: float | None = None
@@ -177,6 +187,11 @@ class Record:
     timing: Timing = field(default_factory=Timing)
     resources: Resources = field(default_factory=Resources)
     provenance: Provenance
+    generation: Mapping[str, int] = field(default_factory=dict, metadata=ADDED)
+    """The suite's ``[generation]``: n, every, n_curve; empty where no samples are scored."""
+    extractors: tuple[Mapping[str, Any], ...] = field(default=(), metadata=ADDED)
+    """The nets behind the generation scores: ``metrics.features.Extractor.describe()``, and how
+    many images they saw: ``n_real``, ``n_fake``, ``n_floor`` (a side), ``n_curve`` (a point)."""
     artifacts: Mapping[str, str] = field(default_factory=dict)
     """sha256 of each file beside the record; :meth:`Store.write` fills it."""
     history: tuple[Mapping[str, Any], ...] = ()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 from collections.abc import Callable
 from pathlib import Path
 
@@ -11,6 +12,11 @@ import pytest
 # Nets of a few units gain nothing from a second thread, and wait for each other where the cores
 # are busy. This comes before any test imports torch; a child process inherits it.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+# A shell's & and nohup have what they start ignore SIGINT, its children included; the commands
+# that tests interrupt have to heed it.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture

@@ -235,12 +235,16 @@ class GoneError(Exception):
     pass
 
 
+HERE = "tcp://nowhere:1"
+
+
 @pytest.mark.parametrize(
-    ("answer", "said"),
+    ("answer", "scheduler", "said"),
     [
-        (OSError("timed out"), "no dask scheduler answers at tcp://nowhere:1; give the address"),
-        (ValueError("missing port"), "no dask scheduler answers at tcp://nowhere:1"),
-        ({}, "the dask cluster at tcp://nowhere:1 has no workers"),
+        (OSError("timed out"), HERE, f"no dask scheduler answers at {HERE}; give the address"),
+        (ValueError("missing port"), HERE, f"no dask scheduler answers at {HERE}"),
+        ({}, HERE, f"the dask cluster at {HERE} has no workers"),
+        (RuntimeError("Nanny"), None, "a dask cluster cannot be started on this machine (Nanny)"),
     ],
 )
 def test_a_cluster_that_cannot_be_used_is_named(
@@ -248,6 +252,7 @@ def test_a_cluster_that_cannot_be_used_is_named(
     plugin: Path,
     monkeypatch: pytest.MonkeyPatch,
     answer: Exception | dict[str, int],
+    scheduler: str | None,
     said: str,
 ) -> None:
     @contextlib.contextmanager
@@ -262,7 +267,7 @@ def test_a_cluster_that_cannot_be_used_is_named(
         cells_of("steady"),
         setting_for(tmp_path, plugin),
         backend="dask",
-        scheduler="tcp://nowhere:1",
+        scheduler=scheduler,
     )
     with pytest.raises(UserError, match=re.escape(said)):
         list(outcomes)

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import dataclasses
+import importlib
 import os
 import signal
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import psutil
 import pytest
@@ -15,8 +18,12 @@ from benchmarks import engine
 from benchmarks.job import Setting
 from benchmarks.plan import Selection, plan
 from benchmarks.suite import DatasetRow, MethodRow, Suite
+from core import UserError
 from results.record import Record, Scores
 from results.store import Store
+
+MURDER = Path(__file__).parents[1] / "faults" / "fault_methods.py"
+"""Has a method that kills the worker over it."""
 
 TRIAL = Suite(
     name="trial",
@@ -79,7 +86,11 @@ def test_dask(tmp_path: Path, plugin: Path, expected: dict[str, Ending]) -> None
     environment = {**os.environ, "PYTHONPATH": str(Path(engine.__file__).parents[1])}
     done = subprocess.run(run, env=environment, capture_output=True, text=True, timeout=120)
     assert done.returncode == 0, done.stderr
-    assert done.stdout.split() == ["2", "workers,", "6", "outcomes"]
+    assert done.stdout.splitlines() == [
+        "2 workers, 6 outcomes",
+        "dask gave a cell up, for the workers that ran it were all killed; start them with more "
+        "memory, or take --max-memory; what was finished is kept",
+    ]
     assert endings(tmp_path) == expected
 
 
@@ -106,20 +117,30 @@ def workers() -> list[psutil.Process]:
 
 def through_dask(folder: str, plugin: str) -> None:
     """What :func:`test_dask` runs in a process of its own, which dask fills with threads."""
-    from distributed import Client, LocalCluster
-
     import methods
 
-    methods.registry.load_plugin(plugin)
+    dask: Any = importlib.import_module("dask")
+    distributed: Any = importlib.import_module("distributed")
+    setting = setting_for(Path(folder), Path(plugin))
+    setting = dataclasses.replace(setting, plugins=(*setting.plugins, MURDER))
+    for path in setting.plugins:
+        methods.registry.load_plugin(path)
     with (
-        LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=":0") as cluster,
-        Client(cluster) as client,
+        dask.config.set({"distributed.scheduler.allowed-failures": 0}),
+        distributed.LocalCluster(
+            n_workers=2, threads_per_worker=1, dashboard_address=":0"
+        ) as cluster,
+        distributed.Client(cluster) as client,
     ):
         count = len(client.nthreads())
-        setting = setting_for(Path(folder), Path(plugin))
         address = cluster.scheduler_address
         outcomes = list(engine.run(plan(TRIAL), setting, backend="dask", scheduler=address))
-    print(count, "workers,", len(outcomes), "outcomes")
+        print(count, "workers,", len(outcomes), "outcomes")
+        murder = dataclasses.replace(TRIAL, seeds=(0,), methods=(MethodRow(name="fault_murder"),))
+        try:
+            list(engine.run(plan(murder), setting, backend="dask", scheduler=address))
+        except UserError as error:
+            print(error)
 
 
 if __name__ == "__main__":

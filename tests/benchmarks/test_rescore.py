@@ -41,7 +41,9 @@ def store(tmp_path: Path) -> Store:
         method=MethodUsed(name="steady", preset="stable"),
         seed=0,
         status="ok",
-        metrics=Scores(train={"old": 0.5}, generation={"fid": 3.0}),
+        metrics=Scores(train={"old": 0.5}, generation={"fid": 3.0}, real={"fid": 1.0}),
+        generation={"n": 50},
+        extractors=({"name": "lenet", "accuracy": 0.5},),
         provenance=Provenance(code="c", metrics_version="0", git_sha="of the training"),
         history=({"iteration": 1},),
     )
@@ -64,7 +66,8 @@ def test_old_scores_are_replaced_and_new_ones_left(
     assert record.metrics.train["error_rate"] == pytest.approx(0.25)
     assert record.metrics.test["error_rate"] == 0.0
     assert "old" not in record.metrics.train
-    assert record.metrics.generation == {"fid": 3.0}
+    assert (record.metrics.generation, record.metrics.real) == ({"fid": 3.0}, {"fid": 1.0})
+    assert (record.generation, len(record.extractors)) == ({"n": 50}, 1)
     assert record.provenance.metrics_version != "0"
     assert record.provenance.git_sha == "of the training"
     assert record.history == ({"iteration": 1},)

@@ -117,6 +117,13 @@ def test_an_hdf5_file_is_refused_by_its_name(start: bytes, tmp_path: Path) -> No
 
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
+def test_a_matlab_4_file_is_refused_before_its_header_is_believed(tmp_path: Path) -> None:
+    path = tmp_path / "train_32x32.mat"
+    savemat(path, {"X": np.ones((2, 2)), "y": np.ones((2, 1))}, format="4")
+    with pytest.raises(DataError, match="a MATLAB 4 file; expected a MATLAB 5 file"):
+        read_cropped(path)
+
+
 def test_a_damaged_file_is_refused(tmp_path: Path) -> None:
     path = write(tmp_path / "a.mat", arrays())
     whole = path.read_bytes()

@@ -7,14 +7,15 @@ survived. Scenarios that this machine does not allow are said to be skipped.
 from __future__ import annotations
 
 import argparse
-import importlib.util
 import math
+import signal
 import sys
 import tempfile
 import time
 from pathlib import Path
 
-from tests.faults.kills import ENGINES, kill_rounds
+from tests.faults.bench import ENGINES, Bench, engines_here, undisturbed
+from tests.faults.kills import kill_rounds
 from tests.faults.scenarios import SCENARIOS, SkippedError
 
 
@@ -27,14 +28,17 @@ def main() -> int:
     parser.add_argument("--engines", nargs="+", choices=sorted(ENGINES), help="default: all")
     parser.add_argument("--skip-scenarios", action="store_true")
     chosen = parser.parse_args()
-    there = importlib.util.find_spec("distributed") is not None
-    engines = chosen.engines or [name for name in ENGINES if name != "dask" or there]
+    engines = chosen.engines or list(engines_here())
+    # Under a shell's & it is ignored, by children too; the commands that are interrupted heed it.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     with tempfile.TemporaryDirectory(prefix="deep-em-bench-faults-") as folder:
+        whole = undisturbed(Path(folder, "undisturbed"))
         if not chosen.skip_scenarios:
-            _scenarios(Path(folder))
+            _scenarios(Path(folder), whole)
         started = time.perf_counter()
         tally = kill_rounds(
             Path(folder),
+            whole,
             chosen.rounds,
             seed=chosen.seed,
             engines=tuple(engines),
@@ -46,11 +50,11 @@ def main() -> int:
     return 0
 
 
-def _scenarios(folder: Path) -> None:
+def _scenarios(folder: Path, whole: Bench) -> None:
     for name, scenario in SCENARIOS.items():
         started = time.perf_counter()
         try:
-            said = scenario(folder / name.replace(" ", "-"))
+            said = scenario(folder / name.replace(" ", "-"), whole)
         except SkippedError as reason:
             said = f"SKIPPED: {reason}"
         print(f"{name}: {said} ({time.perf_counter() - started:.1f} s)", flush=True)

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import importlib.util
 import os
 import secrets
+import shutil
 import subprocess
 import sys
 import time
@@ -16,12 +18,25 @@ import psutil
 from results.record import Record, Scores
 from results.store import Store
 
-__all__ = ["Bench", "Command", "Ending", "await_that"]
+__all__ = [
+    "ENGINES",
+    "N_CELLS",
+    "Bench",
+    "Command",
+    "Ending",
+    "await_that",
+    "engines_here",
+    "undisturbed",
+]
 
 ROOT = Path(__file__).parents[2]
 PLUGIN = Path(__file__).with_name("fault_methods.py")
 MARK = "FAULT_HARNESS_MARK"
 """The environment variable that all processes of one command have in common."""
+
+SEEDS = 6
+N_CELLS = 2 * SEEDS
+"""Of the suite that is disturbed: two sound methods, so many seeds."""
 
 HEAD = """
 title = "a tiny suite to disturb"
@@ -31,6 +46,11 @@ name = "moons"
 words = { n_samples = 1000 }
 n_clusters = 8
 """
+ENGINES = {
+    "one job": ("--jobs", "1"),
+    "loky": ("--jobs", "2"),
+    "dask": ("--backend", "dask"),
+}
 SOUND = ("fault_none", "fault_other")
 
 Ending = tuple[str, str, Scores, tuple[str, ...]]
@@ -63,7 +83,13 @@ class Command:
 
     def end(self, seconds: float = 120.0) -> tuple[int, str]:
         """Its exit status and what it said, once it and all that it started are gone."""
-        _, said = self.process.communicate(timeout=seconds)
+        try:
+            _, said = self.process.communicate(timeout=seconds)
+        except subprocess.TimeoutExpired:
+            for process in self.family():
+                process.kill()
+            said = self.process.communicate()[1]
+            raise AssertionError(f"it did not end within {seconds:g} s: {said}") from None
         await_that(lambda: not list(self.family()), "no process is left", 30.0)
         return self.process.returncode, said
 
@@ -71,7 +97,9 @@ class Command:
 class Bench:
     """A suite in a folder of its own, whose records are watched."""
 
-    def __init__(self, folder: Path, methods: tuple[str, ...] = SOUND, *, seeds: int = 6) -> None:
+    def __init__(
+        self, folder: Path, methods: tuple[str, ...] = SOUND, *, seeds: int = SEEDS
+    ) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self.suite = folder / "trial.toml"
         rows = "".join(f'[[methods]]\nname = "{name}"\n' for name in methods)
@@ -119,6 +147,31 @@ class Bench:
     def forget(self) -> None:
         """Of the records that a test breaks by itself."""
         self._sound = {}
+
+    def begun(self, folder: Path, cells: int) -> Bench:
+        """Another bench, with the records of the first ``cells`` of this one's, by key."""
+        other = Bench(folder)
+        other.records.mkdir(parents=True)
+        for key in Store(self.records).keys()[:cells]:
+            for path in self.records.glob(f"{key}.*"):
+                shutil.copy(path, other.records)
+        assert other.check() == cells
+        return other
+
+
+def engines_here() -> dict[str, tuple[str, ...]]:
+    """The engines that are installed, and the options that choose each."""
+    there = importlib.util.find_spec("distributed") is not None
+    return {name: options for name, options in ENGINES.items() if name != "dask" or there}
+
+
+def undisturbed(folder: Path) -> Bench:
+    """The suite run to its end, with nothing in its way."""
+    bench = Bench(folder)
+    status, said = bench.run("--jobs", "1")
+    assert status == 0, said
+    assert bench.check(said) == N_CELLS
+    return bench
 
 
 def await_that(condition: Callable[[], bool], what: str, seconds: float = 60.0) -> None:

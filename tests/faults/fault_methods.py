@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import ctypes
+import multiprocessing
+import os
+import signal
 import time
 from typing import Self
 
@@ -75,6 +78,19 @@ class Leak(Slow):
 class Segfault(Slow):
     def fit(self, X: np.ndarray, y: np.ndarray | None = None) -> Self:
         ctypes.string_at(0)
+        return self
+
+
+@register("fault_murder", presets=PRESETS)
+class Murder(Slow):
+    """Kills the worker that supervises it, as the system does for lack of memory."""
+
+    def fit(self, X: np.ndarray, y: np.ndarray | None = None) -> Self:
+        supervisor = multiprocessing.parent_process()
+        assert supervisor is not None
+        assert supervisor.pid is not None
+        os.kill(supervisor.pid, signal.SIGKILL)
+        time.sleep(600)
         return self
 
 

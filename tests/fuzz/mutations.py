@@ -1,12 +1,37 @@
-"""Bytes that were a good file once: hypothesis draws what was done to them."""
+"""Bytes that were a good file once: hypothesis draws what was done to them.
+
+And what is asked of whoever reads them: a value or an error of ours, soon, in little memory.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import contextlib
+import time
+import tracemalloc
+from collections.abc import Callable, Sequence
+from pathlib import Path
 
+from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 
-__all__ = ["mutated"]
+from core import UserError
+
+__all__ = ["Read", "fuzzed", "mutated", "refused_or_read"]
+
+Read = Callable[[Path], object]
+
+MOST_SECONDS = 5.0
+"""Of the processor, for one file; reading one takes some milliseconds."""
+
+MOST_MEMORY = 2**26
+"""Bytes held at most while one file is read; those that are read here have some ten thousand."""
+
+fuzzed = settings(
+    max_examples=60,
+    deadline=None,
+    derandomize=True,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+)
 
 TOKENS = (
     b"\x00",
@@ -57,3 +82,21 @@ def mutated(draw: st.DrawFn, contents: Sequence[bytes]) -> bytes:
             other = draw(st.sampled_from(list(contents)))
             content[at:] = other[draw(st.integers(0, len(other))) :]
     return bytes(content)
+
+
+def refused_or_read(
+    read: Read, path: Path, content: bytes, *, most_memory: int = MOST_MEMORY
+) -> None:
+    """Let ``read`` have the content; any error but a :class:`core.UserError` comes out here."""
+    path.write_bytes(content)
+    started = time.process_time()
+    tracemalloc.start()
+    try:
+        with contextlib.suppress(UserError):
+            read(path)
+        most = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert most < most_memory, f"{len(content):,} bytes took {most:,} to read"
+    seconds = time.process_time() - started
+    assert seconds < MOST_SECONDS, f"{len(content):,} bytes took {seconds:.1f} s to read"

@@ -354,6 +354,35 @@ def samples_look_like_the_data(make: Factory, folder: Path) -> None:
 
 
 @check
+def a_callback_may_sample(make: Factory, folder: Path) -> None:
+    if not isinstance(make(), Generative):
+        pytest.skip("not Generative")
+    for X in (blobs(), images()):
+        _assert_callback_may_sample(make, X)
+
+
+def _assert_callback_may_sample(make: Factory, X: np.ndarray) -> None:
+    """The fit is the same, and the last row's samples are those of the fitted method."""
+    drawn: list[list[np.ndarray]] = []
+
+    def draws() -> list[np.ndarray]:
+        return [method.sample(20, random_state=4)[0], method.sample(2, component=1)[0]]
+
+    def draw(row: object) -> None:
+        if method.can_sample():
+            drawn.append(draws())
+
+    method = make(random_state=3, callback=draw)
+    assert isinstance(method, Generative)
+    fit(method, X)
+    assert digest(method, X) == digest(fit(make(random_state=3), X), X)
+    assert bool(drawn) == method.can_sample()
+    if drawn:
+        for before, after in zip(drawn[-1], draws(), strict=True):
+            np.testing.assert_array_equal(before, after)
+
+
+@check
 def features_are_narrow_and_finite(make: Factory, folder: Path) -> None:
     if not isinstance(make(), Reducer):
         pytest.skip("not Reducer")

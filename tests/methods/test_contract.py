@@ -186,6 +186,32 @@ class Standardises(Nearest):
         return drawn - self.centers_.mean(axis=0), c
 
 
+class Moves(Nearest):
+    """Goes on learning after its last row."""
+
+    def fit(self, X: np.ndarray, y: np.ndarray | None = None) -> Self:
+        super().fit(X)
+        self.centers_ = self.centers_[::-1].copy()
+        self.labels_ = self.predict(X)
+        return self
+
+
+class Notices(Nearest):
+    """Its draws and its fit share a stream."""
+
+    def fit(self, X: np.ndarray, y: np.ndarray | None = None) -> Self:
+        self.draws_ = 0
+        super().fit(X)
+        self.centers_ = self.centers_ + np.float32(0.01 * self.draws_)
+        return self
+
+    def sample(
+        self, n: int, component: int | None = None, *, random_state: int = 0
+    ) -> tuple[np.ndarray, np.ndarray]:
+        self.draws_ += 1
+        return super().sample(n, component, random_state=random_state)
+
+
 class Forgets(Nearest):
     def _restore(self, arrays: Mapping[str, np.ndarray]) -> None:
         self.centers_ = arrays["centers_"][::-1]
@@ -205,6 +231,8 @@ class Forgets(Nearest):
         (Trusts, "unusable_data_are_refused_with_a_sentence"),
         (Accumulates, "fitting_again_starts_afresh"),
         (Peeks, "labels_are_seen_only_by_the_semi_supervised"),
+        (Moves, "a_callback_may_sample"),
+        (Notices, "a_callback_may_sample"),
         (Standardises, "samples_look_like_the_data"),
         (Forgets, "saved_and_loaded_is_the_same"),
     ],

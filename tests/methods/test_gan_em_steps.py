@@ -162,14 +162,35 @@ class TestSupervision:
         updates: list[Tensor] = []
         monkeypatch.setattr(gan_em_steps, "descend", lambda optimizer, loss: updates.append(loss))
         t = training(labelled_steps=7, labelled_error=0.0)
-        t.supervise(torch.arange(9), torch.from_numpy(self.CLASS[:9]))
+        t.labelled = torch.arange(9), torch.from_numpy(self.CLASS[:9])
+        t.supervise()
         assert len(updates) == 7
 
     def test_the_error_rate_told_is_that_of_e_as_it_is_left(self) -> None:
         t = training(labelled_steps=9, labelled_error=0.0, e_lr=0.01)
         rows = torch.arange(9)
         y = (t.responsibilities()[rows].argmax(dim=1) + 1) % 3  # all wrong at the start
-        told = t.supervise(rows, y)
+        t.labelled = rows, y
+        told = t.supervise()
         left = (t.responsibilities()[rows].argmax(dim=1) != y).float().mean()
         assert left < 1
         assert told == pytest.approx(float(left))
+
+    @torch.no_grad()
+    def test_labels_join_every_update_of_e_by_their_weight(self) -> None:
+        losses = {}
+        for weight in (0.0, 1.0, 2.0):
+            t = training(labelled_weight=weight, e_batch_size=9)
+            t.labelled = torch.arange(9), torch.from_numpy(self.CLASS[:9])
+            losses[weight] = float(t._supervision())
+        t = training(e_batch_size=9)
+        rows = torch.randint(9, (9,), generator=t.stream)  # the batch that all of them drew
+        y = torch.from_numpy(self.CLASS[:9])[rows]
+        alone = float(torch.nn.functional.cross_entropy(t.E(t.data[rows]), y))
+        assert losses == pytest.approx({0.0: 0.0, 1.0: alone, 2.0: 2 * alone})
+
+    def test_labels_that_e_learns_throughout_are_known_before_the_first_m_step(self) -> None:
+        t = training(BLOBS, **INFORMED, pretrain_steps=60)
+        t.labelled = torch.arange(9), torch.from_numpy(self.CLASS[:9])
+        t.pretrain()
+        assert (t.responsibilities()[:9].argmax(dim=1) == t.labelled[1]).all()

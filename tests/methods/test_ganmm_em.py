@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 
+from methods.ganmm_clusters import ClusterBatches
 from methods.ganmm_em import GanmmEm
 from tests.methods.small_ganmm import BLOBS, FEW, ganmm, ganmm_em
 
@@ -91,3 +92,25 @@ def test_any_number_of_clusters(K: int) -> None:
 def test_more_clusters_than_rows_are_refused() -> None:
     with pytest.raises(ValueError, match="fewer than n_clusters=12"):
         ganmm_em(12).fit(BLOBS[:11])
+
+
+def test_a_cluster_that_loses_all_its_points_has_its_most_probable_row(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    w = torch.tensor([0.8, 0.1, 0.1]).repeat(40, 1)
+    w[7, 1] = w[9, 2] = 0.2
+    monkeypatch.setattr(GanmmEm, "_responsibilities", lambda method, data: w)
+    drawn: list[list[list[int]]] = []
+    draw = ClusterBatches.draw
+
+    def watched(batches: ClusterBatches, *sizes: int) -> torch.Tensor:
+        rows = draw(batches, *sizes)
+        drawn.append([sorted(set(rows[:, k].flatten().tolist())) for k in (1, 2)])
+        return rows
+
+    monkeypatch.setattr(ClusterBatches, "draw", watched)
+    method = ganmm_em(pretrain_steps=0).fit(FEW)
+    assert drawn == [[[7], [9]]] * len(drawn)
+    assert [row["shares"] for row in method.history_] == [[1.0, 0.0, 0.0]] * 2
+    assert method.phi_.tolist() == [1.0, 0.0, 0.0]
+    assert np.isfinite(method.sample(9, component=2)[0]).all()

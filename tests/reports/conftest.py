@@ -1,3 +1,4 @@
+import dataclasses
 import hashlib
 import itertools
 
@@ -117,3 +118,37 @@ def legible(extents):
             assert apart, (stem, name, other)
 
     return legible
+
+
+@pytest.fixture
+def make_samples(make_record):
+    """A record with scores of samples, by ``fid``; ``real`` and ``net`` change the rest."""
+
+    def make(label, seed=0, fid=20.0, *, real=None, net=None, n_parameters=1000, **words):
+        described = {
+            "name": "lenet",
+            "d": 84,
+            "n_classes": 10,
+            "sha256": "ab" * 32,
+            "accuracy": 0.991,
+            "n_real": 10_000,
+            "n_fake": 5000,
+            "n_floor": 5000,
+            "n_curve": 1000,
+        } | (net or {})
+        name, said = described["name"], {"train": {"nmi": 0.5}, "suite": "generation"} | words
+        record = make_record(label, seed, said.pop("train"), **said)
+        if record.status != "ok":
+            return record
+        scores = {f"is_{name}": 9.5 - fid / 100, f"fid_{name}": fid, f"kid_{name}": fid / 1000}
+        floor = {f"is_{name}": 9.93, f"fid_{name}": 0.873, f"kid_{name}": -0.0000123}
+        return dataclasses.replace(
+            record,
+            method=dataclasses.replace(record.method, n_parameters=n_parameters),
+            metrics=dataclasses.replace(
+                record.metrics, generation=scores, real=floor | (real or {})
+            ),
+            extractors=(described,),
+        )
+
+    return make

@@ -232,3 +232,65 @@ def test_latex_fits_and_escapes(run, tmp_path):
         log = done.stdout.decode("utf-8", "replace")
         assert done.returncode == 0, log[-2000:]
         assert "Overfull \\hbox" not in log
+
+
+FLOWERS = DatasetUsed(name="flowers102", words={"split": "all"}, n=522, n_test=0)
+
+
+@pytest.fixture
+def flowers(make_samples):
+    """One run of the responsibility GAN on the flowers, with the classifier shared or not."""
+
+    def make(label, shared, *, preset="paper", net=None, profile="paper", **params):
+        record = make_samples(
+            label,
+            method="responsibility_gan",
+            params={"shared": shared, **params},
+            profile=profile,
+            dataset=FLOWERS,
+            net={"name": "squeezenet"} | (net or {}),
+            n_parameters=8_794_835,
+        )
+        return dataclasses.replace(
+            record, method=dataclasses.replace(record.method, preset=preset)
+        )
+
+    return make
+
+
+def test_table_6_stands_beside_ours_and_says_what_differs(flowers):
+    found = pairs([flowers("responsibility_gan[paper]", True)])
+    assert {(p.metric, p.entry.value): kinds(p) for p in found} == {
+        ("n_parameters", 8_794_835.0): set(),
+        ("is_squeezenet", 3.1368): {"extractor", "scale", "selection"},
+        ("fid_squeezenet", 205.9776): {"extractor", "scale", "selection"},
+    }
+    assert found[0].difference == 0
+    few = pairs([flowers("responsibility_gan[paper]", True, net={"n_fake": 500})])
+    assert kinds(few[1]) == {"extractor", "samples", "scale", "selection"}
+    (said,) = [each.said for each in few[1].differs if each.kind == "samples"]
+    assert said == "Responsibility GAN Table 6 scored 5,000 samples, ours are 500"
+    same = pairs([flowers("responsibility_gan[paper]", True, net={"name": "inception"})])
+    assert kinds(same[1]) == {"scale", "selection"}
+    quick = pairs([flowers("responsibility_gan", True, preset="stable", profile="quick")])
+    assert kinds(quick[0]) == {"profile", "preset"}
+
+
+def test_parameters_that_the_paper_names_make_no_variant(flowers):
+    shared, separate = "responsibility_gan[shared]", "responsibility_gan[separate]"
+    both = pairs([flowers(shared, True), flowers(separate, False)])
+    assert [(p.entry.row, p.metric, kinds(p)) for p in both if p.split == ""] == [
+        ("Proposed (encoding not shared)", "n_parameters", set()),
+        ("Proposed (encoding shared)", "n_parameters", set()),
+    ]
+    assert "variant" in kinds(pairs([flowers(shared, True)])[0])  # nothing tells what else it is
+    other = pairs([flowers("responsibility_gan", True), flowers(separate, False, epochs=3)])
+    assert [kinds(p) for p in other if p.split == ""] == [set(), {"variant"}]
+
+
+def test_spreads_of_table_6_are_written_as_their_means(flowers):
+    text = console(compare(summarise([flowers("responsibility_gan", True)]), published()))
+    assert "206 ± 8" in text
+    assert "3.14 ± 0.16" in text
+    assert "printed  difference" in text
+    assert "8,794,835" in text

@@ -342,7 +342,7 @@ def test_figures_of_several_seeds_and_sizes_are_legible(put, drawn, legible, lab
                 put(label, seed, 0.1 * i + 0.01 * seed, dataset=said, fit_s=1.7 * (i + 1) ** 3)
     found = {stem: figure for stem, figure in drawn().items() if not stem.startswith("confusion")}
     kinds = [stem.partition("-")[0] for stem in found]
-    assert kinds == ["points", "ranks", "time"] * 2 + ["scales"]
+    assert kinds == ["scales"] + ["points", "ranks", "time"] * 2
     for stem, figure in found.items():
         legible(figure, stem)
 
@@ -382,3 +382,72 @@ def test_matplotlib_is_only_imported_for_figures(store, put, tmp_path):
         [sys.executable, "-c", command], capture_output=True, text=True, check=False, timeout=60
     )
     assert done.returncode == 0, done.stderr
+
+
+def between(K, shape, S=9):
+    """Ways and triangle whose entries are as bright as they are far from component 0."""
+    steps = np.arange(S, dtype=np.uint8)
+    ways = np.broadcast_to(20 * steps.reshape(1, S, 1, 1, 1), (K - 1, S, *shape)).copy()
+    far = np.add.outer(steps, steps)
+    triangle = np.where(far < S, 20 * far, 0).astype(np.uint8)
+    return {
+        "interpolation": ways,
+        "triangle": np.broadcast_to(triangle.reshape(S, S, 1, 1, 1), (S, S, *shape)).copy(),
+    }
+
+
+@pytest.mark.parametrize("shape", [(1, 8, 8), (3, 64, 64)], ids=["grey", "colour"])
+def test_images_between_components_are_named_and_legible(put, drawn, legible, shape):
+    y, labels = np.repeat([0, 1, 2], 20), np.repeat([2, 0, 1], 20)
+    put("a", arrays={"y_train": y, "labels_train": labels} | between(3, shape))
+    found = drawn()
+    rows, corner = only(found, "interpolation"), only(found, "triangle")
+    for figure in (rows, corner):
+        legible(figure)
+        assert "In brackets, for display alone" in " ".join(words_of(figure).split())
+    canvas = np.asarray(rows.axes[0].images[0].get_array())
+    assert canvas.ndim == (2 if shape[0] == 1 else 3)
+    width = (canvas.shape[1] + 2) / 9
+    for step in range(9):
+        assert np.all(canvas[0, int((step + 0.4) * width)] == 20 * step)
+    names = [label.get_text() for label in rows.axes[0].get_yticklabels()]
+    assert names == ["0 (1)", "1 (2)"]
+    (right,) = rows.axes[0].child_axes
+    assert [label.get_text() for label in right.get_yticklabels()] == ["1 (2)", "2 (0)"]
+    canvas = np.asarray(corner.axes[0].images[0].get_array())
+    side = (len(canvas) + 2) / 9
+    for i, j in np.ndindex(9, 9):
+        shown = canvas[int((i + 0.4) * side), int((j + 0.4) * side)]
+        assert np.all(shown == (20 * (i + j) if i + j < 9 else 255))
+    names = [label.get_text() for label in corner.axes[0].get_yticklabels()]
+    assert names == ["0 (1)", "1 (2)"]
+
+
+def test_ways_that_are_no_pictures_or_not_of_these_components_are_left_out(put, drawn, caplog):
+    put("vectors", arrays={"interpolation": np.zeros((2, 9, 5), np.float32)})
+    put("wide", arrays=between(5, (1, 8, 8)))
+    put("oblong", arrays={"triangle": np.zeros((9, 8, 1, 8, 8), np.uint8)})
+    with caplog.at_level(logging.WARNING):
+        stems = [stem for stem in drawn() if stem.startswith(("interpolation", "triangle"))]
+    assert stems == ["triangle-digits-raw-digits-3-quick-wide"]
+    assert "no interpolation of wide: the record stores (4, 9, 1, 8, 8) at K = 3" in caplog.text
+    assert "no triangle of oblong: the record stores (9, 8, 1, 8, 8) at K = 3" in caplog.text
+    assert "vectors" not in caplog.text
+
+
+def test_points_of_samples_have_a_figure_of_their_own(store, make_samples, put, drawn, legible):
+    put("kmeans", suite="generation")
+    for seed in range(2):
+        store.write(
+            make_samples("gan_em", seed, 20.0, n_clusters=3, dataset=DIGITS),
+            {"y_train": np.arange(60) % 3, "labels_train": np.arange(60) % 3},
+        )
+    found = drawn()
+    labels, samples = [figure for stem, figure in found.items() if stem.startswith("points")]
+    assert "FID" not in "".join(titles(labels))
+    assert titles(samples) == ["IS ↑\n(LeNet)", "FID ↓\n(LeNet)", "KID ↓\n(LeNet)"]
+    ax = samples.axes[1]
+    assert [label.get_text() for label in samples.axes[0].get_yticklabels()] == ["gan_em (2/2)"]
+    assert any(line.get_linestyle() == ":" and line.get_xdata()[0] == 0.873 for line in ax.lines)
+    assert "Dotted: real images in their place." in " ".join(words_of(samples).split())
+    legible(samples)

@@ -135,3 +135,22 @@ def test_a_table_of_failures_compiles(latex, make_record):
     text = comparison(blocks, [])
     assert "& 0/2" in text
     latex(standalone(text))
+
+
+def test_tables_of_samples_fit_a_narrow_column(latex, make_samples):
+    nets = [{"name": "squeezenet"}, {"name": "lenet"}, {"name": r"\input{x}_%", "sha256": None}]
+    blocks = summarise(
+        [
+            make_samples(label, s, 231.0 + s, net=net, n_clusters=2 + i, n_parameters=13_005_411)
+            for label in ("responsibility_gan[separate, adversarial]", "vanilla_gan", "[*]")
+            for i, net in enumerate(nets)
+            for s in range(2)
+        ]
+    )
+    shown = ["nmi", "is_squeezenet", "fid_squeezenet", "kid_squeezenet", "fid_lenet"]
+    log = latex(
+        "\\documentclass[twocolumn]{article}\n\\usepackage{booktabs, graphicx}\n"
+        "\\begin{document}\\input{table}\\end{document}\n",
+        table=fragment(comparison(blocks, shown)),
+    )
+    assert "Overfull" not in log

@@ -30,7 +30,7 @@ def diagnostics(tmp_path):
         (block,) = summarise(store.load(history=False))
         with look():
             marks = {r.label: mark(i) for i, r in enumerate(block.rows)}
-            figures = list(learning(block, store, marks))
+            figures = [figure for _, figure in learning(block, store, marks)]
             for figure in figures:
                 figure.draw_without_rendering()
         return figures
@@ -139,3 +139,56 @@ def test_a_single_iteration_shows_something(put, diagnostics):
 def test_histories_that_say_nothing_of_em_give_no_figure(put, diagnostics, history):
     put("other", 0, history)
     assert diagnostics() == []
+
+
+def scored(n, fid, every=5):
+    """A history whose rows hold scores of samples now and then."""
+    return [
+        {"iteration": i, "d_loss": 1.0}
+        | ({"is_lenet": 1 + i / n, "fid_lenet": fid(i)} if i % every == 0 or i == n else {})
+        for i in range(1, n + 1)
+    ]
+
+
+def test_scores_of_samples_have_figures_of_their_own(put, tmp_path, legible):
+    for seed in range(3):
+        put("responsibility_gan", seed, scored(12, lambda i, s=seed: 10.0 + s))
+    put("vanilla_gan", 0, scored(10, lambda i: 20.0))
+    put("kmeans", 0, [{"iteration": 7, "inertia": 1.0}])
+    store = Store(tmp_path)
+    (block,) = summarise(store.load(history=False))
+    with look():
+        marks = {r.label: mark(i) for i, r in enumerate(block.rows)}
+        found = list(learning(block, store, marks))
+        for _, figure in found:
+            figure.draw_without_rendering()
+    assert [(kind, titles(figure)) for kind, figure in found] == [
+        ("em", ["Discriminator loss"]),
+        ("scores", ["IS (LeNet) ↑", "FID (LeNet) ↓"]),
+    ]
+    figure = found[1][1]
+    legible(figure)
+    _, full, _, other = figure.axes[1].lines
+    np.testing.assert_array_equal(full.get_xdata(), [5, 10, 12])  # rows without scores are skipped
+    np.testing.assert_allclose(full.get_ydata(), 11.0)
+    np.testing.assert_array_equal(other.get_xdata(), [5, 10])
+    band = figure.axes[1].collections[0].get_paths()[0].vertices[:, 1]
+    np.testing.assert_allclose([band.min(), band.max()], [10.0, 12.0])
+    assert figure.axes[1].get_yscale() == "linear"
+    assert figure.axes[1].get_ylim()[0] == 0
+
+
+def test_an_fid_over_decades_has_a_logarithmic_axis_and_no_band_to_nothing(put, diagnostics):
+    for seed, scale in enumerate((1.0, 1.0, 40.0)):
+        put("gm_gan", seed, scored(20, lambda i, s=scale: 1000 * s / i**2))
+    _, figure = diagnostics()
+    axis = figure.axes[1]
+    assert axis.get_yscale() == "log"
+    band = axis.collections[0].get_paths()[0].vertices
+    assert band[:, 1].min() == pytest.approx(1000 / 20**2)
+    assert figure.axes[0].get_yscale() == "linear"
+    said = " ".join(figure.get_suptitle().split())
+    assert "On logarithmic axes no band goes below the lowest run." in said
+    low, high = axis.get_ylim()
+    labels = [t.get_text() for t in axis.get_yticklabels() if low <= t.get_position()[1] <= high]
+    assert labels == ["10", "100", "1000"]

@@ -79,6 +79,21 @@ def test_one_format_and_chosen_columns(report, tmp_path):
     assert not (tmp_path / "out").exists()
 
 
+@pytest.mark.usefixtures("filled")
+def test_figures_that_are_not_drawn_are_told(report, tmp_path):
+    status, _, err = report("--format", "page", "--figures", "1")
+    folder = tmp_path / "out" / "digits_raw"
+    assert status == 0
+    assert len(list(folder.glob("*.png"))) == 1
+    told = "drawn: the first 1; all of them: python -m reports --suite digits_raw --figures all"
+    assert told in err
+    assert told in (folder / "index.html").read_text()
+    status, _, err = report("--format", "page", "--figures", "all")
+    assert len(list(folder.glob("*.png"))) > 1
+    assert "Figures drawn" not in err
+    assert "Figures drawn" not in (folder / "index.html").read_text()
+
+
 def test_a_suite_without_records_says_what_makes_them(report, tmp_path):
     says = "python -m benchmarks.run --suite digits_raw"
     status, out, err = report()
@@ -105,6 +120,7 @@ def test_damaged_records_are_left_out_by_name(report, filled, caplog):
     [
         (["--metrics", "puritiy"], "did you mean 'purity'"),
         (["--format", "html"], "invalid choice: 'html'"),
+        (["--figures", "0"], "neither a number from 1 nor all"),
         (["--sweet=x"], "unrecognized arguments"),
     ],
 )
@@ -189,7 +205,6 @@ def test_published_numbers_are_laid_beside_measured_ones(tmp_path, capsys, make_
     assert "GAN-EM Table 1: 46.51" in capsys.readouterr().out
     folder = tmp_path / "out" / "mnist_raw"
     assert {path.name for path in folder.iterdir()} == {
-        *("table.csv", "comparison.csv", "table.tex", "comparison.tex", "clusters.tex"),
-        "table_standalone.tex",
+        *("table.csv", "comparison.csv", "table.tex", "comparison.tex", "table_standalone.tex"),
     }
     assert "Measured beside published" in (folder / "table_standalone.tex").read_text()

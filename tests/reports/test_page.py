@@ -144,11 +144,11 @@ def test_clusters_are_those_of_the_first_good_run(paged, make_record):
 
 def test_clusters_that_cannot_be_read_are_named(paged, make_record):
     record = make_record("a", 0, {"ari": 0.0})
-    assert "a: the record stores no" in section(paged([record]), "clusters").text
+    assert "The record stores no 'y_train': a." in section(paged([record]), "clusters").text
     record = dataclasses.replace(record, artifacts={f"{record.key}.npz": "f" * 64})
     blocks = summarise([record])
     text = page("digits_raw", blocks, Store("nowhere"), {})
-    assert "a: the stored labels cannot be read here." in text
+    assert "cannot be read here: a." in text
 
 
 def test_figures_have_words(paged, suite_records):
@@ -213,7 +213,7 @@ def test_differences_to_the_best(paged, suite_records):
     assert found[2][:2] == ["kmeans", "+.090"]
     assert found[2][3:5] == ["underpowered (n=2)", "2/3"]
     assert found[3][:2] == ["gan_em[stable]", "best"]
-    assert "covers less: at most 50% with 2." in part.text
+    assert "covers less: at most 50 % with 2." in part.text
     assert "underpowered (n=2)" in part.all("p")[-1].text
 
 

@@ -12,7 +12,7 @@ def drawn():
         (block,) = summarise(records)
         with look():
             marks = {row.label: mark(i) for i, row in enumerate(block.rows)}
-            figure = quality_time(block, shown, marks)
+            figure = next(quality_time(block, shown, marks), None)
             if figure is not None:
                 figure.draw_without_rendering()
         return figure
@@ -75,3 +75,13 @@ def test_axes_of_any_span_are_legible(make_record, drawn, legible, seconds, n):
         left, right = ax.get_xlim()
         assert left < low <= high < right
         assert len([tick for tick in ax.get_xticks() if left <= tick <= right]) >= 2
+
+
+def test_many_methods_take_several_figures(make_record):
+    (block,) = summarise([make_record(f"m{i:02}", 0, {"ari": i / 100}) for i in range(30)])
+    with look():
+        marks = {row.label: mark(i) for i, row in enumerate(block.rows)}
+        figures = list(quality_time(block, ["ari"], marks))
+    told = ["".join(each.get_suptitle().split()) for each in figures]
+    assert ["Methods1–24of30." in told[0], "Methods25–30of30." in told[1]] == [True, True]
+    assert len(figures) == 2

@@ -8,8 +8,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
+from reports import statistics
 from reports.statistics import (
     ALPHA,
+    LARGE,
     RESAMPLES,
     bootstrap_interval,
     coverage_bound,
@@ -91,6 +93,31 @@ def test_wilcoxon_is_scipys_without_ties(n):
     differences = np.random.default_rng(n).normal(0.3, 1, n)
     expected = scipy.stats.wilcoxon(differences, method="exact").pvalue
     assert wilcoxon(differences) == pytest.approx(expected, rel=1e-9)
+
+
+@pytest.mark.parametrize("decimals", [1, 9])
+def test_wilcoxon_of_very_many_pairs_is_scipys_and_about_the_exact_one(monkeypatch, decimals):
+    differences = np.round(np.random.default_rng(3).normal(0.15, 1, LARGE + 1), decimals)
+    p = wilcoxon(differences)
+    words = {"zero_method": "pratt", "correction": False, "method": "asymptotic"}
+    assert p == pytest.approx(scipy.stats.wilcoxon(differences, **words).pvalue, rel=1e-9)
+    monkeypatch.setattr(statistics, "LARGE", LARGE + 1)
+    assert p == pytest.approx(wilcoxon(differences), rel=0.05)
+    assert wilcoxon(np.zeros(LARGE + 1)) == 1
+
+
+def test_friedman_and_interval_of_very_many_are_the_asymptotic_ones(monkeypatch):
+    values = np.random.default_rng(1).normal(size=(LARGE + 1, 5)) + np.array([0, 0, 0, 0, 0.15])
+    ranked = ranks(values, higher=True)
+    chi2, p = friedman(ranked)
+    expected = scipy.stats.friedmanchisquare(*values.T)
+    assert (chi2, p) == pytest.approx((expected.statistic, expected.pvalue), rel=1e-9)
+    low, high = bootstrap_interval(values[:, 4])
+    half = scipy.stats.t.ppf(0.975, LARGE) * values[:, 4].std(ddof=1) / math.sqrt(LARGE + 1)
+    assert high - low == pytest.approx(2 * half, rel=0.05)
+    assert bootstrap_interval(values[:, 4]) == (low, high)
+    monkeypatch.setattr(statistics, "LARGE", LARGE + 1)
+    assert friedman(ranked)[1] == pytest.approx(p, abs=0.01)
 
 
 def test_holm_by_hand():

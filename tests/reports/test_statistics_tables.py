@@ -4,9 +4,11 @@ import subprocess
 
 import pytest
 
+from reports import statistics_tables
 from reports.latex import fragment, standalone
 from reports.statistics_rows import ranked
-from reports.statistics_tables import console, latex, probability, said
+from reports.statistics_suite import suite_statistics
+from reports.statistics_tables import probability, said
 from reports.summary import summarise
 from results import DatasetUsed
 
@@ -33,6 +35,14 @@ def suite(make_record):
         ]
 
     return suite
+
+
+def console(blocks, shown):
+    return statistics_tables.console(suite_statistics(blocks, shown))
+
+
+def latex(blocks, shown):
+    return statistics_tables.latex(suite_statistics(blocks, shown))
 
 
 def lines_of(text):
@@ -159,3 +169,12 @@ def test_what_is_said_of_ranks(suite):
 )
 def test_probabilities_have_three_decimals(p, text):
     assert probability(p) == text
+
+
+def test_what_is_no_longer_counted_out_is_said(make_record):
+    records = [make_record(x, s, {"ari": s % 7 / 9 + d}) for x, d in AB for s in range(201)]
+    assert "test (beyond 200 pairs asymptotic), after Holm" in console(summarise(records), ["ari"])
+    assert "asymptotic" not in console(summarise(records[:100] + records[201:301]), ["ari"])
+
+
+AB = {"a": 0.0, "b": 0.1}.items()

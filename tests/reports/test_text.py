@@ -1,4 +1,6 @@
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from reports.text import named_seeds, number, seconds
 
@@ -16,10 +18,37 @@ from reports.text import named_seeds, number, seconds
         (0.5, "active_clusters", "0.5"),
         (0.125, "of_a_plugin_not_loaded", ".125"),
         (12.5, "of_a_plugin_not_loaded", "12.500"),
+        (231.0577, "fid_squeezenet", "231"),
+        (23.105, "fid_squeezenet", "23.1"),
+        (9.996, "is_lenet", "10.0"),
+        (0.5, "is_lenet", "0.500"),
+        (1234.5, "fid_lenet", "1234"),
+        (0.01234, "kid_lenet", "0.0123"),
+        (-0.001236, "kid_lenet", "-0.00124"),
+        (0.0000123, "kid_lenet", "0.000012"),
+        (-1e-9, "kid_lenet", "0.000000"),
+        (0.0, "fid_lenet", "0.00"),
     ],
 )
 def test_number(value, metric, text):
     assert number(value, metric) == text
+
+
+@pytest.mark.parametrize(
+    ("std", "mean", "text"),
+    [(7.5371, 231.0, "8"), (0.2188, 2.9664, "0.22"), (0.2, 0.00123, "0.20000")],
+)
+def test_a_spread_of_samples_has_the_decimals_of_its_mean(std, mean, text):
+    assert number(std, "fid_lenet", mean) == text
+    assert number(std, "nmi", mean) == number(std, "nmi")
+
+
+@given(st.floats(-1e9, 1e9))
+def test_scores_of_samples_are_printed_to_three_figures(value):
+    text = number(value, "kid_lenet")
+    assert "e" not in text
+    assert not text.startswith((".", "-."))
+    assert abs(float(text) - value) <= max(0.005 * abs(value), 5e-7) * 1.0001
 
 
 def test_seconds_have_about_three_figures():

@@ -192,7 +192,9 @@ def test_what_older_records_lack_has_its_default(make_record):
     def older(data):
         del data["dataset"]["class_names"]
         del data["resources"]["compile"]
+        del data["metrics"]["real"], data["generation"], data["extractors"]
 
     read = Record.from_json(edited(record, older))
     assert read == record
     assert (read.dataset.class_names, read.resources.compile) == ((), None)
+    assert (read.metrics.real, read.generation, read.extractors) == ({}, {}, ())

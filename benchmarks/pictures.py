@@ -1,0 +1,101 @@
+"""What is kept of a generative method to be looked at: samples by component, and ways between."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import pairwise
+from typing import Protocol, runtime_checkable
+
+import numpy as np
+
+from benchmarks import contract
+from methods.base import Generative
+
+__all__ = ["Interpolating", "grid", "ways"]
+
+SAMPLES = 10
+"""Drawn from each component for the stored grid."""
+
+STEPS = 9
+"""Weights on the way from one component to another, and along a side of the triangle."""
+
+PAIRS = 6
+"""Of components, at the most, between which the way is stored."""
+
+
+@runtime_checkable
+class Interpolating(Protocol):
+    """A method with images on the way between its components."""
+
+    def interpolate(
+        self, components: Sequence[int], weights: np.ndarray, *, random_state: int = 0
+    ) -> np.ndarray:
+        """``(len(weights), *shape)``, weights of the components ``(n, len(components))``."""
+        ...
+
+
+def grid(
+    method: Generative, shape: tuple[int, ...], n_clusters: int, random_state: int
+) -> np.ndarray:
+    """``(K, 10, *shape)``, ten samples of each component: uint8 for images, else float32.
+
+    Raises :class:`benchmarks.contract.ContractError` for samples that are none.
+    """
+    drawn = [
+        contract.samples(
+            method, SAMPLES, shape, n_clusters, component=k, random_state=random_state
+        )[0]
+        for k in range(n_clusters)
+    ]
+    return _stored(np.stack(drawn), shape)
+
+
+def ways(
+    method: Interpolating, shape: tuple[int, ...], n_clusters: int, random_state: int
+) -> dict[str, np.ndarray]:
+    """Images between components, all by the same noise: uint8 for images, else float32.
+
+    - ``interpolation`` ``(R, 9, *shape)``: from component k to k + 1, of the first six pairs at
+      the most, with nine weights from 0 to 1; where there are two components or more.
+    - ``triangle`` ``(9, 9, *shape)``: entry [i, j] with i + j <= 8 has the weights
+      1 - (i + j) / 8, i / 8 and j / 8 of the components 0, 1 and 2, the others are zeros; for
+      three or more.
+
+    Raises :class:`benchmarks.contract.ContractError` for images that are none.
+    """
+    found = {}
+    if n_clusters >= 2:
+        to = np.linspace(0, 1, STEPS, dtype=np.float32)
+        weights = np.column_stack([1 - to, to])
+        pairs = list(pairwise(range(n_clusters)))[:PAIRS]
+        rows = [_between(method, pair, weights, shape, random_state) for pair in pairs]
+        found["interpolation"] = _stored(np.stack(rows), shape)
+    if n_clusters >= 3:
+        i, j = np.nonzero(np.add.outer(np.arange(STEPS), np.arange(STEPS)) < STEPS)
+        weights = np.column_stack([STEPS - 1 - i - j, i, j]).astype(np.float32) / (STEPS - 1)
+        filled = _stored(_between(method, (0, 1, 2), weights, shape, random_state), shape)
+        found["triangle"] = np.zeros((STEPS, STEPS, *shape), filled.dtype)
+        found["triangle"][i, j] = filled
+    return found
+
+
+def _between(
+    method: Interpolating,
+    components: tuple[int, ...],
+    weights: np.ndarray,
+    shape: tuple[int, ...],
+    random_state: int,
+) -> np.ndarray:
+    found = method.interpolate(components, weights, random_state=random_state)
+    if np.shape(found) != (len(weights), *shape) or not np.isfinite(found).all():
+        raise contract.ContractError(
+            f"interpolate gave shape {np.shape(found)}; expected finite values of shape "
+            f"{(len(weights), *shape)}"
+        )
+    return found
+
+
+def _stored(X: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+    if len(shape) == 3:
+        return np.rint(X.clip(0, 1) * 255).astype(np.uint8)
+    return X.astype(np.float32)

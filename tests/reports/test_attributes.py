@@ -1,0 +1,218 @@
+"""Attributes as rows of one table: grouping, means by seed, published numbers, text and LaTeX."""
+
+from __future__ import annotations
+
+import csv
+import io
+
+import numpy as np
+import pytest
+from matplotlib.text import Text
+
+from reports import attribute_tables
+from reports.attribute_figure import attribute_figures
+from reports.attributes import attribute_of, by_attribute
+from reports.style import look, mark
+from reports.summary import summarise
+from results import DatasetUsed, Store
+from results.published import published
+
+ATTRIBUTES = ("Bangs", "Male", "Smiling", "Wearing_Hat")
+
+
+@pytest.fixture
+def store(tmp_path):
+    return Store(tmp_path / "celeba")
+
+
+@pytest.fixture
+def put(store, make_record):
+    def put(label, attribute, error, seed=0, labelled=None, arrays=None, **words):
+        said = {"attribute": attribute} | ({"labelled": labelled} if labelled else {})
+        metric = "error_rate_classes" if labelled else "error_rate"
+        n = 300 + 10 * len(attribute)
+        record = make_record(
+            label,
+            seed,
+            test={metric: error},
+            suite="celeba",
+            n_clusters=2,
+            dataset=DatasetUsed(name="celeba", words=said, n=n, n_test=80, n_classes=2),
+            **words,
+        )
+        return store.write(record, arrays if record.status == "ok" else None)
+
+    return put
+
+
+@pytest.fixture
+def all_put(put):
+    """Two methods on four attributes, two seeds, without labels and with 100."""
+    for i, attribute in enumerate(ATTRIBUTES):
+        for seed in (0, 1):
+            put("kmeans", attribute, 0.4 + 0.01 * i + 0.02 * seed, seed)
+            put("gan_em[stable]", attribute, 0.3 + 0.01 * i + 0.04 * seed, seed)
+            put("gan_em[stable]", attribute, 0.2, seed, labelled=100)
+
+
+def sheets_of(store):
+    return by_attribute(summarise(store.load(history=False)))
+
+
+def test_blocks_are_grouped_by_labels_and_others_left(store, all_put, make_record):
+    store.write(make_record("kmeans", test={"error_rate": 0.1}))
+    (without, told), rest = sheets_of(store)
+    assert (without.title, told.title) == ("celeba", "celeba(labelled=100)")
+    assert (without.labelled, told.labelled) == (0, 100)
+    assert (without.metric, told.metric) == ("error_rate", "error_rate_classes")
+    assert tuple(map(attribute_of, told.blocks)) == ATTRIBUTES
+    assert [block.dataset for block in rest] == ["digits"]
+
+
+def test_the_mean_is_over_attributes_and_its_spread_over_seeds(store, all_put):
+    (without, told), _ = sheets_of(store)
+    mean = without.mean("kmeans")
+    assert mean is not None
+    assert mean.mean == pytest.approx(0.425)  # of .415 and .435
+    assert mean.std == pytest.approx(np.std([0.415, 0.435], ddof=1))
+    assert mean.n == 2
+    assert told.mean("kmeans") is None
+
+
+def test_a_seed_that_lacks_an_attribute_has_no_mean(store, put):
+    put("kmeans", "Bangs", 0.1, 0)
+    put("kmeans", "Bangs", 0.3, 1)
+    put("kmeans", "Male", 0.2, 0)
+    put("kmeans", "Male", 0.4, 1, status="failed")
+    (sheet,), _ = sheets_of(store)
+    mean = sheet.mean("kmeans")
+    assert mean is not None
+    assert (mean.n, mean.mean, mean.std) == (1, pytest.approx(0.15), None)
+
+
+def test_captions_say_how_images_were_chosen_and_what_the_fit_knew(store, all_put):
+    (without, told), _ = sheets_of(store)
+    for sheet in (without, told):
+        said = " ".join(sheet.reading())
+        assert "LABELS CHOSE THE IMAGES" in said
+        assert "appendix B.3" in said
+        assert "340 to 410 training points each" in said
+        assert "chance is .5" in said
+        assert "not comparable with published numbers" in said
+    assert "100 labels, as many of each class, are known" in " ".join(told.reading())
+    assert "known to the fit" not in " ".join(without.reading())
+    for text in (
+        attribute_tables.console([without, told], published()),
+        attribute_tables.latex([without, told], published()),
+    ):
+        assert text.count("LABELS CHOSE") == 3
+
+
+def test_published_numbers_stand_beside_their_attribute_and_their_mean(store, all_put):
+    (without, _), _ = sheets_of(store)
+    lines = attribute_tables.console([without], published()).splitlines()
+    rows = {line.split()[0]: line.split() for line in lines if line.strip()}
+    assert rows["Bangs"][-1] == ".359"
+    assert rows["Male"][-3:] == [".476", "or", ".368"]  # printed twice, once as "gender"
+    assert rows["Smiling"][-1] == "–"
+    assert rows["Wearing_Hat"][-1] == ".294"
+    mean = next(line.split() for line in lines if line.startswith("Mean of 4"))
+    assert mean[-1] == ".377"  # of .3592, .4763 and .2941
+    assert any(line.startswith("Not published: Smiling.") for line in lines)
+    assert rows["GAN-EM,"][-1] == ".421"
+    assert rows["Bangs"][4].startswith(".320")
+    assert rows["Bangs"][6].endswith("*")
+
+
+def test_the_best_of_an_attribute_is_bold_in_latex(store, all_put):
+    (without, told), _ = sheets_of(store)
+    text = attribute_tables.latex([without, told], published())
+    assert text.count(r"\begin{table}") == 3
+    assert r"Wearing\_Hat & .440" in text
+    assert r"\textbf{.350}" in text
+    assert text.count(r"\label{") == len(set(text.split(r"\label{")[1:]))
+
+
+def test_every_number_is_in_the_csv(store, all_put):
+    sheets, _ = sheets_of(store)
+    rows = list(csv.DictReader(io.StringIO(attribute_tables.to_csv(sheets, published()))))
+    assert len(rows) == (4 + 1) * 2 + (4 + 1)
+    (row,) = [
+        r
+        for r in rows
+        if (r["attribute"], r["label"], r["labelled"]) == ("Bangs", "gan_em[stable]", "0")
+    ]
+    assert (float(row["mean"]), row["published"]) == (pytest.approx(0.32), "0.3592")
+    assert {r["published"] for r in rows if r["label"] == "kmeans"} == {""}
+    over = [r for r in rows if not r["attribute"] and r["label"] == "gan_em[stable]"]
+    assert [r["published"] for r in over] == ["0.4209", "0.2882"]
+
+
+def test_forty_attributes_fit_in_tables_of_a_page(store, put):
+    for i in range(90):
+        put("kmeans", f"A{i:02d}", 0.4)
+    sheets, _ = sheets_of(store)
+    text = attribute_tables.latex(sheets, published())
+    assert text.count(r"\begin{table}") == 4  # three parts, and the means
+    assert text.count("Continued.") == 2
+
+
+def faces(level, K=2, shape=(3, 8, 8)):
+    """All of component 0 dark, all of component 1 of that level."""
+    levels = np.array([0, level], dtype=np.uint8)[:K].reshape(K, 1, 1, 1, 1)
+    return np.broadcast_to(levels, (K, 10, *shape)).copy()
+
+
+def drawn(store):
+    sheets, _ = sheets_of(store)
+    labels = dict.fromkeys(label for sheet in sheets for label in sheet.labels)
+    marks = {label: mark(i) for i, label in enumerate(labels)}
+    with look():
+        found = dict(attribute_figures(sheets, store, published(), marks))
+        for figure in found.values():
+            figure.draw_without_rendering()
+    return found
+
+
+def test_samples_with_the_attribute_stand_above_those_without(store, put, legible):
+    y = np.arange(40) % 2
+    swapped = {"y_train": y, "labels_train": 1 - y, "samples": faces(200)}
+    put("gan_em", "Bangs", 0.4, arrays=swapped)
+    put("gan_em", "Male", 0.4, arrays=swapped | {"labels_train": y})
+    put("gan_em", "Male", 0.2, labelled=100, arrays=swapped)
+    put("kmeans", "Bangs", 0.4)
+    found = drawn(store)
+    assert [name.split()[0] for name in found] == ["attributes", "faces", "attributes", "faces"]
+    _, without, _, told = found.values()
+    for ax, bright in ((without.axes[0], False), (without.axes[1], True), (told.axes[0], True)):
+        canvas = ax.images[0].get_array()
+        assert bool(canvas[0, 0].max() == 200) == bright
+        assert [tick.get_text() for tick in ax.get_yticklabels()] == ["with", "without"]
+    assert without.axes[0].get_title("left") == "Bangs (error .400)"
+    words = " ".join(" ".join(t.get_text() for t in told.findobj(Text)).split())
+    assert "LABELS CHOSE THE IMAGES" in words
+    assert "Components carry the classes." in words
+    for figure in found.values():
+        legible(figure)
+
+
+def test_damaged_samples_and_other_shapes_are_left_out(store, put, caplog):
+    y = np.arange(40) % 2
+    put("a", "Bangs", 0.4, arrays={"samples": faces(9)})
+    put("b", "Bangs", 0.4, arrays={"y_train": y, "labels_train": y, "samples": y.astype(float)})
+    damaged = put("c", "Bangs", 0.4, arrays={"y_train": y, "labels_train": y})
+    (store.folder / f"{damaged.key}.npz").write_bytes(b"")
+    assert [name.split()[0] for name in drawn(store)] == ["attributes"]
+    assert "no samples of a, Bangs: it stores no 'y_train'" in caplog.text
+    assert "no samples of c, Bangs: " in caplog.text
+
+
+def test_many_attributes_make_several_figures(store, put, legible):
+    y = np.arange(40) % 2
+    for i in range(9):
+        held = {"y_train": y, "labels_train": y, "samples": faces(99)}
+        put("gan_em", f"Attribute_{i}", 0.4, arrays=held)
+    found = drawn(store)
+    assert [name.split()[0] for name in found] == ["attributes", "faces", "faces"]
+    for figure in found.values():
+        legible(figure)
