@@ -109,7 +109,8 @@ class _Run:
         seconds = dict(self._seconds)
         if self._curve is not None:
             history = [self._curve.with_points(row) for row in history]
-            seconds = {k: v - self._curve.seconds * (k == "fit_s") for k, v in seconds.items()}
+            if "fit_s" in seconds:
+                seconds["fit_s"] -= self._curve.seconds
         timing = Timing(**seconds, m_step_s=_total(history, "m_"), e_step_s=_total(history, "e_"))
         on_gpu = self.device.startswith("cuda")
         return {

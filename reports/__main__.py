@@ -8,29 +8,57 @@ from __future__ import annotations
 import argparse
 import logging
 import sys
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
 import metrics
 from core import UserError, unknown_name
 from reports.produce import FEW, FORMATS, INDEX, LARGE, MOST, audit_files, index_file, suite_files
+from reports.tables import printable
 from results import RUNS, Record, Store, stores
 
 __all__ = ["main"]
+
+ALIKE = 5
+"""Warnings of one kind that are printed."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Print and write the reports; the exit status: 0, or 1 with one line on standard error."""
     options = _parser().parse_args(arguments)
-    logging.basicConfig(level=logging.WARNING, format="%(message)s")
+    logging.basicConfig(level=logging.WARNING, handlers=[warnings := _Warnings()])
     try:
         if options.what:
             audit_files(options.out, options.format or ["console"])
             return 0
         return _reports(options)
     except UserError as error:
-        print(f"reports: {error}", file=sys.stderr)
+        print(printable(f"reports: {error}"), file=sys.stderr)
         return 1
+    finally:
+        warnings.summarise()
+
+
+class _Warnings(logging.StreamHandler):
+    """Warnings for the terminal: the first of each kind, and at the end how many more came."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._counts: Counter[str] = Counter()
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self._counts[str(record.msg)] += 1
+        if self._counts[str(record.msg)] <= ALIKE:
+            super().emit(record)
+
+    def format(self, record: logging.LogRecord) -> str:
+        return printable(record.getMessage())
+
+    def summarise(self) -> None:
+        for kind, n in self._counts.items():
+            if n > ALIKE:
+                print(f"{n - ALIKE:,} more like: {kind.replace('%s', '…')}", file=sys.stderr)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -122,7 +150,7 @@ def _reports(options: argparse.Namespace) -> int:
         try:
             listed.append((name, _report(options, store, indexed=paged), ""))
         except UserError as error:
-            print(f"reports: {name}: {error}", file=sys.stderr)
+            print(printable(f"reports: {name}: {error}"), file=sys.stderr)
             listed.append((name, [], str(error)))
     if paged:
         from reports.page import Suite

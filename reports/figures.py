@@ -24,7 +24,7 @@ from reports.reduction_figure import reductions
 from reports.scales import grouped, scales
 from reports.style import INK, WIDTH, Mark, headed, look, mark, rendered, shortened
 from reports.summary import Block, Row, direction
-from reports.text import ARROWS, EXTRACTORS, SPLIT_NAMES, named_seeds
+from reports.text import ARROWS, EXTRACTORS, SPLIT_NAMES, methods_shown, named_seeds
 from reports.ticks import ticked
 from results import Store
 from results.published import published
@@ -144,7 +144,7 @@ def _points(block: Block, shown: Sequence[str], marks: Mapping[str, Mark]) -> It
         rows = block.generative if split == "generation" else block.rows
         for first in range(0, len(rows), ROWS) if found[split] else ():
             some = rows[first : first + ROWS]
-            which = f"Methods {first + 1}–{first + len(some)} of {len(rows)}."
+            which = methods_shown(first, len(some), len(rows))
             told = [which] if len(some) < len(rows) else []
             yield _panels(block, some, split, found[split], marks, told)
 

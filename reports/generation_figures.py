@@ -64,10 +64,12 @@ def interpolation(block: Block, run: Run) -> Iterator[Figure]:
     """Images between pairs of components, from ``interpolation`` ``(R, S, C, H, W)``.
 
     Row r goes from component r to r + 1 at one and the same noise. None where the run stored
-    none, or of vectors.
+    none, of vectors, or where all components are one, as in a plain GAN.
     """
     drawn = run.arrays.get("interpolation")
     if drawn is None or not drawn.size or not _pictures(drawn):
+        return
+    if (drawn == drawn[:, :1]).all():
         return
     rows = len(drawn)
     if rows >= block.n_clusters:
@@ -91,7 +93,7 @@ def triangle(block: Block, run: Run) -> Iterator[Figure]:
     """Images between the components 0, 1 and 2, from ``triangle`` ``(S, S, C, H, W)``.
 
     From the upper left, component 0, down to component 1 and right to component 2; the long side
-    lies between these two. None where the run stored none, or of vectors.
+    lies between these two. None where :func:`interpolation` gives none.
     """
     drawn = run.arrays.get("triangle")
     if drawn is None or not drawn.size or not _pictures(drawn):
@@ -102,6 +104,8 @@ def triangle(block: Block, run: Run) -> Iterator[Figure]:
     if (names := _names(block, run, "triangle")) is None:
         return
     kept = np.tri(len(drawn), dtype=bool)[::-1]  # i + j < S
+    if (drawn[kept] == drawn[0, 0]).all():
+        return
     figure, ax, places = _tiled(drawn, kept, sides=2)
     ax.set_yticks(places[[0, -1]], names[:2])
     right = ax.secondary_yaxis("right")

@@ -18,7 +18,7 @@ from reports.latex import HEADINGS
 from reports.panels import legend
 from reports.style import SMALL, WIDTH, Mark, headed, shortened, wrapped
 from reports.summary import Block, Row, direction
-from reports.text import ARROWS, EXTRACTORS, named_seeds
+from reports.text import ARROWS, EXTRACTORS, methods_shown, named_seeds
 from reports.ticks import STEPS, Decimals, ticked
 from results import Store
 
@@ -132,7 +132,7 @@ def _headed(
     reading: Iterable[str],
 ) -> Figure:
     first = methods.index(some[0])
-    which = f"Methods {first + 1}–{first + len(some)} of {len(methods)}."
+    which = methods_shown(first, len(some), len(methods))
     headed(figure, block, reading if len(some) == len(methods) else [which, *reading])
     return figure
 

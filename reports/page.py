@@ -14,7 +14,7 @@ from typing import Any
 from urllib.parse import quote
 
 from reports.comparison import ComparedBlock
-from reports.page_cells import cell_data
+from reports.page_cells import cell_data, row_places
 from reports.page_checks import differences, published
 from reports.page_pictures import pictures
 from reports.page_sources import sources
@@ -96,11 +96,11 @@ def page(
         made = f"Make them with: python -m benchmarks.run --suite {suite}"
         empty = Section(name="none", title="No records", parts=(), intro=made)
         return _page(suite, [empty], home=home)
-    columns = list(shown or shown_metrics(blocks))
+    columns, places = list(shown or shown_metrics(blocks)), row_places(blocks)
     chapters = {
         "scores": scores(blocks, columns),
-        "published": published(compared),
-        "differences": differences(statistics or suite_statistics(blocks, columns)),
+        "published": published(compared, places),
+        "differences": differences(statistics or suite_statistics(blocks, columns), places),
         "failures": failures(blocks),
         "figures": pictures(blocks, figures),
         "clusters": clusters(blocks, store),

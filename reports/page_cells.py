@@ -12,10 +12,10 @@ from typing import Any
 
 from reports.latex import HEADINGS
 from reports.summary import Block, direction
-from reports.text import ARROWS, SPLIT_NAMES, number
+from reports.text import ARROWS, SPLIT_NAMES, number, of_samples
 from results import Failure, Record, Timing
 
-__all__ = ["cell_data", "titled", "traceback_of"]
+__all__ = ["Places", "cell_data", "row_places", "titled", "traceback_of"]
 
 TIMING = tuple(field.name for field in fields(Timing))
 
@@ -24,6 +24,9 @@ TRACEBACK = 4000
 
 TRACEBACKS = 4_000_000
 """Characters that all different tracebacks have together."""
+
+Places = Mapping[tuple[str, str], int]
+"""By the title of a block and the label of a row."""
 
 SIGNIFICANT = 7
 """Digits of a number."""
@@ -63,7 +66,7 @@ def cell_data(blocks: Sequence[Block], shown: Sequence[str]) -> dict[str, Any]:
                 "name": metric,
                 "head": f"{HEADINGS.get(metric, metric)} {ARROWS[direction(metric)]}".strip(),
                 "sub": SPLIT_NAMES[split] if len(splits) > 1 else "",
-                "digits": len(number(0.0, metric).partition(".")[2]),
+                "digits": None if of_samples(metric) else _decimals(metric),
             }
             for split, metric in scored
         ],
@@ -76,6 +79,12 @@ def cell_data(blocks: Sequence[Block], shown: Sequence[str]) -> dict[str, Any]:
         "shared": shared.values,
         "cells": cells,
     }
+
+
+def row_places(blocks: Sequence[Block]) -> Places:
+    """Of every row its place among the rows of :func:`cell_data`."""
+    labels = [(titled(block), row.label) for block in blocks for row in block.rows]
+    return {label: place for place, label in enumerate(labels)}
 
 
 def titled(block: Block) -> str:
@@ -139,7 +148,19 @@ def _cell(
         utc,
         [[name.replace(record.key, "*"), digest] for name, digest in record.artifacts.items()],
         None if record.error is None else shared.error(record.error),
+        shared.place(_scored_with(record)),
     ]
+
+
+def _scored_with(record: Record) -> dict[str, Any]:
+    """What stands behind the scores of samples; empty where there are none."""
+    nets = {str(net.get("name", i)): dict(net) for i, net in enumerate(record.extractors)}
+    real = {"real images": record.metrics.real} if record.metrics.real else {}
+    return {**record.generation, **nets, **real}
+
+
+def _decimals(metric: str) -> int:
+    return len(number(0.0, metric).partition(".")[2])
 
 
 def _held(value: Any) -> dict[str, Any]:

@@ -7,11 +7,11 @@ from collections.abc import Iterator, Sequence
 from reports.caption import data_and_profile
 from reports.comparison import KINDS, Compared, ComparedBlock
 from reports.latex import HEADINGS
-from reports.page_cells import titled
+from reports.page_cells import Places, titled
 from reports.statistics_rows import Comparison, Ranking
 from reports.statistics_suite import Section, SuiteStatistics, Tested
 from reports.statistics_tables import cells, over_data, reading, said
-from reports.summary import direction
+from reports.summary import Block, direction
 from reports.text import ARROWS, SPLIT_NAMES, named_seeds, number
 from reports.web import Cell, Column, Group, Part, Table, number_cell, text_cell
 
@@ -21,21 +21,21 @@ NOTES = 60
 """Remarks below one table."""
 
 
-def differences(statistics: SuiteStatistics) -> Iterator[Part]:
+def differences(statistics: SuiteStatistics, places: Places) -> Iterator[Part]:
     """Of each block every row against the best one, and last the ranks over data sets."""
     for tested in statistics.tables:
-        yield Part(title=titled(tested.block), tables=(_differences(tested),))
+        yield Part(title=titled(tested.block), tables=(_differences(tested, places),))
     if over := tuple(map(over_data, statistics.over_data)):
         yield Part(title="Over data sets", notes=over)
 
 
-def published(compared: Sequence[ComparedBlock]) -> Iterator[Part]:
+def published(compared: Sequence[ComparedBlock], places: Places) -> Iterator[Part]:
     """Of each compared block its rows beside the papers' numbers."""
     for each in compared:
-        yield Part(title=titled(each.block), tables=(_published(each),))
+        yield Part(title=titled(each.block), tables=(_published(each, places),))
 
 
-def _differences(tested: Tested) -> Table:
+def _differences(tested: Tested, places: Places) -> Table:
     block = tested.block
     rankings = [each.ranking for each in tested.sections if each.ranking]
     return Table(
@@ -53,7 +53,7 @@ def _differences(tested: Tested) -> Table:
             Column(name="Rank"),
         ),
         groups=tuple(
-            Group(title=_title(section.comparison), lines=tuple(_rows(section)))
+            Group(title=_title(section.comparison), lines=tuple(_rows(block, section, places)))
             for section in tested.sections
         ),
         notes=tuple(f"{_title(ranking)}: {said(ranking)}" for ranking in rankings),
@@ -61,7 +61,7 @@ def _differences(tested: Tested) -> Table:
     )
 
 
-def _rows(section: Section) -> Iterator[tuple[Cell, ...]]:
+def _rows(block: Block, section: Section, places: Places) -> Iterator[tuple[Cell, ...]]:
     ranking = section.ranking
     average = dict(zip(ranking.labels, ranking.average, strict=True)) if ranking else {}
     for row, printed in zip(section.comparison.rows, cells(section), strict=True):
@@ -69,7 +69,7 @@ def _rows(section: Section) -> Iterator[tuple[Cell, ...]]:
         best = row.label == section.comparison.best
         rank, _, letters = rank.partition(" ")
         yield (
-            text_cell(row.label),
+            text_cell(row.label, row=places[titled(block), row.label]),
             number_cell(0.0 if best else row.mean, difference, best=best),
             Cell(text=interval, value=row.interval[0] if row.interval else None),
             Cell(text=p, value=row.p),
@@ -78,7 +78,7 @@ def _rows(section: Section) -> Iterator[tuple[Cell, ...]]:
         )
 
 
-def _published(each: ComparedBlock) -> Table:
+def _published(each: ComparedBlock, places: Places) -> Table:
     block = each.block
     words = ("Method", "Metric", "Split", "Holds it", "Differs in", "As printed")
     order = ("Method", "Metric", "Split", "Measured", "n", "Published", "Difference")
@@ -94,17 +94,23 @@ def _published(each: ComparedBlock) -> Table:
             "below the table.",
         ),
         columns=tuple(Column(name=name, numeric=name not in words) for name in order),
-        groups=(Group(lines=tuple(map(_pair, each.rows))),),
+        groups=(
+            Group(
+                lines=tuple(
+                    _pair(pair, places[titled(block), pair.row.label]) for pair in each.rows
+                )
+            ),
+        ),
         notes=_some(list(dict.fromkeys(_notes(each)))),
     )
 
 
-def _pair(pair: Compared) -> tuple[Cell, ...]:
+def _pair(pair: Compared, place: int) -> tuple[Cell, ...]:
     measured, entry, interval = pair.measured, pair.entry, pair.interval
     limits = ", ".join(_amount(pair, limit) for limit in interval or ())
     sign = "+" if pair.difference >= 0 else "-"
     return (
-        text_cell(pair.row.label),
+        text_cell(pair.row.label, row=place),
         text_cell(HEADINGS.get(pair.metric, pair.metric)),
         text_cell(SPLIT_NAMES.get(pair.split, "")),
         number_cell(

@@ -39,7 +39,37 @@ KINDS = {
         "Share of each class in each cluster after one-to-one matching, a matrix a method; "
         "the tables of clusters hold class, size and purity.",
     ),
+    "scores": (
+        "Scores of samples by EM iteration",
+        "Inception score, FID and KID of each method on the way.",
+    ),
     "samples": ("Samples by component", "Samples that one method drew, one row a component."),
+    "interpolation": (
+        "Between two components",
+        "Samples of one method whose generator was given a mixture of two components.",
+    ),
+    "triangle": (
+        "Between three components",
+        "Samples of one method whose generator was given a mixture of three components.",
+    ),
+    "mixtures": (
+        "GANMM beside GANMM (EM)",
+        "Samples of each generator, a row a generator, a panel a method.",
+    ),
+    "reduction": (
+        "Features in the plane",
+        "Points of each method's features, coloured and named by class; the titles hold error and "
+        "the accuracy of nearest neighbours.",
+    ),
+    "attributes": (
+        "Error rates by attribute",
+        "A mark for every method, an attribute a row, and bars for published numbers; "
+        "the tables of scores hold the numbers.",
+    ),
+    "faces": (
+        "Samples with and without each attribute",
+        "Two rows an attribute, one a component of one method.",
+    ),
 }
 """By the first word of the file's name: title, and what is to be seen."""
 

@@ -5,14 +5,25 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 
 from core import DataError
-from metrics.clustering import ClusterRow, cluster_table
-from reports.caption import caption
+from metrics.clustering import ClusterRow
+from reports.caption import caption, nets
+from reports.clusters import by_class
 from reports.latex import HEADINGS
 from reports.page_cells import titled, traceback_of
-from reports.summary import Block, Failed, direction
-from reports.text import ABSENT, ARROWS, SPLIT_NAMES, named_seeds, number, seconds
+from reports.summary import Block, Failed, Statistic, direction
+from reports.tables import Part as TablePart
+from reports.tables import parts
+from reports.text import (
+    ABSENT,
+    ARROWS,
+    REAL_IMAGES,
+    SPLIT_NAMES,
+    named_seeds,
+    number,
+    seconds,
+)
 from reports.web import Cell, Column, Group, Part, Table, number_cell, text_cell
-from results import Store
+from results import Record, Store
 
 __all__ = ["clusters", "failures", "metric_column", "scores"]
 
@@ -36,10 +47,10 @@ def scores(blocks: Sequence[Block], shown: Sequence[str]) -> Iterator[Part]:
             for metric in block.metrics(split)
         }
         edges = list(_edges(block, first))
-        tables = [_scores(block, shown, cells, edges)]
+        tables = [_scores(block, part, cells, edges) for part in parts(block, shown)]
         every = sorted({metric for _, metric in cells})
         if set(every) - set(shown):
-            tables.append(_scores(block, every, cells, edges, folded=True))
+            tables += [_scores(block, p, cells, edges, folded=True) for p in parts(block, every)]
         yield Part(title=titled(block), tables=tuple(tables))
         first += len(block.rows)
 
@@ -72,14 +83,14 @@ def clusters(blocks: Sequence[Block], store: Store) -> Iterator[Part]:
         if done >= CLUSTERED:
             yield Part(title=titled(block), notes=("Its tables are left to clusters.tex.",))
             continue
-        tables: list[Table] = []
+        shown: list[Table] = []
         missing: dict[str, list[str]] = {}
         for row in block.rows:
             for record in row.ok[:1]:
                 try:
                     arrays = store.arrays(record.key)
                     y, labels = arrays["y_train"], arrays["labels_train"]
-                    found = cluster_table(y, labels, n_clusters=block.n_clusters)
+                    found = by_class(y, labels, n_clusters=block.n_clusters)
                 except KeyError as error:
                     missing.setdefault(f"The record stores no {error}", []).append(row.label)
                 except DataError:
@@ -87,12 +98,11 @@ def clusters(blocks: Sequence[Block], store: Store) -> Iterator[Part]:
                         row.label
                     )
                 else:
-                    names = record.dataset.class_names
-                    tables.append(_clusters(f"{row.label}, seed {record.seed}", found, names))
-        done += len(tables)
-        if tables or missing:
+                    shown.append(_clusters(row.label, record, found))
+        done += len(shown)
+        if shown or missing:
             notes = tuple(f"{why}: {', '.join(labels)}." for why, labels in missing.items())
-            yield Part(title=titled(block), tables=tuple(tables), notes=notes)
+            yield Part(title=titled(block), tables=tuple(shown), notes=notes)
 
 
 def metric_column(metric: str) -> Column:
@@ -102,50 +112,59 @@ def metric_column(metric: str) -> Column:
 
 def _scores(
     block: Block,
-    shown: Sequence[str],
+    part: TablePart,
     cells: Mapping[tuple[str, str], Sequence[Cell]],
     edges: Sequence[tuple[Cell, ...]],
     *,
     folded: bool = False,
 ) -> Table:
     """``cells`` by split and metric, one a row; ``edges`` are a row's first and last ones."""
-    splits = [split for split in SPLIT_NAMES if any((split, name) in cells for name in shown)]
-    shown = [name for name in shown if any((split, name) in cells for split in splits)]
+    kept = {row.label for row in part.rows}
+    rows = [i for i, row in enumerate(block.rows) if row.label in kept]
     blank = [Cell(text=ABSENT, spread=_blank(block))] * len(edges)
     groups = []
-    for split in splits or ["train"]:  # a block of failures has rows too
-        found = [cells.get((split, name), blank) for name in shown]
-        lines = [
-            (label, *(column[i] for column in found), *last)
-            for i, (label, *last) in enumerate(edges)
-        ]
-        title = SPLIT_NAMES[split] if splits not in ([], ["train"]) else ""
-        groups.append(Group(title=title, lines=tuple(lines)))
+    for split in part.splits:
+        found = [cells.get((split, name), blank) for name in part.columns]
+        lines = []
+        for i in rows:
+            label, size, *last = edges[i]
+            sized = [size] if part.samples else []
+            lines.append((label, *(column[i] for column in found), *sized, *last))
+        titles = len(part.splits) > 1 or split == "test"
+        groups.append(Group(title=SPLIT_NAMES[split] if titles else "", lines=tuple(lines)))
+    if part.samples and any(map(block.real, part.columns)):
+        real = [_score(block.real(metric), metric, _blank(block)) for metric in part.columns]
+        line = (text_cell(REAL_IMAGES), *real, *[Cell(text=ABSENT)] * 3)
+        groups.append(Group(lines=(line,)))
+    said = [*caption(block, mark="in bold", samples=False), *(nets(block) if part.samples else ())]
+    what = f"{'All metrics' if folded else 'Scores'}{' of samples' if part.samples else ''}"
     return Table(
-        title=f"{'All metrics' if folded else 'Scores'}: {titled(block)}",
-        sentences=() if folded else tuple(caption(block, mark="in bold")),
+        title=f"{what}: {titled(block)}",
+        sentences=() if folded else tuple(said),
         columns=(
-            Column(name="Method", numeric=False),
-            *map(metric_column, shown),
+            Column(name="Method", numeric=False, hint="Leads to its cells"),
+            *map(metric_column, part.columns),
+            *([Column(name="Parameters", hint="Of the fitted model")] if part.samples else []),
             Column(name="Fit (s)"),
             Column(name="n", hint="Runs that ended well, of all: leads to their cells"),
         ),
         groups=tuple(groups),
-        notes=() if folded else _some(list(_gaps(block))),
+        notes=() if folded else tuple(_gaps(block)),
         folded=folded,
     )
 
 
 def _edges(block: Block, first: int) -> Iterator[tuple[Cell, ...]]:
-    """Of each row the cells that no metric gives: its name, seconds and count."""
+    """Of each row the cells that no metric gives: its name, size, seconds and count."""
     codes: dict[str, set[str]] = {}
     for record in block.records:
         codes.setdefault(record.label, set()).add(record.provenance.code)
     for i, row in enumerate(block.rows):
-        fit, ok = row.fit_s, len(row.ok)
+        fit, ok, size = row.fit_s, len(row.ok), row.n_parameters
         mixed = len(codes[row.records[0].label]) > 1
         yield (
-            text_cell(row.label, tag="mixed code" if mixed else ""),
+            text_cell(row.label, row=first + i, tag="mixed code" if mixed else ""),
+            number_cell(size, f"{size:,}" if size is not None else ""),
             number_cell(fit.mean, seconds(fit.mean)) if fit else Cell(text=ABSENT),
             number_cell(
                 ok / len(row.records), row.n, row=first + i, tag="" if ok else "all failed"
@@ -157,15 +176,17 @@ def _values(block: Block, split: str, metric: str) -> list[Cell]:
     """One cell a row."""
     best = block.best(split, metric)
     blank = _blank(block)
-    cells = []
-    for row in block.rows:
-        if (found := row.statistic(split, metric)) is None:
-            cells.append(Cell(text=ABSENT, spread=blank))
-            continue
-        spread = blank if found.std is None else f"± {number(found.std, metric)}"
-        mean = number(found.mean, metric)
-        cells.append(number_cell(found.mean, mean, spread=spread, best=row.label in best))
-    return cells
+    return [
+        _score(row.statistic(split, metric), metric, blank, best=row.label in best)
+        for row in block.rows
+    ]
+
+
+def _score(found: Statistic | None, metric: str, blank: str, *, best: bool = False) -> Cell:
+    if found is None:
+        return Cell(text=ABSENT, spread=blank)
+    spread = blank if found.std is None else f"± {number(found.std, metric, found.mean)}"
+    return number_cell(found.mean, number(found.mean, metric), spread=spread, best=best)
 
 
 def _blank(block: Block) -> str:
@@ -175,15 +196,14 @@ def _blank(block: Block) -> str:
 
 def _gaps(block: Block) -> Iterator[str]:
     seeds = set(block.seeds)
+    found: dict[tuple[int, ...], list[str]] = {}
     for row in block.rows:
         if missing := seeds - set(row.seeds):
-            yield f"{row.label}: no run with {named_seeds(missing)}, which other rows have."
-
-
-def _some(notes: Sequence[str]) -> tuple[str, ...]:
-    if len(notes) <= NOTES:
-        return tuple(notes)
-    return (*notes[:NOTES], f"And {len(notes) - NOTES:,} rows more.")
+            found.setdefault(tuple(sorted(missing)), []).append(row.label)
+    for missing, labels in list(found.items())[:NOTES]:
+        yield f"No run with {named_seeds(missing)}, which other rows have: {', '.join(labels)}."
+    if len(found) > NOTES:
+        yield f"And {sum(map(len, list(found.values())[NOTES:])):,} rows more."
 
 
 def _failures(block: Block, found: Sequence[Failed], first: int) -> Iterator[tuple[Cell, ...]]:
@@ -203,17 +223,18 @@ def _failures(block: Block, found: Sequence[Failed], first: int) -> Iterator[tup
         )
 
 
-def _clusters(title: str, found: Sequence[ClusterRow], names: Sequence[str]) -> Table:
-    rows = sorted(found, key=lambda c: (c.majority_class is None, c.majority_class or 0, -c.size))
+def _clusters(label: str, record: Record, found: Sequence[ClusterRow]) -> Table:
+    names = record.dataset.class_names
     return Table(
-        title=title,
+        title=f"{label}, seed {record.seed}",
+        href=f"#{record.key}",
         columns=(
             Column(name="Class", hint="The majority's", numeric=False),
             Column(name="Points"),
             Column(name="Purity"),
             Column(name="Id", hint="Its number in the stored labels"),
         ),
-        groups=(Group(lines=tuple(_cluster(row, names) for row in rows)),),
+        groups=(Group(lines=tuple(_cluster(row, names) for row in found)),),
         small=True,
     )
 

@@ -20,7 +20,7 @@ FORMATS = ("console", "csv", "json", "latex", "figures", "page")
 
 INDEX = "index.html"
 
-MOST, FEW, LARGE = 120, 10, 5_000
+MOST, FEW, LARGE = 120, 6, 5_000
 """Figures of one suite, each about half a second's work; those of a suite of so many records."""
 
 AUDIT_FORMATS = FORMATS[:4]
@@ -72,7 +72,16 @@ def suite_files(
     Raises :class:`core.UserError` for a suite without records, for records that do not go into one
     table, for metrics that none of them has, and for a folder that cannot be written to.
     """
-    from reports import clusters, comparison_tables, latex, statistics_tables, tables
+    from reports import (
+        attribute_tables,
+        clusters,
+        comparison_tables,
+        latex,
+        mixtures,
+        statistics_tables,
+        tables,
+    )
+    from reports.attributes import by_attribute
     from reports.comparison import compare
     from reports.statistics_suite import suite_statistics
     from reports.summary import summarise
@@ -95,29 +104,39 @@ def suite_files(
             f"there are: {', '.join(known) or 'no metrics at all'}"
         )
     compared = compare(blocks, published())
+    sheets, rest = by_attribute(blocks)  # a table an attribute would be eighty of them
+    beside = compare(rest, published()) if sheets else compared
     tested = {"console", "latex", "page"} & set(formats)
-    statistics = suite_statistics(blocks if tested else [], shown)
+    statistics = suite_statistics(rest if tested else [], shown)
     if "console" in formats:
-        print(tables.console(blocks, shown))
-        if differences := statistics_tables.console(statistics):
-            print("\n" + differences)
-        if compared:
-            print("\n" + comparison_tables.console(compared))
+        said = (
+            tables.console(rest, shown),
+            attribute_tables.console(sheets, published()),
+            statistics_tables.console(statistics),
+            comparison_tables.console(beside),
+        )
+        print("\n\n".join(text for text in said if text))
     files: dict[str, str] = {}
     if "csv" in formats:
         files["table.csv"] = tables.to_csv(blocks)
         if compared:
             files["comparison.csv"] = comparison_tables.to_csv(compared)
+        if sheets:
+            files["attributes.csv"] = attribute_tables.to_csv(sheets, published())
     if "json" in formats:
         files["table.json"] = tables.to_json(blocks)
     if "latex" in formats:
-        parts = {"table.tex": latex.comparison(blocks, shown)}
-        if differences := statistics_tables.latex(statistics):
-            parts["statistics.tex"] = differences
-        if compared:
-            parts["comparison.tex"] = comparison_tables.latex(compared)
-        if of_clusters := clusters.cluster_tables(blocks, store):
-            parts["clusters.tex"] = of_clusters
+        made = {
+            "table.tex": latex.comparison(rest, shown) if rest else "",
+            "attributes.tex": attribute_tables.latex(sheets, published()) if sheets else "",
+            "statistics.tex": statistics_tables.latex(statistics),
+            "comparison.tex": comparison_tables.latex(beside) if beside else "",
+            "clusters.tex": clusters.cluster_tables(rest, store) if rest else "",
+            "mixtures.tex": "\n".join(
+                filter(None, (mixtures.mixture_table(block, store) for block in rest))
+            ),
+        }
+        parts = {name: text for name, text in made.items() if text}
         files |= {name: latex.fragment(text) for name, text in parts.items()}
         files["table_standalone.tex"] = latex.standalone(*parts.values())
     folder = out / suite
@@ -125,7 +144,8 @@ def suite_files(
     if {"figures", "page"} & set(formats):
         from reports.figures import figures  # matplotlib, which tables do without
 
-        most = FEW if len(records) > LARGE else MOST if most is None else most
+        if most is None:
+            most = FEW if len(records) > LARGE else MOST
         drawn = figures(blocks, store, metrics, most + 1 if most else None)
         undrawn = ""
         if most and len(drawn) > 2 * most:

@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from reports.panels import metric_panels
 from reports.style import Mark, headed
 from reports.summary import Block, Row
-from reports.text import SPLIT_NAMES, named_seeds
+from reports.text import SPLIT_NAMES, methods_shown, named_seeds
 from reports.ticks import log_ticked
 
 __all__ = ["quality_time"]
@@ -47,7 +47,7 @@ def quality_time(
             ax.margins(0.08)
             log_ticked(ax.xaxis, inches)
             ax.grid()
-        which = f"Methods {first + 1}–{first + len(some)} of {len(labels)}."
+        which = methods_shown(first, len(some), len(labels))
         told = [which] if len(some) < len(labels) else []
         headed(figure, block, [*told, *_reading(block, split)])
         yield figure

@@ -15,7 +15,7 @@ from matplotlib.figure import Figure
 from reports.panels import metric_panels
 from reports.style import Mark, titled
 from reports.summary import Block
-from reports.text import SPLIT_NAMES, named_seeds
+from reports.text import SPLIT_NAMES, methods_shown, named_seeds
 from reports.ticks import placed
 
 __all__ = ["Scales", "grouped", "scales"]
@@ -85,7 +85,7 @@ def scales(group: Scales, shown: Sequence[str], marks: Mapping[str, Mark]) -> It
     labels = [label for label in labels if any(len(lines[m][label].points) for m in found)]
     for first in range(0, len(labels), METHODS):
         some = labels[first : first + METHODS]
-        which = f"Methods {first + 1}–{first + len(some)} of {len(labels)}."
+        which = methods_shown(first, len(some), len(labels))
         figure = _figure(group, {m: {x: lines[m][x] for x in some} for m in found}, marks)
         reading = _reading(group, split)
         titled(figure, reading if len(some) == len(labels) else [*reading, which])

@@ -53,7 +53,7 @@ class Row:
     label: str
     records: tuple[Record, ...]
 
-    @property
+    @functools.cached_property
     def ok(self) -> tuple[Record, ...]:
         """The runs that have a result."""
         return tuple(record for record in self.records if record.status == "ok")
@@ -84,7 +84,15 @@ class Row:
 
         A mean over the runs that happen to have one would flatter a method that collapses.
         """
-        return _statistic([getattr(record.metrics, split).get(metric) for record in self.ok])
+        if (split, metric) not in self._statistics:
+            values = [getattr(record.metrics, split).get(metric) for record in self.ok]
+            self._statistics[split, metric] = _statistic(values)
+        return self._statistics[split, metric]
+
+    @functools.cached_property
+    def _statistics(self) -> dict[tuple[str, str], Statistic | None]:
+        """Kept, since every format of a report asks for the same ones."""
+        return {}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -114,12 +122,12 @@ class Block:
     mixed: tuple[str, ...]
     """What the table mixes though it should not, a sentence each, where that was allowed."""
 
-    @property
+    @functools.cached_property
     def records(self) -> list[Record]:
         """Of all rows."""
         return [record for row in self.rows for record in row.records]
 
-    @property
+    @functools.cached_property
     def seeds(self) -> tuple[int, ...]:
         """Of any row."""
         return tuple(sorted({record.seed for record in self.records}))
@@ -168,7 +176,13 @@ class Block:
 
     def metrics(self, split: str) -> list[str]:
         """Names of all metrics that any row has a value of."""
-        return sorted({name for record in self.records for name in getattr(record.metrics, split)})
+        return list(self._metrics[split])
+
+    @functools.cached_property
+    def _metrics(self) -> dict[str, list[str]]:
+        """By split."""
+        found = {s: {name for r in self.records for name in getattr(r.metrics, s)} for s in SPLITS}
+        return {split: sorted(names) for split, names in found.items()}
 
     def splits(self, wanted: Iterable[str] | None = None) -> list[str]:
         """The splits on which any metric, or any of the wanted ones, was measured."""
@@ -180,6 +194,16 @@ class Block:
 
         Empty where the metric has no better direction, or fewer than two rows have a number.
         """
+        if (split, metric) not in self._best:
+            self._best[split, metric] = self._found_best(split, metric)
+        return self._best[split, metric]
+
+    @functools.cached_property
+    def _best(self) -> dict[tuple[str, str], set[str]]:
+        """Kept: every row asks."""
+        return {}
+
+    def _found_best(self, split: str, metric: str) -> set[str]:
         sign = {"lower": 1, "higher": -1, "none": 0}[direction(metric)]
         if not sign:
             return set()

@@ -15,6 +15,7 @@ __all__ = [
     "EXTRACTORS",
     "REAL_IMAGES",
     "SPLIT_NAMES",
+    "methods_shown",
     "named_seeds",
     "number",
     "of_samples",
@@ -82,6 +83,16 @@ def _decimals(value: float) -> int:
         return FIGURES - 1
     exponent = int(f"{value:.{FIGURES - 1}e}".partition("e")[2])
     return min(max(FIGURES - 1 - exponent, 0), FINEST)
+
+
+def methods_shown(first: int, n: int, total: int) -> str:
+    """Which of the methods stand in a part of what is split.
+
+    >>> methods_shown(0, 8, 9), methods_shown(8, 1, 9)
+    ('Methods 1–8 of 9.', 'Method 9 of 9.')
+    """
+    places = f"Methods {first + 1}–{first + n}" if n > 1 else f"Method {first + 1}"
+    return f"{places} of {total}."
 
 
 def seconds(value: float) -> str:

@@ -87,6 +87,8 @@ class Table:
     """Opens at a click, and in print."""
     small: bool = False
     """Stands abreast with others."""
+    href: str = ""
+    """Where the title of a small one leads: to the cell that it is of."""
 
     @property
     def n_lines(self) -> int:

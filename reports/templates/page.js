@@ -95,8 +95,10 @@
     box.run();
   };
 
+  /** A number with so many decimals; null: with three significant figures, as scores of samples. */
   const digits = (value, count) => {
     if (value === null) return "–";
+    if (count === null) return value.toFixed(value ? Math.min(Math.max(2 - Number(value.toExponential(2).split("e")[1]), 0), 6) : 2);
     const text = value.toFixed(count).replace(/^-(0\.?0*)$/, "$1");
     return count === 3 ? text.replace(/^(-?)0\./, "$1.") : text;
   };
@@ -118,16 +120,16 @@
   const block = (title, held) => {
     const list = make("dl");
     for (const [key, value] of flat(held)) list.append(make("dt", {}, key), make("dd", {}, value));
-    return make("div", {}, make("h4", {}, title), list);
+    return make("div", {}, make("h3", {}, title), list);
   };
 
   const cellTable = (data, place) => {
     const { rows, blocks, metrics, columns, shared, status, timing } = data;
-    const cells = data.cells.map(([row, seed, state, key, size, scores, times, memory, resources, dataset, provenance, utc, artifacts, error]) => ({
+    const cells = data.cells.map(([row, seed, state, key, size, scores, times, memory, resources, dataset, provenance, utc, artifacts, error, scored]) => ({
       row, seed, state: status[state], key, size, scores, times, memory, utc, artifacts, open: false,
       label: rows[row].label, block: blocks[rows[row].block], method: rows[row].method,
       resources: shared[resources], dataset: shared[dataset], provenance: shared[provenance],
-      error: error === null ? null : shared[error],
+      error: error === null ? null : shared[error], scored: shared[scored],
     }));
     for (const cell of cells) {
       const { provenance: p, resources: r, error } = cell;
@@ -159,9 +161,9 @@
       metrics.forEach((metric, i) => {
         if (cell.scores[i] !== null) (scores[metric.split] ??= {})[metric.name] = cell.scores[i];
       });
-      const parts = [make("div", { class: "wide" }, make("h4", {}, "Key"), link)];
+      const parts = [make("div", { class: "wide" }, make("h3", {}, "Key"), link)];
       if (cell.error) {
-        parts.push(make("div", { class: "wide" }, make("h4", {}, `Error: ${cell.error.type}`),
+        parts.push(make("div", { class: "wide" }, make("h3", {}, `Error: ${cell.error.type}`),
           make("pre", {}, `${cell.error.message}\n\n${cell.error.traceback}`.trim())));
       }
       parts.push(
@@ -169,6 +171,7 @@
         block("Metrics", scores),
         block("Method", { ...cell.method, n_parameters: cell.size }),
         block("Data", cell.dataset),
+        block("Samples scored with", cell.scored),
         block("Seconds", Object.fromEntries(timing.map((name, i) => [name, cell.times[i]]))),
         block("Resources", { ...cell.resources, peak_rss_mb: cell.memory[0], peak_gpu_mb: cell.memory[1] }),
         block("Provenance", cell.provenance),

@@ -1,6 +1,7 @@
 """The page as a browser shows it; skipped where chromium is not on the PATH."""
 
 import dataclasses
+import itertools
 import json
 import shutil
 
@@ -164,6 +165,29 @@ def test_a_number_leads_to_its_cells_and_back(browser, opened, records):
     assert browser.run("document.activeElement.id") == "cells-title"
     click(browser, "#cells .tools button")
     assert len(column(browser, "#cells")) == 12
+
+
+def test_clusters_open_their_run_with_all_that_is_known_of_it(browser, opened, records):
+    opened(records, arrays=ARRAYS)
+    click(browser, "#clusters caption a")
+    browser.until("document.querySelectorAll('#cells .detail').length === 1")
+    told = browser.run("document.querySelector('#cells .detail').textContent")
+    for part in ("Method", "Metrics", "Seconds", "Provenance", "Resources", records[0].key):
+        assert part in told
+
+
+def test_headings_and_names_are_in_order(browser, opened, records):
+    opened(records, arrays=ARRAYS)
+    click(browser, "#cells .open")
+    levels = browser.run("[...document.querySelectorAll('h1,h2,h3,h4')].map(h => +h.tagName[1])")
+    assert levels[0] == 1
+    assert max(after - before for before, after in itertools.pairwise(levels)) <= 1
+    every = "[...document.querySelectorAll({!r})].every({})"
+    assert browser.run(every.format("button, a, summary", "e => e.hidden || e.textContent.trim()"))
+    assert browser.run(every.format("table", "t => t.caption && t.caption.textContent.trim()"))
+    assert browser.run(every.format("thead th, tbody th", "h => h.scope"))
+    assert browser.run(every.format("input, select", "e => e.labels.length === 1"))
+    assert browser.run(every.format("img", "i => i.alt.length > 10"))
 
 
 def test_a_key_in_the_address_opens_its_cell(browser, opened, records):

@@ -1,11 +1,12 @@
 import json
+import logging
 import shutil
 import subprocess
 
 import numpy as np
 import pytest
 
-from reports.__main__ import main
+from reports.__main__ import ALIKE, _Warnings, main
 from results import DatasetUsed, Store
 
 
@@ -208,3 +209,14 @@ def test_published_numbers_are_laid_beside_measured_ones(tmp_path, capsys, make_
         *("table.csv", "comparison.csv", "table.tex", "comparison.tex", "table_standalone.tex"),
     }
     assert "Measured beside published" in (folder / "table_standalone.tex").read_text()
+
+
+def test_warnings_are_few_and_steer_no_terminal(capsys):
+    warnings = _Warnings()
+    for i in range(ALIKE + 3):
+        warnings.handle(logging.makeLogRecord({"msg": "no clusters of %s", "args": (f"{i}\x1b",)}))
+    warnings.handle(logging.makeLogRecord({"msg": "skipped: %s", "args": ("it",)}))
+    warnings.summarise()
+    told = capsys.readouterr().err.splitlines()
+    assert told[0] == "no clusters of 0?"
+    assert told[ALIKE:] == ["skipped: it", "3 more like: no clusters of …"]

@@ -236,7 +236,7 @@ def test_a_suite_of_failures_has_rows_reasons_and_cells(paged, make_record):
 def test_a_half_finished_suite_says_which_runs_it_lacks(paged, make_record):
     records = [make_record("a", s, {"ari": 0.1}) for s in range(4)]
     root = paged([*records, make_record("b", 0, {"ari": 0.2})])
-    assert "b: no run with seeds 1–3, which other rows have." in section(root, "scores").text
+    assert "No run with seeds 1–3, which other rows have: b." in section(root, "scores").text
 
 
 def test_mixed_versions_are_marked(paged, make_record):
@@ -287,3 +287,36 @@ def test_thousands_of_cells_stay_small(make_record):
     text = page("digits_raw", blocks, Store("nowhere"), {}, ["ari"])
     assert len(text) < 600 * 2000
     assert len(data(parsed(text))["cells"]) == 2000
+
+
+def test_samples_have_a_table_with_real_images_below(paged, make_samples):
+    root = paged([make_samples("a", 0, 20.0), make_samples("b", 0, 231.04, n_parameters=2500)])
+    labels, samples = section(root, "scores").all("table")
+    assert "FID" not in labels.text
+    found = lines(samples)
+    assert [line[0] for line in found[1:]] == ["a", "b", "real images"]
+    assert found[2][-3:] == ["2,500", "2.00", "1/1"]
+    assert "231" in found[2]
+    assert found[3][-3:] == ["–"] * 3
+    assert "LeNet (digest abababab; accuracy .991 on held-out" in section(root, "scores").text
+    told = data(root)
+    (place,) = {cell[-1] for cell in told["cells"]}
+    assert told["shared"][place]["lenet"]["n_fake"] == 5000
+    assert told["shared"][place]["real images"]["fid_lenet"] == 0.873
+
+
+def test_every_row_leads_to_its_cells(paged, suite_records):
+    root = paged(suite_records)
+    rows = data(root)["rows"]
+    for name in ("scores", "differences"):
+        found = [link for link in section(root, name).all("a") if "class" in link.attributes]
+        assert {link.text for link in found} == {row["label"] for row in rows}
+        for link in found:
+            assert rows[int(link.attributes["data-row"])]["label"] == link.text
+
+
+def test_clusters_lead_to_the_run_that_they_are_of(paged, make_record):
+    arrays = {"y_train": np.arange(20) % 2, "labels_train": np.arange(20) % 2}
+    record = make_record("a", 0, {"ari": 0.1})
+    (caption,) = section(paged([record], arrays=arrays), "clusters").all("caption")
+    assert caption.all("a")[0].attributes["href"] == f"#{record.key}"
