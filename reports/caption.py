@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from reports.summary import Block
 from reports.text import EXTRACTORS, REAL_IMAGES, named_seeds, number
+from results import Resources
 
 __all__ = ["caption", "data_and_profile", "nets"]
 
@@ -18,10 +19,14 @@ def caption(block: Block, *, mark: str, samples: bool = True) -> list[str]:
     """The caption of a comparison table, plain text, a sentence each.
 
     ``mark`` says how the best means are marked, as in "in bold"; ``samples`` whether the table has
-    scores of samples, where there are some, and so what stands behind them.
+    scores of samples, where there are some, and so what stands behind them. Where no run ended
+    well, the caption says that in the place of means and seconds.
     """
     sentences = data_and_profile(block)
-    if len(block.seeds) == 1:
+    ran = [record.resources for row in block.rows for record in row.ok]
+    if not ran:
+        sentences.append("No run ended well.")
+    elif len(block.seeds) == 1:
         sentences.append(f"One run each, {named_seeds(block.seeds)}; best value {mark}.")
     else:
         sentences.append(
@@ -32,7 +37,8 @@ def caption(block: Block, *, mark: str, samples: bool = True) -> list[str]:
         sentences.append("Not every row has every seed.")
     if samples:
         sentences.extend(nets(block))
-    sentences.append(_machine(block))
+    if ran:
+        sentences.append(_machine(ran))
     sentences.extend(f"MIXED: {sentence}." for sentence in block.mixed)
     return sentences
 
@@ -93,10 +99,7 @@ def data_and_profile(block: Block) -> list[str]:
     return said
 
 
-def _machine(block: Block) -> str:
-    ran = [record.resources for row in block.rows for record in row.ok]
-    if not ran:
-        return "No run ended well."
+def _machine(ran: Sequence[Resources]) -> str:
     devices = ", ".join(sorted({resources.device for resources in ran}))
     precisions = ", ".join(sorted({r.precision for r in ran if r.precision}))
     nets = f", nets in {precisions}" if precisions else ""

@@ -12,11 +12,11 @@ from core import DataError
 from metrics.clustering import ClusterRow, cluster_table
 from reports.caption import data_and_profile
 from reports.latex import escape, floating, named
-from reports.summary import Block
+from reports.summary import Block, Row
 from reports.text import ABSENT, number
-from results import Store
+from results import Record, Store
 
-__all__ = ["by_class", "cluster_tables"]
+__all__ = ["ClusterColumn", "by_class", "cluster_tables", "column_of", "tabular"]
 
 log = logging.getLogger(__name__)
 
@@ -27,13 +27,14 @@ HEAD = r"\parbox[b]{8em}{\centering "
 
 
 @dataclass(frozen=True, kw_only=True)
-class _Column:
+class ClusterColumn:
     """One method's clusters in one run."""
 
     label: str
-    seed: int
-    rows: list[ClusterRow]
+    record: Record
+    clusters: list[ClusterRow]
     """By majority class, then size; empty clusters last."""
+    n_classes: int
 
 
 def cluster_tables(blocks: Sequence[Block], store: Store) -> str:
@@ -60,54 +61,78 @@ def by_class(y: np.ndarray, labels: np.ndarray, *, n_clusters: int) -> list[Clus
     )
 
 
-def _columns(block: Block, store: Store) -> Iterator[_Column]:
-    for row in block.rows:
-        for record in row.ok[:1]:
-            try:
-                arrays = store.arrays(record.key)
-                y, labels = arrays["y_train"], arrays["labels_train"]
-                clusters = by_class(y, labels, n_clusters=block.n_clusters)
-            except KeyError as error:
-                log.warning("no clusters of %s: the record stores no %s", row.label, error)
-            except DataError as error:
-                log.warning("no clusters of %s: %s", row.label, error)
-            else:
-                yield _Column(label=row.label, seed=record.seed, rows=clusters)
+def column_of(block: Block, row: Row, store: Store) -> ClusterColumn:
+    """The clusters of the row's run of its lowest seed that ended ok; one there must be.
+
+    Raises :class:`core.DataError` where the record stores no labels or they cannot be read.
+    """
+    record = row.ok[0]
+    arrays = store.arrays(record.key)
+    try:
+        y, labels = arrays["y_train"], arrays["labels_train"]
+    except KeyError as error:
+        raise DataError(f"the record stores no {error}") from error
+    clusters = by_class(y, labels, n_clusters=block.n_clusters)
+    n_classes = record.dataset.n_classes or int(y.max()) + 1
+    return ClusterColumn(label=row.label, record=record, clusters=clusters, n_classes=n_classes)
 
 
-def _table(block: Block, columns: Sequence[_Column], first: int) -> str:
+def tabular(block: Block, columns: Sequence[ClusterColumn], sums: Sequence[str] = ()) -> str:
+    """The clusters as a LaTeX tabular, three cells a method; seeds are named where they differ.
+
+    ``sums`` are the cells of a last line, under a rule of its own.
+    """
     import pandas as pd
 
-    seeds = sorted({column.seed for column in columns})
-    shared = len(seeds) == 1
+    seeded = len({column.record.seed for column in columns}) > 1
     heads = [
-        named(column.label if shared else f"{column.label}, seed {column.seed}", HEAD)
+        named(f"{column.label}, seed {column.record.seed}" if seeded else column.label, HEAD)
         for column in columns
     ]
     index = pd.MultiIndex.from_tuples(
         [("", ""), *((head, name) for head in heads for name in ("Class", "Points", "Purity"))]
     )
     body = [
-        [str(i + 1), *(text for column in columns for text in _cells(column.rows[i]))]
+        [str(i + 1), *(text for column in columns for text in _cells(column.clusters[i]))]
         for i in range(block.n_clusters)
     ]
-    tabular = pd.DataFrame(body, columns=index).style.hide(axis="index")
-    latex = tabular.to_latex(
-        hrules=True,
-        multicol_align="c",
-        column_format="r" + r"@{\hspace{14pt}}rrr" * len(columns),
+    latex = (
+        pd.DataFrame([*body, *([list(sums)] if sums else [])], columns=index)
+        .style.hide(axis="index")
+        .to_latex(
+            hrules=True,
+            multicol_align="c",
+            column_format="r" + r"@{\hspace{14pt}}rrr" * len(columns),
+        )
     )
-    run = f"the run of seed {seeds[0]}" if shared else "one run each"
+    if not sums:
+        return latex
+    *lines, last, rule, end = latex.splitlines()
+    return "\n".join([*lines, r"\midrule", last, rule, end])
+
+
+def _columns(block: Block, store: Store) -> Iterator[ClusterColumn]:
+    for row in block.rows:
+        if row.ok:
+            try:
+                yield column_of(block, row, store)
+            except DataError as error:
+                log.warning("no clusters of %s: %s", row.label, error)
+
+
+def _table(block: Block, columns: Sequence[ClusterColumn], first: int) -> str:
+    seeds = sorted({column.record.seed for column in columns})
+    run = f"the run of seed {seeds[0]}" if len(seeds) == 1 else "one run each"
     sentences = [
         *data_and_profile(block),
         f"Clusters on the training split in {run}, the first that ended well, "
         f"ordered by their most frequent class.",
     ]
     name = f"clusters {block.suite} {block.dataset} {block.n_clusters} {block.profile} {first}"
-    return floating(latex, sentences, name)
+    return floating(tabular(block, columns), sentences, name)
 
 
-def _cells(row: ClusterRow) -> tuple[str, str, str]:
-    if row.majority_class is None:
+def _cells(cluster: ClusterRow) -> tuple[str, str, str]:
+    if cluster.majority_class is None:
         return escape(ABSENT), "0", escape(ABSENT)
-    return str(row.majority_class), str(row.size), number(row.purity, "purity")
+    return str(cluster.majority_class), str(cluster.size), number(cluster.purity, "purity")

@@ -1,14 +1,19 @@
-"""What the harness's tests share: the plugin's methods, and a suite of any text."""
+"""What the harness's tests share: the plugin's methods, samplers, and a suite of any text."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 import methods
 from benchmarks.suite import Suite
+from core import Registered
+from methods.base import Preset
+from metrics.features import Extractor
+from tests.benchmarks.samplers import SAMPLERS, projection
 
 PLUGIN = Path(__file__).with_name("plugin_methods.py")
 
@@ -38,3 +43,25 @@ def suite(tmp_path: Path) -> Callable[..., Suite]:
         return Suite.read(path)
 
     return make
+
+
+@pytest.fixture
+def registered(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The samplers can be named in a cell."""
+    presets = {"default": Preset(source="a test")}
+    for name, cls in SAMPLERS.items():
+        entry = Registered(name=name, value=cls, attributes={"presets": presets})
+        monkeypatch.setitem(methods.registry._registered, name, entry)
+
+
+@pytest.fixture
+def asked(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
+    """No net is trained; what the extractors are asked to be made from."""
+    made_from: list[Any] = []
+
+    def extractors(data: Any, **words: Any) -> list[Extractor]:
+        made_from.append((data, words))
+        return [projection()]
+
+    monkeypatch.setattr("metrics.features.extractors", extractors)
+    return made_from

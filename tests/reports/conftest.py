@@ -2,8 +2,10 @@ import dataclasses
 import hashlib
 import itertools
 
+import numpy as np
 import pytest
 
+from reports.summary import summarise
 from results import (
     DatasetUsed,
     Failure,
@@ -12,8 +14,10 @@ from results import (
     Record,
     Resources,
     Scores,
+    Store,
     Timing,
 )
+from tests.reports.drawing import DIGITS
 
 
 @pytest.fixture
@@ -152,3 +156,47 @@ def make_samples(make_record):
         )
 
     return make
+
+
+@pytest.fixture
+def store(tmp_path):
+    return Store(tmp_path / "digits_raw")
+
+
+@pytest.fixture
+def put(store, make_record):
+    """Writes a record whose scores are ``error``, with labels, and samples and history at will."""
+
+    def put(label, seed=0, error=0.2, *, K=3, C=3, history=(), arrays=None, **words):
+        draw = np.random.default_rng([seed, K])
+        y = np.arange(60) % C
+        labels = np.where(draw.random(60) < error, draw.integers(K, size=60), y % K)
+        scores = {"error_rate": error, "ari": 1 - 1.5 * error, "nmi": 1 - error}
+        said = {"n_clusters": K, "dataset": dataclasses.replace(DIGITS, n_classes=C)} | words
+        record = make_record(label, seed, said.pop("train", scores), **said)
+        record = dataclasses.replace(record, history=tuple(history))
+        held = {"y_train": y, "labels_train": labels} | (arrays or {})
+        return store.write(record, held if record.status == "ok" else None)
+
+    return put
+
+
+@pytest.fixture
+def drawn(store, monkeypatch):
+    """The figures themselves, by stem, laid out but not rendered."""
+    from reports import figures  # tables are tested without matplotlib
+
+    def drawn(**words):
+        found = []
+
+        def kept(figure):
+            figure.draw_without_rendering()
+            found.append(figure)
+            return {"pdf": b""}
+
+        with monkeypatch.context() as patched:
+            patched.setattr(figures, "rendered", kept)
+            names = figures.figures(summarise(store.load(history=False)), store, **words)
+        return dict(zip((name.removesuffix(".pdf") for name in names), found, strict=True))
+
+    return drawn

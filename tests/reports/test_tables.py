@@ -133,3 +133,18 @@ def test_a_single_seed_claims_no_spread(make_record):
     (block,) = summarise([make_record("a", 4, {"ari": 0.1}), make_record("b", 4, {"ari": 0.2})])
     assert "One run each, seed 4; best value marked *." in caption(block, mark="marked *")
     assert "±" not in console([block], ["ari"])
+
+
+@pytest.mark.parametrize("seeds", [1, 3])
+def test_where_no_run_ended_well_no_mean_is_promised(make_record, seeds):
+    failed = [make_record("a", s, status="failed") for s in range(seeds)]
+    (block,) = summarise(failed)
+    assert caption(block, mark="in bold") == [
+        "digits_raw: digits, 1,797 training points, none held out, K = 10.",
+        "Profile quick: not comparable with published numbers.",
+        "No run ended well.",
+    ]
+    (block,) = summarise([*failed, make_record("b", 0, {"ari": 0.1})])
+    text = " ".join(caption(block, mark="in bold"))
+    assert "No run ended well." not in text
+    assert "in bold" in text
