@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from benchmarks.listing import KINDS
 from benchmarks.suite import PROFILES
 from core import ConfigError, UserError
+from core.output import piped
 from results import RUNS
 
 if TYPE_CHECKING:
@@ -46,7 +47,7 @@ def guarded(command: Callable[[], int]) -> int:
                 signal.signal(number, _interrupt)
                 stack.callback(signal.signal, number, handler)
         try:
-            return command()
+            return piped(command)
         except UserError as error:
             print(f"error: {error}", file=sys.stderr)
             return 1

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import metrics
 from core import UserError, unknown_name
+from core.output import piped
 from reports.produce import FEW, FORMATS, INDEX, LARGE, MOST, audit_files, index_file, suite_files
 from reports.tables import printable
 from results import RUNS, Record, Store, stores
@@ -29,15 +30,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     logging.basicConfig(level=logging.WARNING, handlers=[warnings := _Warnings()])
     try:
-        if options.what:
-            audit_files(options.out, options.format or ["console"])
-            return 0
-        return _reports(options)
+        return piped(lambda: _reported(options))
     except UserError as error:
         print(printable(f"reports: {error}"), file=sys.stderr)
         return 1
     finally:
         warnings.summarise()
+
+
+def _reported(options: argparse.Namespace) -> int:
+    if options.what:
+        audit_files(options.out, options.format or ["console"])
+        return 0
+    return _reports(options)
 
 
 class _Warnings(logging.StreamHandler):
