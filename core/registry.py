@@ -1,6 +1,6 @@
 """One registry for methods, datasets and metrics: listed without imports, imported on demand.
 
-A thing is registered by one decorator with a literal name, in one file of its package::
+A thing is registered by one decorator with literal names, mostly one, in one file of its package::
 
     @register("gan_em", presets=PRESETS)
     class GanEm(Method): ...
@@ -61,17 +61,21 @@ class Registry(Generic[T]):
         self._declared: dict[str, Declaration] | None = None
         self._points: tuple[EntryPoint, ...] | None = None
 
-    def register(self, name: str, **attributes: Any) -> Callable[[U], U]:
-        """Decorator that registers a class or function; a second one of the same name raises."""
+    def register(self, name: str, *others: str, **attributes: Any) -> Callable[[U], U]:
+        """Decorator that registers a class or function; a second one of the same name raises.
+
+        With several names it is known by each of them.
+        """
 
         def decorate(value: U) -> U:
-            if name in self._registered:
-                held = self._registered[name].value
-                raise ConfigError(
-                    f"{self.kind} {name!r} is registered twice: by {_where(held)} and by "
-                    f"{_where(value)}; rename one of them"
-                )
-            self._registered[name] = Registered(name=name, value=value, attributes=attributes)  # type: ignore[arg-type]
+            for each in (name, *others):
+                if each in self._registered:
+                    held = self._registered[each].value
+                    raise ConfigError(
+                        f"{self.kind} {each!r} is registered twice: by {_where(held)} and by "
+                        f"{_where(value)}; rename one of them"
+                    )
+                self._registered[each] = Registered(name=each, value=value, attributes=attributes)  # type: ignore[arg-type]
             return value
 
         return decorate
@@ -186,16 +190,16 @@ def _scan_module(tree: ast.Module, module: str, folder: Path) -> Iterator[Declar
                 isinstance(call, ast.Call)
                 and isinstance(call.func, ast.Name)
                 and call.func.id == "register"
-                and call.args
-                and isinstance(call.args[0], ast.Constant)
             ):
                 attributes = {k.arg: _literal(k.value, constants) for k in call.keywords if k.arg}
-                yield Declaration(
-                    name=str(call.args[0].value),
-                    module=module,
-                    summary=_first_line(ast.get_docstring(node)),
-                    attributes=attributes,
-                )
+                for named in call.args:
+                    if isinstance(named, ast.Constant):
+                        yield Declaration(
+                            name=str(named.value),
+                            module=module,
+                            summary=_first_line(ast.get_docstring(node)),
+                            attributes=attributes,
+                        )
 
 
 def _assigned(tree: ast.Module) -> dict[str, ast.expr]:

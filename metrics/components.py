@@ -84,21 +84,7 @@ def split_inception_score(parts: Sequence[Predictions]) -> tuple[float, float]:
 
 @register(
     "is_between_lenet",
-    direction="higher",
-    bounds=(1.0, None),
-    source=IS_SOURCE,
-    kind="generation",
-    needs=("classes", "components"),
-)
-@register(
     "is_between_squeezenet",
-    direction="higher",
-    bounds=(1.0, None),
-    source=IS_SOURCE,
-    kind="generation",
-    needs=("classes", "components"),
-)
-@register(
     "is_between_inception",
     direction="higher",
     bounds=(1.0, None),
@@ -113,21 +99,7 @@ def inception_between(comparison: Comparison) -> float:
 
 @register(
     "is_within_lenet",
-    direction="lower",
-    bounds=(1.0, None),
-    source=IS_SOURCE,
-    kind="generation",
-    needs=("classes", "components"),
-)
-@register(
     "is_within_squeezenet",
-    direction="lower",
-    bounds=(1.0, None),
-    source=IS_SOURCE,
-    kind="generation",
-    needs=("classes", "components"),
-)
-@register(
     "is_within_inception",
     direction="lower",
     bounds=(1.0, None),
@@ -142,21 +114,7 @@ def inception_within(comparison: Comparison) -> float:
 
 @register(
     "fid_within_lenet",
-    direction="lower",
-    bounds=(0.0, None),
-    source=FID_SOURCE,
-    kind="generation",
-    needs=("components",),
-)
-@register(
     "fid_within_squeezenet",
-    direction="lower",
-    bounds=(0.0, None),
-    source=FID_SOURCE,
-    kind="generation",
-    needs=("components",),
-)
-@register(
     "fid_within_inception",
     direction="lower",
     bounds=(0.0, None),

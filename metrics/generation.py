@@ -139,21 +139,7 @@ def fid(real: np.ndarray, fake: np.ndarray) -> float:
 
 @register(
     "is_lenet",
-    direction="higher",
-    bounds=(1.0, None),
-    source=IS_SOURCE,
-    kind="generation",
-    needs=("classes",),
-)
-@register(
     "is_squeezenet",
-    direction="higher",
-    bounds=(1.0, None),
-    source=IS_SOURCE,
-    kind="generation",
-    needs=("classes",),
-)
-@register(
     "is_inception",
     direction="higher",
     bounds=(1.0, None),
@@ -168,21 +154,7 @@ def inception_mean(comparison: Comparison) -> float:
 
 @register(
     "is_std_lenet",
-    direction="none",
-    bounds=(0.0, None),
-    source=IS_SOURCE,
-    kind="generation",
-    needs=("classes",),
-)
-@register(
     "is_std_squeezenet",
-    direction="none",
-    bounds=(0.0, None),
-    source=IS_SOURCE,
-    kind="generation",
-    needs=("classes",),
-)
-@register(
     "is_std_inception",
     direction="none",
     bounds=(0.0, None),
@@ -197,19 +169,7 @@ def inception_std(comparison: Comparison) -> float:
 
 @register(
     "fid_lenet",
-    direction="lower",
-    bounds=(0.0, None),
-    source=FID_SOURCE,
-    kind="generation",
-)
-@register(
     "fid_squeezenet",
-    direction="lower",
-    bounds=(0.0, None),
-    source=FID_SOURCE,
-    kind="generation",
-)
-@register(
     "fid_inception",
     direction="lower",
     bounds=(0.0, None),
@@ -223,19 +183,7 @@ def frechet(comparison: Comparison) -> float:
 
 @register(
     "kid_lenet",
-    direction="lower",
-    bounds=(None, None),
-    source=KID_SOURCE,
-    kind="generation",
-)
-@register(
     "kid_squeezenet",
-    direction="lower",
-    bounds=(None, None),
-    source=KID_SOURCE,
-    kind="generation",
-)
-@register(
     "kid_inception",
     direction="lower",
     bounds=(None, None),
@@ -249,19 +197,7 @@ def kernel_mean(comparison: Comparison) -> float:
 
 @register(
     "kid_std_lenet",
-    direction="none",
-    bounds=(0.0, None),
-    source=KID_SOURCE,
-    kind="generation",
-)
-@register(
     "kid_std_squeezenet",
-    direction="none",
-    bounds=(0.0, None),
-    source=KID_SOURCE,
-    kind="generation",
-)
-@register(
     "kid_std_inception",
     direction="none",
     bounds=(0.0, None),

@@ -127,7 +127,10 @@ def _read_kept(
             raise ValueError("its key or its arrays are those of another net")
         if not all(np.isfinite(array).all() for array in arrays.values()):
             raise ValueError("its weights are not finite")
-    except (OSError, SafetensorError, ValueError, KeyError, TypeError, AttributeError) as error:
+    except (
+        *(OSError, SafetensorError, ValueError, KeyError, TypeError, AttributeError),
+        *(OverflowError, RecursionError),  # facts of numbers or lists beyond all bounds
+    ) as error:
         raise DataError(
             f"{place} is not the net that its name says ({type(error).__name__}: {error}); "
             f"delete it, and it will be made anew"

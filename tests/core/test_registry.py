@@ -42,7 +42,7 @@ class Circle:
     """
 
 
-@register("ball")
+@register("ball", "sphere")
 def ball() -> None:
     pass
 ''',
@@ -88,7 +88,7 @@ def plugin(tmp_path: Path, shapes: Registry[Any]) -> Callable[..., Path]:
 
 def test_listing_reads_the_source_and_imports_nothing(shapes: Registry[Any]) -> None:
     found = shapes.declarations()
-    assert shapes.names() == sorted(found) == ["ball", "circle", "wreck"]
+    assert shapes.names() == sorted(found) == ["ball", "circle", "sphere", "wreck"]
     assert found["circle"] == Declaration(
         name="circle",
         module=f"{shapes.package}.round",
@@ -135,6 +135,10 @@ def test_a_thing_is_imported_when_it_is_asked_for(shapes: Registry[Any]) -> None
     assert shapes.name_of(circle.value) == "circle"
     with pytest.raises(RuntimeError, match="on demand"):
         shapes.get("wreck")
+
+
+def test_one_thing_may_have_several_names(shapes: Registry[Any]) -> None:
+    assert shapes.get("sphere").value is shapes.get("ball").value
 
 
 def test_an_unknown_name_suggests_the_nearest(shapes: Registry[Any]) -> None:

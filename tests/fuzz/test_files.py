@@ -18,6 +18,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from safetensors.numpy import save
 
 import methods
 import results
@@ -26,6 +27,7 @@ from benchmarks.plan import plan
 from benchmarks.replay import cell_of
 from benchmarks.suite import Suite, suite_files
 from core import ConfigError, DataError
+from metrics.weights import kept
 from results.published import read_published
 from tests.fuzz.mutations import fuzzed, mutated, refused_or_read
 
@@ -108,6 +110,33 @@ def test_saved_methods(tmp_path: Path, data: st.DataObject, suffix: str) -> None
     path = saved.with_suffix(suffix)
     content = data.draw(mutated([path.read_bytes()]))
     refused_or_read(lambda _: methods.load(saved), path, content)
+
+
+NET = {"weight": np.ones((2, 3), np.float32)}
+
+
+def kept_net(path: Path) -> object:
+    return kept(
+        "net", "k" * 64, [path.parent], {n: a.shape for n, a in NET.items()}, lambda: (NET, {})
+    )
+
+
+@fuzzed
+@given(
+    content=mutated(
+        [
+            save(NET, {"key": "k" * 64, "facts": facts})
+            for facts in (
+                '{"accuracy": 0.9}',
+                '{"a": 1e999}',
+                "[" * 5000,
+                '{"a": 1%s}' % ("0" * 400),
+            )
+        ]
+    )
+)
+def test_weights_of_feature_nets(tmp_path: Path, content: bytes) -> None:
+    refused_or_read(kept_net, tmp_path / f"net-{'k' * 16}.safetensors", content)
 
 
 @fuzzed

@@ -1,16 +1,9 @@
 import logging
 
 import numpy as np
-import pytest
 
 from reports.clusters import by_class, cluster_tables
 from reports.summary import summarise
-from results import Store
-
-
-@pytest.fixture
-def store(tmp_path):
-    return Store(tmp_path / "digits_raw")
 
 
 def stored(store, record, labels, y=(0, 0, 1, 1, 1, 2)):

@@ -9,15 +9,10 @@ from reports.mixture_figures import mixture_samples
 from reports.mixtures import mixture_table
 from reports.style import look, mark
 from reports.summary import summarise
-from results import DatasetUsed, Store
+from results import DatasetUsed
 
 Y = np.array([0, 0, 1, 1, 1, 2])
 THREE = DatasetUsed(name="three", n=6, n_test=0, n_classes=3)
-
-
-@pytest.fixture
-def store(tmp_path):
-    return Store(tmp_path / "digits_raw")
 
 
 @pytest.fixture

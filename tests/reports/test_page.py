@@ -12,11 +12,6 @@ from tests.reports.html_tree import PNG, data, lines, one, parsed, section
 
 
 @pytest.fixture
-def store(tmp_path):
-    return Store(tmp_path / "digits_raw")
-
-
-@pytest.fixture
 def paged(store):
     """The page of some records, parsed."""
 

@@ -11,7 +11,6 @@ from hypothesis import strategies as st
 from reports.page import Suite, index, page
 from reports.summary import summarise
 from reports.web import printable
-from results import Store
 from tests.reports.html_tree import PNG, Element, data, lines, one, parsed, section
 
 HOSTILE = [
@@ -25,11 +24,6 @@ HOSTILE = [
     "W" * 300,
     "two\nlines",
 ]
-
-
-@pytest.fixture
-def store(tmp_path):
-    return Store(tmp_path / "digits_raw")
 
 
 @pytest.fixture
