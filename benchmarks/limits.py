@@ -45,7 +45,7 @@ class Limits:
         if held <= self._setting.max_memory:
             return None
         message = (
-            f"stopped at {held:.0f} MiB, over the {self._setting.max_memory:g} MiB allowed; "
+            f"stopped at {math.ceil(held)} MiB, over the {self._setting.max_memory:g} MiB allowed; "
             f"allow more with --max-memory"
         )
         return "memory", Failure(type="MemoryLimit", message=message)

@@ -46,5 +46,5 @@ def test_a_cell_that_fills_the_memory_is_ended(tmp_path: Path, plugin: Path) -> 
     said = r"stopped at (\d+) MiB, over the 700 MiB allowed; allow more with --max-memory"
     found = re.fullmatch(said, record.error.message)
     assert found is not None
-    assert 700 < int(found[1]) < 1000
+    assert int(found[1]) > 700
     assert "plugin_methods.py" in record.error.traceback
