@@ -45,8 +45,8 @@ class Limits:
         if held <= self._setting.max_memory:
             return None
         message = (
-            f"stopped at {math.ceil(held)} MiB, over the {self._setting.max_memory:g} MiB allowed; "
-            f"allow more with --max-memory"
+            f"stopped at {math.ceil(held)} MiB, over the {self._setting.max_memory:g} MiB "
+            f"allowed; allow more with --max-memory"
         )
         return "memory", Failure(type="MemoryLimit", message=message)
 

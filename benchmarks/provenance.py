@@ -21,6 +21,9 @@ __all__ = ["Host", "code_digest", "host", "source_of"]
 HOME_PACKAGES = ("core", "datasets", "methods")
 """Where a method's own code may lie besides its module; what is above cannot change its result."""
 
+NEUTRAL = ("core.errors", "core.output", "core.registry")
+"""Names, sentences and look-ups: no number of a result passes through these."""
+
 DISTRIBUTIONS = ("torch", "numpy", "scipy", "scikit-learn")
 
 
@@ -61,6 +64,7 @@ def source_of(kind: type) -> Path:
 def code_digest(path: Path) -> str:
     """sha256 of the module in ``path`` and of all modules of this project it imports, in turn.
 
+    Those of :data:`NEUTRAL` aside: measured figures must not lapse when a sentence is reworded.
     Taken over syntax trees without docstrings: comments, layout and documentation do not count,
     and the digest is the same under every Python version. Imports are read, not executed.
     """
@@ -101,8 +105,8 @@ def _imports(tree: ast.Module, package: str) -> Iterator[str]:
 
 
 def _find(module: str) -> Path | None:
-    """The source of a module of the project; None for any other name."""
-    if module.partition(".")[0] not in HOME_PACKAGES:
+    """The source of a module of the project that counts; None for any other name."""
+    if module.partition(".")[0] not in HOME_PACKAGES or module in NEUTRAL:
         return None
     root = importlib.util.find_spec(module.partition(".")[0])
     if root is None or root.origin is None:

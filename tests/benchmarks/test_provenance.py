@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -90,8 +91,19 @@ def test_what_is_imported_counts_in_turn(tmp_path: Path, monkeypatch: pytest.Mon
     first = digest()
     (package / "d.py").write_text("VALUE = 2\n", encoding="utf-8")
     assert digest() == first
+    monkeypatch.setattr(provenance, "NEUTRAL", ("fakepack.c",))
+    without = digest()
+    (package / "c.py").write_text("VALUE = 3\n", encoding="utf-8")
+    assert digest() == without != first
+    monkeypatch.setattr(provenance, "NEUTRAL", ())
     (package / "c.py").write_text("VALUE = 2\n", encoding="utf-8")
     assert digest() != first
+
+
+def test_neutral_modules_are_there_and_seeds_are_not_among_them() -> None:
+    for module in provenance.NEUTRAL:
+        assert importlib.util.find_spec(module) is not None
+    assert "core.seeds" in provenance._closure(source_of(methods.registry.get("gan_em").value))
 
 
 def test_methods_have_digests_of_their_own() -> None:
