@@ -15,7 +15,9 @@ from pathlib import Path
 import metrics
 from core import UserError, unknown_name
 from core.output import piped
-from reports.produce import FEW, FORMATS, INDEX, LARGE, MOST, audit_files, index_file, suite_files
+from reports.formats import FORMATS, INDEX
+from reports.gathered import FEW, LARGE, MOST
+from reports.produce import audit_files, index_file, suite_files
 from reports.tables import printable
 from results import RUNS, Record, Store, stores
 

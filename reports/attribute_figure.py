@@ -14,10 +14,11 @@ from core import DataError
 from metrics.clustering import match_clusters
 from reports.attributes import Attributes, attribute_of
 from reports.panels import legend
+from reports.stored import Run, Stored, labels_of
 from reports.style import INK, SMALL, WIDTH, Mark, titled
 from reports.text import SPLIT_NAMES, named_seeds, number
 from reports.ticks import ticked
-from results import Record, Store
+from results import Record
 from results.printed import Entry
 
 __all__ = ["attribute_figures"]
@@ -50,7 +51,7 @@ class _Pair:
 
 def attribute_figures(
     sheets: Sequence[Attributes],
-    store: Store,
+    stored: Stored,
     entries: Sequence[Entry],
     marks: Mapping[str, Mark],
 ) -> Iterator[tuple[str, Figure]]:
@@ -62,42 +63,46 @@ def attribute_figures(
     for sheet in sheets:
         yield f"attributes {sheet.place}", _errors(sheet, entries, marks)
         for label in sheet.labels:
-            pairs = list(_pairs(sheet, label, store))
+            pairs = list(_pairs(sheet, label, stored))
             for part, first in enumerate(range(0, len(pairs), PAIRS)):
                 figure = _samples(sheet, label, pairs[first : first + PAIRS])
                 yield f"faces {sheet.place} {label} {part or ''}", figure
 
 
-def _pairs(sheet: Attributes, label: str, store: Store) -> Iterator[_Pair]:
+def _pairs(sheet: Attributes, label: str, stored: Stored) -> Iterator[_Pair]:
     for block in sheet.blocks:
-        row = sheet.row(block, label)
-        for record in row.ok[:1] if row else ():
-            name = attribute_of(block) or ""
-            try:
-                arrays = store.arrays(record.key)
-                drawn = arrays.get("samples")
-                if drawn is None or drawn.ndim != 5 or drawn.shape[2] not in (1, 3):
-                    continue
-                order = _with_first(arrays, named=sheet.labelled > 0)
-            except KeyError as error:
-                log.warning("no samples of %s, %s: it stores no %s", label, name, error)
-            except DataError as error:
-                log.warning("no samples of %s, %s: %s", label, name, error)
-            else:
-                if len(drawn) == len(order):
-                    yield _Pair(
-                        attribute=name,
-                        record=record,
-                        error=getattr(record.metrics, sheet.split).get(sheet.metric),
-                        images=drawn[order, :DRAWS],
-                    )
+        row, name = sheet.row(block, label), attribute_of(block) or ""
+        try:
+            run = stored.run(row) if row else None
+            pair = _pair(sheet, name, run) if run else None
+        except DataError as error:
+            log.warning("no samples of %s, %s: %s", label, name, error)
+        else:
+            if pair is not None:
+                yield pair
+
+
+def _pair(sheet: Attributes, name: str, run: Run) -> _Pair | None:
+    """None for a run that stored no images of two components."""
+    drawn = run.arrays.get("samples")
+    if drawn is None or drawn.ndim != 5 or drawn.shape[2] not in (1, 3):
+        return None
+    order = _with_first(run.arrays, named=sheet.labelled > 0)
+    if len(drawn) != len(order):
+        return None
+    return _Pair(
+        attribute=name,
+        record=run.record,
+        error=getattr(run.record.metrics, sheet.split).get(sheet.metric),
+        images=drawn[order, :DRAWS],
+    )
 
 
 def _with_first(arrays: Mapping[str, np.ndarray], *, named: bool) -> np.ndarray:
     """The component that stands for the attribute, then the other; ``named`` ones are classes."""
     if named:
         return np.array([1, 0])
-    y, labels = arrays["y_train"], arrays["labels_train"]
+    y, labels = labels_of(arrays, "train")
     classes = match_clusters(y, labels, n_clusters=2, n_classes=2)
     return np.argsort(-classes, kind="stable")
 

@@ -7,20 +7,19 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from core import DataError
 from metrics.clustering import match_clusters
 from metrics.contingency import count
+from reports.stored import Run, Stored, labels_of
 from reports.style import INK, SMALL, WIDTH, Mark, headed, shortened, width
 from reports.summary import Block
 from reports.text import SPLIT_NAMES, named_seeds, number
 from reports.ticks import Decimals
-from results import Record, Store
 
-__all__ = ["Run", "confusion", "first_runs"]
+__all__ = ["confusion", "first_runs"]
 
 log = logging.getLogger(__name__)
 
@@ -29,15 +28,6 @@ MANY = 12
 
 MATRICES = 8
 """In one figure."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Run:
-    """The run that stands for a row in the figures of single runs."""
-
-    label: str
-    record: Record
-    arrays: Mapping[str, np.ndarray]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,21 +42,18 @@ class _Matrix:
     """Share of each class in each cluster, ``(C, K)``."""
 
 
-def first_runs(block: Block, store: Store) -> list[Run]:
+def first_runs(block: Block, stored: Stored) -> list[Run]:
     """Of each row the run of its lowest seed that ended ok, whatever its score, with its arrays.
 
     A row whose arrays cannot be read is warned of and left out.
     """
     runs = []
     for row in block.rows:
-        for record in row.ok[:1]:
-            try:
-                arrays = store.arrays(record.key)
-            except DataError as error:
-                log.warning("no pictures of the clusters of %s: %s", row.label, error)
-            else:
-                runs.append(Run(label=row.label, record=record, arrays=arrays))
-    return runs
+        try:
+            runs.append(stored.run(row))
+        except DataError as error:
+            log.warning("no pictures of the clusters of %s: %s", row.label, error)
+    return [run for run in runs if run is not None]
 
 
 def confusion(block: Block, runs: Sequence[Run], marks: Mapping[str, Mark]) -> Iterator[Figure]:
@@ -80,8 +67,6 @@ def confusion(block: Block, runs: Sequence[Run], marks: Mapping[str, Mark]) -> I
     for run in runs:
         try:
             matrices.append(_matrix(block, run, split))
-        except KeyError as error:
-            log.warning("no confusion matrix of %s: the record stores no %s", run.label, error)
         except DataError as error:
             log.warning("no confusion matrix of %s: %s", run.label, error)
     for first in range(0, len(matrices), MATRICES):
@@ -89,7 +74,7 @@ def confusion(block: Block, runs: Sequence[Run], marks: Mapping[str, Mark]) -> I
 
 
 def _matrix(block: Block, run: Run, split: str) -> _Matrix:
-    y, labels, K = run.arrays[f"y_{split}"], run.arrays[f"labels_{split}"], block.n_clusters
+    (y, labels), K = labels_of(run.arrays, split), block.n_clusters
     C = max(run.record.dataset.n_classes or 0, int(y.max(initial=0)) + 1)
     matched = match_clusters(y, labels, n_clusters=K, n_classes=C)
     counts = count(y, labels, n_classes=C, n_clusters=K)
@@ -152,6 +137,8 @@ def _scored(matrix: _Matrix, seeded: bool) -> str:
 
 def _heatmap(ax: Axes, matrix: _Matrix, cell: float) -> None:
     """``cell`` is the side of one cell in inches."""
+    import seaborn as sns  # slow to import
+
     sns.heatmap(
         matrix.shares,
         ax=ax,

@@ -6,17 +6,16 @@ import logging
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-import numpy as np
-
 from core import DataError
-from metrics.clustering import ClusterRow, cluster_table
+from metrics.clustering import ClusterRow
 from reports.caption import data_and_profile
-from reports.latex import escape, floating, named
+from reports.latex import booktabs, escape, floating, named
+from reports.stored import Stored, labels_of
 from reports.summary import Block, Row
 from reports.text import ABSENT, number
-from results import Record, Store
+from results import Record
 
-__all__ = ["ClusterColumn", "by_class", "cluster_tables", "column_of", "tabular"]
+__all__ = ["ClusterColumn", "cluster_tables", "column_of", "tabular"]
 
 log = logging.getLogger(__name__)
 
@@ -32,12 +31,12 @@ class ClusterColumn:
 
     label: str
     record: Record
-    clusters: list[ClusterRow]
+    clusters: Sequence[ClusterRow]
     """By majority class, then size; empty clusters last."""
     n_classes: int
 
 
-def cluster_tables(blocks: Sequence[Block], store: Store) -> str:
+def cluster_tables(blocks: Sequence[Block], stored: Stored) -> str:
     """LaTeX tables of the clusters on the training split, from the stored labels.
 
     Of each row the run of its lowest seed that ended ok is shown, whatever its score. Clusters are
@@ -47,34 +46,26 @@ def cluster_tables(blocks: Sequence[Block], store: Store) -> str:
     """
     tables = []
     for block in blocks:
-        columns = list(_columns(block, store))
+        columns = list(_columns(block, stored))
         for first in range(0, len(columns), ABREAST):
             tables.append(_table(block, columns[first : first + ABREAST], first))
     return "\n".join(tables)
 
 
-def by_class(y: np.ndarray, labels: np.ndarray, *, n_clusters: int) -> list[ClusterRow]:
-    """The clusters by majority class, then from the largest; empty ones last."""
-    clusters = cluster_table(y, labels, n_clusters=n_clusters)
-    return sorted(
-        clusters, key=lambda c: (c.majority_class is None, c.majority_class or 0, -c.size)
-    )
-
-
-def column_of(block: Block, row: Row, store: Store) -> ClusterColumn:
-    """The clusters of the row's run of its lowest seed that ended ok; one there must be.
+def column_of(row: Row, stored: Stored) -> ClusterColumn | None:
+    """The clusters of the row's run of its lowest seed that ended ok; None where none did.
 
     Raises :class:`core.DataError` where the record stores no labels or they cannot be read.
     """
+    if (clusters := stored.clusters(row)) is None:
+        return None
     record = row.ok[0]
-    arrays = store.arrays(record.key)
-    try:
-        y, labels = arrays["y_train"], arrays["labels_train"]
-    except KeyError as error:
-        raise DataError(f"the record stores no {error}") from error
-    clusters = by_class(y, labels, n_clusters=block.n_clusters)
-    n_classes = record.dataset.n_classes or int(y.max()) + 1
-    return ClusterColumn(label=row.label, record=record, clusters=clusters, n_classes=n_classes)
+    if (n_classes := record.dataset.n_classes) is None and (run := stored.run(row)) is not None:
+        y, _ = labels_of(run.arrays, "train")
+        n_classes = int(y.max()) + 1
+    return ClusterColumn(
+        label=row.label, record=record, clusters=clusters, n_classes=n_classes or 0
+    )
 
 
 def tabular(block: Block, columns: Sequence[ClusterColumn], sums: Sequence[str] = ()) -> str:
@@ -82,42 +73,35 @@ def tabular(block: Block, columns: Sequence[ClusterColumn], sums: Sequence[str] 
 
     ``sums`` are the cells of a last line, under a rule of its own.
     """
-    import pandas as pd
-
     seeded = len({column.record.seed for column in columns}) > 1
     heads = [
         named(f"{column.label}, seed {column.record.seed}" if seeded else column.label, HEAD)
         for column in columns
     ]
-    index = pd.MultiIndex.from_tuples(
-        [("", ""), *((head, name) for head in heads for name in ("Class", "Points", "Purity"))]
-    )
     body = [
         [str(i + 1), *(text for column in columns for text in _cells(column.clusters[i]))]
         for i in range(block.n_clusters)
     ]
-    latex = (
-        pd.DataFrame([*body, *([list(sums)] if sums else [])], columns=index)
-        .style.hide(axis="index")
-        .to_latex(
-            hrules=True,
-            multicol_align="c",
-            column_format="r" + r"@{\hspace{14pt}}rrr" * len(columns),
-        )
+    if sums:
+        first, *others = sums
+        body.append(["\\midrule\n" + first, *others])
+    return booktabs(
+        [
+            ["", *(rf"\multicolumn{{3}}{{c}}{{{head}}}" for head in heads)],
+            ["", *["Class", "Points", "Purity"] * len(columns)],
+        ],
+        body,
+        "r" + r"@{\hspace{14pt}}rrr" * len(columns),
     )
-    if not sums:
-        return latex
-    *lines, last, rule, end = latex.splitlines()
-    return "\n".join([*lines, r"\midrule", last, rule, end])
 
 
-def _columns(block: Block, store: Store) -> Iterator[ClusterColumn]:
+def _columns(block: Block, stored: Stored) -> Iterator[ClusterColumn]:
     for row in block.rows:
-        if row.ok:
-            try:
-                yield column_of(block, row, store)
-            except DataError as error:
-                log.warning("no clusters of %s: %s", row.label, error)
+        try:
+            if (column := column_of(row, stored)) is not None:
+                yield column
+        except DataError as error:
+            log.warning("no clusters of %s: %s", row.label, error)
 
 
 def _table(block: Block, columns: Sequence[ClusterColumn], first: int) -> str:

@@ -8,16 +8,18 @@ import textwrap
 from collections.abc import Iterator, Sequence
 
 from reports.caption import data_and_profile
-from reports.comparison import KINDS, Compared, ComparedBlock
-from reports.latex import HEADINGS, breakable, escape, floating, named
+from reports.comparison import KINDS, Compared, ComparedBlock, Kind
+from reports.latex import HEADINGS, booktabs, breakable, escape, floating, named
 from reports.tables import aligned, printable
 from reports.text import ABSENT, SPLIT_NAMES, named_seeds, number
 from results.printed import Entry
 
-__all__ = ["console", "latex", "to_csv"]
+__all__ = ["LETTERS", "amount", "caption", "console", "latex", "notes", "spread", "to_csv"]
 
 HEADS = ("metric", "split", "measured", "n", "published", "printed", "difference")
 HEADS += ("95 % interval", "holds it", "differs")
+
+LETTERS = "A letter marks a protocol that differs, as told below."
 
 LINES = 40
 """Rows of one LaTeX table, so that it fits on a page."""
@@ -78,7 +80,8 @@ def to_csv(compared: Sequence[ComparedBlock]) -> str:
     return text.getvalue()
 
 
-def _caption(each: ComparedBlock) -> list[str]:
+def caption(each: ComparedBlock, marked: str = LETTERS) -> list[str]:
+    """What a reader must know, in every format; ``marked`` says how differences are shown."""
     few = any(pair.measured.n == 2 and pair.interval for pair in each.rows)
     return [
         "Measured beside published.",
@@ -86,26 +89,39 @@ def _caption(each: ComparedBlock) -> list[str]:
         "Measured: mean ± standard deviation of the last iterate over the "
         f"{named_seeds(each.block.seeds)}, and the 95 % interval of the mean by Student's t.",
         *(["Intervals of two runs hold nearly anything."] if few else []),
-        "Published: in the same unit. A letter marks a protocol that differs, as told below.",
+        f"Published: in the same unit. {marked}",
         *(f"MIXED: {sentence}." for sentence in each.block.mixed),
     ]
 
 
-def _notes(each: ComparedBlock) -> Iterator[tuple[str, str]]:
-    """What stands below a table: a mark or a name, and its text."""
+def notes(each: ComparedBlock) -> Iterator[tuple[Kind | None, str, str]]:
+    """What stands below a table: the kind of a difference or None, a name, and the text.
+
+    The name is the kind's mark, the published number of a remark, or "Not measured here".
+    """
     said = {(d.kind, d.said): None for pair in each.rows for d in pair.differs}
     for kind, mark in KINDS.items():
         texts = [text for other, text in said if other == kind]
         if texts:
-            yield mark, f"{'; '.join(texts)}."
+            yield kind, mark, f"{'; '.join(texts)}."
     remarks = {
         (f"{pair.entry.where}, {pair.entry.row}", text): None
         for pair in each.rows
         for text in pair.entry.remarks
     }
-    yield from remarks
+    yield from ((None, where, text) for where, text in remarks)
     if each.unmeasured:
-        yield "Not measured here", "; ".join(_unmeasured(each.unmeasured)) + "."
+        yield None, "Not measured here", "; ".join(_unmeasured(each.unmeasured)) + "."
+
+
+def amount(pair: Compared, value: float, beside: float | None = None) -> str:
+    """A number in the unit of the published one."""
+    return f"{value:,.0f}" if pair.entry.unit == "count" else number(value, pair.metric, beside)
+
+
+def spread(pair: Compared, std: float | None, mean: float) -> str:
+    """A standard deviation with its sign; empty for none."""
+    return "" if std is None else f"± {amount(pair, std, mean)}"
 
 
 def _unmeasured(entries: Sequence[Entry]) -> Iterator[str]:
@@ -130,23 +146,19 @@ def _cells(pair: Compared) -> list[str]:
     sign = "+" if pair.difference >= 0 else "-"
     return [
         SPLIT_NAMES.get(pair.split, ABSENT),
-        _amount(pair, measured.mean) + _spread(pair, measured.std, measured.mean),
+        _with_spread(pair, measured.mean, measured.std),
         str(measured.n),
-        _amount(pair, entry.value) + _spread(pair, entry.std, entry.value),
+        _with_spread(pair, entry.value, entry.std),
         f"{entry.where}: {entry.printed}",
-        sign + _amount(pair, abs(pair.difference)),
-        f"[{_amount(pair, interval[0])}, {_amount(pair, interval[1])}]" if interval else ABSENT,
+        sign + amount(pair, abs(pair.difference)),
+        f"[{amount(pair, interval[0])}, {amount(pair, interval[1])}]" if interval else ABSENT,
         {True: "yes", False: "no", None: ABSENT}[pair.holds],
         _marks(pair) or ABSENT,
     ]
 
 
-def _amount(pair: Compared, value: float, beside: float | None = None) -> str:
-    return f"{value:,.0f}" if pair.entry.unit == "count" else number(value, pair.metric, beside)
-
-
-def _spread(pair: Compared, std: float | None, mean: float) -> str:
-    return "" if std is None else f" ± {_amount(pair, std, mean)}"
+def _with_spread(pair: Compared, mean: float, std: float | None) -> str:
+    return f"{amount(pair, mean)} {spread(pair, std, mean)}".rstrip()
 
 
 def _console(each: ComparedBlock) -> Iterator[str]:
@@ -154,10 +166,10 @@ def _console(each: ComparedBlock) -> Iterator[str]:
     lines += [[printable(p.row.label), p.metric, *_cells(p)] for p in each.rows]
     table = list(aligned(lines))
     width = max(map(len, table))
-    for sentence in _caption(each):
+    for sentence in caption(each):
         yield from textwrap.wrap(printable(sentence), width)
     yield from ["", *table, ""]
-    for name, text in _notes(each):
+    for _, name, text in notes(each):
         said = printable(f"{name}: {text}")
         yield from textwrap.wrap(said, width, subsequent_indent="   ", break_on_hyphens=False)
 
@@ -173,8 +185,6 @@ def _latex(each: ComparedBlock) -> Iterator[str]:
 
 
 def _table(each: ComparedBlock, part: int) -> str:
-    import pandas as pd
-
     body = []
     for pair in each.rows:
         metric = escape(HEADINGS.get(pair.metric, pair.metric))
@@ -184,12 +194,11 @@ def _table(each: ComparedBlock, part: int) -> str:
         body.append([named(pair.row.label), metric, *cells])
     heads = ["Method", "Metric", "Split", "Measured", "$n$", "Published", "In", "Difference"]
     heads += [r"95\,\% interval", "Holds it", "Differs"]
-    frame = pd.DataFrame(body, columns=pd.Index(heads))
-    tabular = frame.style.hide(axis="index").to_latex(hrules=True, column_format="lllrrrlrrll")
-    notes = [rf"\emph{{{breakable(name)}}}: {breakable(text)}" for name, text in _notes(each)]
+    tabular = booktabs([heads], body, "lllrrrlrrll")
+    below = [rf"\emph{{{breakable(name)}}}: {breakable(text)}" for _, name, text in notes(each)]
     block = each.block
     label = f"published {block.suite} {block.dataset} {block.n_clusters} {block.profile}"
     if part:
         label += f" {part + 1}"
-    sentences = [*(["Continued."] if part else []), *_caption(each)]
-    return floating(tabular, sentences, label, notes)
+    sentences = [*(["Continued."] if part else []), *caption(each)]
+    return floating(tabular, sentences, label, below)

@@ -6,6 +6,7 @@ import hashlib
 import itertools
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -22,14 +23,14 @@ from reports.mixture_figures import mixture_samples
 from reports.quality_time import quality_time
 from reports.reduction_figure import reductions
 from reports.scales import grouped, scales
+from reports.stored import Stored
 from reports.style import INK, WIDTH, Mark, headed, look, mark, rendered, shortened
 from reports.summary import Block, Row, direction
 from reports.text import ARROWS, EXTRACTORS, SPLIT_NAMES, methods_shown, named_seeds
 from reports.ticks import ticked
-from results import Store
 from results.published import published
 
-__all__ = ["figures"]
+__all__ = ["Drawn", "figures"]
 
 POINTS = (
     *("error_rate", "ari", "nmi"),
@@ -47,13 +48,23 @@ LONG_STEM = 120
 """Characters of a file's name, its ending aside, from which it is cut."""
 
 
+@dataclass(frozen=True, kw_only=True)
+class Drawn:
+    """The figures of a suite."""
+
+    files: Mapping[str, bytes]
+    """By name: "points-....pdf", "points-....png", ..."""
+    complete: bool
+    """Whether there are no more."""
+
+
 def figures(
     blocks: Sequence[Block],
-    store: Store,
+    stored: Stored,
     shown: Sequence[str] | None = None,
     most: int | None = None,
-) -> dict[str, bytes]:
-    """Every figure of the blocks as files by name: "points-....pdf", "points-....png", ...
+) -> Drawn:
+    """Every figure of the blocks, as files.
 
     Of each block: ``points`` (the metrics ``shown`` by method and seed), ``ranks`` (the
     critical-difference diagram), ``time`` (the metrics against wall time), ``em`` (diagnostics of
@@ -73,18 +84,19 @@ def figures(
     with look():
         found = itertools.chain(
             _together(blocks, shown or POINTS, marks),
-            reductions(blocks, store, marks),
-            attribute_figures(sheets, store, published(), marks),
-            *(_figures(block, store, shown or POINTS, marks) for block in rest),
+            reductions(blocks, stored, marks),
+            attribute_figures(sheets, stored, published(), marks),
+            *(_figures(block, stored, shown or POINTS, marks) for block in rest),
         )
         for name, figure in itertools.islice(found, most):
             stem = _stem(name, files)
             files |= {f"{stem}.{suffix}": held for suffix, held in rendered(figure).items()}
-    return files
+        complete = most is None or next(found, None) is None
+    return Drawn(files=files, complete=complete)
 
 
 def _figures(
-    block: Block, store: Store, shown: Sequence[str], marks: Mapping[str, Mark]
+    block: Block, stored: Stored, shown: Sequence[str], marks: Mapping[str, Mark]
 ) -> Iterator[tuple[str, Figure]]:
     place = f"{block.suite} {block.dataset} {block.n_clusters} {block.profile}"
     for part, figure in enumerate(_points(block, shown, marks)):
@@ -94,10 +106,10 @@ def _figures(
     for part, figure in enumerate(quality_time(block, shown, marks)):
         yield f"time {place} {part or ''}", figure
     drawn: dict[str, int] = {}
-    for kind, figure in learning(block, store, marks):
+    for kind, figure in learning(block, stored.store, marks):
         part = drawn[kind] = drawn.get(kind, -1) + 1
         yield f"{kind} {place} {part or ''}", figure
-    runs = first_runs(block, store)
+    runs = first_runs(block, stored)
     for part, figure in enumerate(confusion(block, runs, marks)):
         yield f"confusion {place} {part or ''}", figure
     for run in runs:

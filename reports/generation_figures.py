@@ -14,8 +14,7 @@ from matplotlib.axes._secondary_axes import SecondaryAxis
 from matplotlib.figure import Figure
 
 from core import DataError
-from reports.cluster_figures import Run
-from reports.clusters import by_class
+from reports.stored import Run
 from reports.style import SMALL, WIDTH, headed, mark
 from reports.summary import Block
 from reports.text import ABSENT
@@ -49,7 +48,7 @@ def samples(block: Block, run: Run) -> Iterator[Figure]:
     drawn = run.arrays.get("samples")
     if drawn is None or drawn.ndim < 3 or not drawn.size:
         return
-    if (classes := _classes(block, run, "samples")) is None:
+    if (classes := _classes(run, "samples")) is None:
         return
     if len(drawn) != len(classes):
         log.warning("no samples of %s: %d components, not %d", run.label, len(drawn), len(classes))
@@ -75,7 +74,7 @@ def interpolation(block: Block, run: Run) -> Iterator[Figure]:
     if rows >= block.n_clusters:
         _warn(block, run, "interpolation", drawn)
         return
-    if (names := _names(block, run, "interpolation")) is None:
+    if (names := _names(run, "interpolation")) is None:
         return
     figure, ax, places = _tiled(drawn, np.ones(drawn.shape[:2], dtype=bool), sides=2)
     ax.set_yticks(places, names[:rows])
@@ -101,7 +100,7 @@ def triangle(block: Block, run: Run) -> Iterator[Figure]:
     if drawn.shape[0] != drawn.shape[1] or block.n_clusters < 3:
         _warn(block, run, "triangle", drawn)
         return
-    if (names := _names(block, run, "triangle")) is None:
+    if (names := _names(run, "triangle")) is None:
         return
     kept = np.tri(len(drawn), dtype=bool)[::-1]  # i + j < S
     if (drawn[kept] == drawn[0, 0]).all():
@@ -124,23 +123,18 @@ def _warn(block: Block, run: Run, what: str, drawn: np.ndarray) -> None:
     log.warning("no %s of %s: the record stores %s", what, run.label, said)
 
 
-def _classes(block: Block, run: Run, what: str) -> dict[int, int | None] | None:
+def _classes(run: Run, what: str) -> dict[int, int | None] | None:
     """None, with a warning, where the labels cannot tell them."""
     try:
-        y, labels = run.arrays["y_train"], run.arrays["labels_train"]
-        clusters = by_class(y, labels, n_clusters=block.n_clusters)
-    except KeyError as error:
-        log.warning("no %s of %s: the record stores no %s", what, run.label, error)
+        return {cluster.cluster: cluster.majority_class for cluster in run.clusters}
     except DataError as error:
         log.warning("no %s of %s: %s", what, run.label, error)
-    else:
-        return {cluster.cluster: cluster.majority_class for cluster in clusters}
-    return None
+        return None
 
 
-def _names(block: Block, run: Run, what: str) -> list[str] | None:
+def _names(run: Run, what: str) -> list[str] | None:
     """Number of each component and, in brackets, its majority class."""
-    if (classes := _classes(block, run, what)) is None:
+    if (classes := _classes(run, what)) is None:
         return None
     return [f"{k} ({ABSENT if classes[k] is None else classes[k]})" for k in sorted(classes)]
 

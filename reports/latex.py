@@ -6,6 +6,7 @@ long names are broken, and a table that is still too wide is shrunk.
 
 from __future__ import annotations
 
+import functools
 import re
 import unicodedata
 from collections.abc import Iterator, Sequence
@@ -16,6 +17,7 @@ from reports.tables import Part, parts
 from reports.text import (
     ABSENT,
     EXTRACTORS,
+    PIECES,
     REAL_IMAGES,
     SPLIT_NAMES,
     named_seeds,
@@ -23,7 +25,16 @@ from reports.text import (
     seconds,
 )
 
-__all__ = ["breakable", "comparison", "escape", "floating", "fragment", "named", "standalone"]
+__all__ = [
+    "booktabs",
+    "breakable",
+    "comparison",
+    "escape",
+    "floating",
+    "fragment",
+    "named",
+    "standalone",
+]
 
 HEADINGS = {
     "error_rate": "Error",
@@ -93,6 +104,9 @@ GREEK = {
 ACCENTED = frozenset("ÀÁÂÃÄÅÇÈÉÊËÌÍÎÏÑÒÓÔÕÖÙÚÛÜÝàáâãäåçèéêëìíîïñòóôõöùúûüýÿßØøÆæ")
 """Letters beyond ASCII that every LaTeX sets from UTF-8 in every font encoding."""
 
+PLAIN = re.compile(r"[A-Za-z0-9 .,:;()\[\]=+*/'!?@]*")
+"""What LaTeX prints as it is."""
+
 PREAMBLE = r"""\documentclass{article}
 \usepackage[a4paper, margin=2.5cm]{geometry}
 \usepackage{booktabs, graphicx}
@@ -115,26 +129,45 @@ def standalone(*tables: str) -> str:
     return PREAMBLE + "\n".join(tables) + "\\end{document}\n"
 
 
+@functools.lru_cache(maxsize=2**14)
 def escape(text: str) -> str:
     r"""``text`` as LaTeX that prints it, whatever it holds; unprintable parts as code points.
 
     >>> print(escape("a_b & 50%"))
     a\_b \& 50\%
     """
-    return "".join(_escaped(character) for character in text)
+    return text if PLAIN.fullmatch(text) else "".join(map(_escaped, text))
 
 
+@functools.lru_cache(maxsize=2**12)
 def breakable(text: str) -> str:
     r"""As :func:`escape`, and long words may be broken after signs, very long ones anywhere."""
     return " ".join(_broken(word) for word in text.split())
 
 
-def named(name: str, box: str = r"\parbox[t]{0.3\linewidth}{\raggedright ") -> str:
-    r"""A name as a cell of a table; a long one in that box, over several lines."""
-    if len(name) <= LONG_NAME:
+def named(
+    name: str, box: str = r"\parbox[t]{0.3\linewidth}{\raggedright ", longest: int = LONG_NAME
+) -> str:
+    r"""A name as a cell of a table; one of more characters in that box, over several lines."""
+    if len(name) <= longest:
         # A row that began with a bracket or a star would give it to the \\ or rule before it.
         return ("{}" if name.startswith(("[", "*")) else "") + escape(name)
     return rf"{box}{breakable(name)}\strut}}"
+
+
+def booktabs(heads: Sequence[Sequence[str]], body: Sequence[Sequence[str]], columns: str) -> str:
+    """A ``tabular`` with these columns: lines of heads, and below a rule lines of cells."""
+    return "\n".join(
+        [
+            rf"\begin{{tabular}}{{{columns}}}",
+            r"\toprule",
+            *(rf"{' & '.join(line)} \\" for line in heads),
+            r"\midrule",
+            *(rf"{' & '.join(line)} \\" for line in body),
+            r"\bottomrule",
+            r"\end{tabular}",
+        ]
+    )
 
 
 def floating(tabular: str, sentences: Sequence[str], label: str, notes: Sequence[str] = ()) -> str:
@@ -164,8 +197,6 @@ def _comparison(block: Block, shown: Sequence[str]) -> str:
 
 
 def _table(block: Block, part: Part, notes: Sequence[str]) -> str:
-    import pandas as pd
-
     heads = [f"{escape(HEADINGS.get(m, m))}{ARROWS[direction(m)]}" for m in part.columns]
     names = ["Split", "Method"]
     numbers = [*heads, *(["Parameters"] if part.samples else []), "Fit (s)", "$n$"]
@@ -174,12 +205,10 @@ def _table(block: Block, part: Part, notes: Sequence[str]) -> str:
         cells = [_cell(block.real(metric), metric) for metric in part.columns]
         blank = [""] * (len(numbers) - len(cells))
         body.append(["", f"\\midrule\n\\emph{{{REAL_IMAGES}}}", *cells, *blank])
-    frame = pd.DataFrame(body, columns=pd.Index(names + numbers))
-    if len(part.splits) < 2:
-        frame = frame.drop(columns=names.pop(0))
-    tabular = frame.style.hide(axis="index").to_latex(
-        hrules=True, column_format="l" * len(names) + "r" * len(numbers)
-    )
+    left_out = len(part.splits) < 2  # the split
+    lines = [line[left_out:] for line in ([*names, *numbers], *body)]
+    columns = "l" * (len(names) - left_out) + "r" * len(numbers)
+    tabular = booktabs(lines[:1], lines[1:], columns)
     name = f"{block.suite} {block.dataset} {block.n_clusters} {block.profile}"
     if part.samples:
         name += " samples"
@@ -219,7 +248,8 @@ def _signed(text: str) -> str:
 def _broken(word: str) -> str:
     if len(word) <= LONG_WORD:
         return escape(word)
-    pieces = re.findall(rf"[^\W_]{{0,{LONG_WORD}}}[\W_]{{1,4}}|[^\W_]{{1,{LONG_WORD}}}", word)
+    parts = (re.findall(rf".{{1,{LONG_WORD}}}", piece) for piece in PIECES.findall(word))
+    pieces = [piece for part in parts for piece in part]
     return r"\allowbreak{}".join(escape(piece) for piece in pieces)
 
 

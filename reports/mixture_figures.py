@@ -11,9 +11,8 @@ from matplotlib.figure import Figure
 
 from core import DataError
 from metrics.clustering import ClusterRow
-from reports.cluster_figures import Run
-from reports.clusters import by_class
 from reports.mixtures import rows_of
+from reports.stored import Run
 from reports.style import SMALL, WIDTH, Mark, headed, shortened
 from reports.summary import Block
 from reports.text import ABSENT
@@ -44,9 +43,7 @@ def mixture_samples(
     images. The order of the rows follows the labels, for display alone, and the figure says so.
     """
     labels = [row.label for row in rows_of(block, METHODS)]
-    shown = [
-        (run, _clusters(block, run)) for label in labels for run in runs if run.label == label
-    ]
+    shown = [(run, _clusters(run)) for label in labels for run in runs if run.label == label]
     found = [(run, clusters) for run, clusters in shown if clusters]
     if [run.record.method.name for run, _ in found] != list(METHODS):
         return
@@ -67,21 +64,16 @@ def mixture_samples(
     yield figure
 
 
-def _clusters(block: Block, run: Run) -> list[ClusterRow]:
+def _clusters(run: Run) -> Sequence[ClusterRow]:
     """By majority class, then size; none of a run whose samples or labels are of no use."""
     drawn = run.arrays.get("samples")
     if drawn is None or drawn.ndim != 5 or drawn.shape[2] not in (1, 3) or drawn.shape[1] < DRAWS:
         return []
     try:
-        y, labels = run.arrays["y_train"], run.arrays["labels_train"]
-        clusters = by_class(y, labels, n_clusters=block.n_clusters)
-    except KeyError as error:
-        log.warning("no samples of %s: the record stores no %s", run.label, error)
-        return []
+        return run.clusters if len(drawn) == len(run.clusters) else []
     except DataError as error:
         log.warning("no samples of %s: %s", run.label, error)
         return []
-    return clusters if len(drawn) == len(clusters) else []
 
 
 def _grid(ax: Axes, drawn: np.ndarray, clusters: Sequence[ClusterRow]) -> None:

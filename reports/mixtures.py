@@ -9,9 +9,9 @@ from core import DataError
 from reports.caption import data_and_profile
 from reports.clusters import ClusterColumn, column_of, tabular
 from reports.latex import breakable, floating
+from reports.stored import Stored
 from reports.summary import Block, Row
 from reports.text import number
-from results import Store
 
 __all__ = ["mixture_table", "rows_of"]
 
@@ -21,7 +21,7 @@ METHODS = ("ganmm", "ganmm_em", "kmeans", "gmm", "dec")
 """From the left; without the first there is no table."""
 
 
-def mixture_table(block: Block, store: Store) -> str:
+def mixture_table(block: Block, stored: Stored) -> str:
     """Table 2 of the GANMM paper as LaTeX: class, size, purity of each cluster, methods abreast.
 
     Of each method the run of its lowest seed that ended ok is shown, whatever its score. Below the
@@ -29,7 +29,10 @@ def mixture_table(block: Block, store: Store) -> str:
     table the classes that have none. Empty without a GANMM or labels that tell its clusters; other
     methods whose labels cannot be read are warned of and left out.
     """
-    columns = [column for row in rows_of(block, METHODS) if (column := _column(block, row, store))]
+    rows = rows_of(block, METHODS)
+    if not rows or rows[0].ok[0].method.name != METHODS[0]:
+        return ""
+    columns = [column for row in rows if (column := _column(row, stored))]
     if not columns or columns[0].record.method.name != METHODS[0]:
         return ""
     sentences = [
@@ -56,9 +59,9 @@ def rows_of(block: Block, methods: Sequence[str]) -> list[Row]:
     return found
 
 
-def _column(block: Block, row: Row, store: Store) -> ClusterColumn | None:
+def _column(row: Row, stored: Stored) -> ClusterColumn | None:
     try:
-        return column_of(block, row, store)
+        return column_of(row, stored)
     except DataError as error:
         log.warning("%s is not set beside others: %s", row.label, error)
     return None

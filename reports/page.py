@@ -13,13 +13,16 @@ from dataclasses import dataclass, replace
 from typing import Any
 from urllib.parse import quote
 
+from reports.attributes import by_attribute
 from reports.comparison import ComparedBlock
+from reports.page_attributes import attribute_scores
 from reports.page_cells import cell_data, row_places
 from reports.page_checks import differences, published
 from reports.page_pictures import pictures
 from reports.page_sources import sources
 from reports.page_tables import clusters, failures, scores
 from reports.statistics_suite import SuiteStatistics, suite_statistics
+from reports.stored import Stored
 from reports.summary import Block
 from reports.tables import shown_metrics
 from reports.text import named_seeds
@@ -34,7 +37,8 @@ from reports.web import (
     rendered_page,
     text_cell,
 )
-from results import Record, Store
+from results import Record
+from results.published import published as entries
 
 __all__ = ["Suite", "index", "page"]
 
@@ -72,7 +76,7 @@ class Suite:
 def page(
     suite: str,
     blocks: Sequence[Block],
-    store: Store,
+    stored: Stored,
     figures: Mapping[str, bytes],
     shown: Sequence[str] | None = None,
     *,
@@ -87,8 +91,9 @@ def page(
     are embedded; ``undrawn`` says which were left out. ``compared`` is what
     :func:`reports.comparison.compare` gives, ``statistics`` what
     :func:`reports.statistics_suite.suite_statistics` does, computed where not given; ``shown`` are
-    the metrics with a column. Labels of clusters are read from ``store``; the page says which
-    cannot be read. An ``indexed`` page links to ../index.html, where that of :func:`index` lies.
+    the metrics with a column. Labels of clusters are read from ``stored``; the page says which
+    cannot be read. Blocks of an attribute each stand as rows of one table, and have no tables of
+    clusters. An ``indexed`` page links to ../index.html, where that of :func:`index` lies.
     """
     records = [record for block in blocks for record in block.records]
     home = "../index.html" if indexed else ""
@@ -97,13 +102,17 @@ def page(
         empty = Section(name="none", title="No records", parts=(), intro=made)
         return _page(suite, [empty], home=home)
     columns, places = list(shown or shown_metrics(blocks)), row_places(blocks)
+    sheets, rest = by_attribute(blocks)
     chapters = {
-        "scores": scores(blocks, columns),
+        "scores": (
+            *attribute_scores(sheets, entries() if sheets else (), places),
+            *scores(rest, columns, places),
+        ),
         "published": published(compared, places),
-        "differences": differences(statistics or suite_statistics(blocks, columns), places),
-        "failures": failures(blocks),
+        "differences": differences(statistics or suite_statistics(rest, columns), places),
+        "failures": failures(blocks, places),
         "figures": pictures(blocks, figures),
-        "clusters": clusters(blocks, store),
+        "clusters": clusters(rest, stored),
         "sources": sources(blocks, columns),
     }
     sections = [_section(name, tuple(parts), len(blocks)) for name, parts in chapters.items()]

@@ -5,7 +5,6 @@ What many cells share (settings, data, machine, error) is written once and refer
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import fields
 from typing import Any
@@ -110,7 +109,7 @@ class _Shared:
         self._tracebacks = 0
 
     def place(self, value: Mapping[str, Any]) -> int:
-        key = json.dumps(value, sort_keys=True)
+        key = repr(value)
         if key not in self._places:
             self._places[key] = len(self.values)
             self.values.append(value)
@@ -118,7 +117,7 @@ class _Shared:
 
     def error(self, error: Failure) -> int:
         held = {"type": error.type, "message": error.message, "traceback": traceback_of(error)}
-        if json.dumps(held, sort_keys=True) not in self._places:
+        if repr(held) not in self._places:
             self._tracebacks += len(held["traceback"])
         if self._tracebacks > TRACEBACKS:
             held["traceback"] = "The traceback stands in the cell's own file, as many others do."
@@ -165,7 +164,7 @@ def _decimals(metric: str) -> int:
 
 def _held(value: Any) -> dict[str, Any]:
     """The fields of a dataclass, uncopied: ``asdict`` would take most of the page's time."""
-    return {field.name: getattr(value, field.name) for field in fields(value)}
+    return dict(vars(value))
 
 
 def _rounded(value: float | None) -> float | None:

@@ -4,21 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from reports.caption import data_and_profile
 from reports.comparison import KINDS, Compared, ComparedBlock
+from reports.comparison_tables import amount, caption, notes, spread
 from reports.latex import HEADINGS
 from reports.page_cells import Places, titled
 from reports.statistics_rows import Comparison, Ranking
 from reports.statistics_suite import Section, SuiteStatistics, Tested
 from reports.statistics_tables import cells, over_data, reading, said
 from reports.summary import Block, direction
-from reports.text import ARROWS, SPLIT_NAMES, named_seeds, number
+from reports.text import ARROWS, SPLIT_NAMES
 from reports.web import Cell, Column, Group, Part, Table, number_cell, text_cell
 
 __all__ = ["differences", "published"]
 
 NOTES = 60
 """Remarks below one table."""
+
+NAMED = "In what the protocols differ is named in the table and told below it."
 
 
 def differences(statistics: SuiteStatistics, places: Places) -> Iterator[Part]:
@@ -69,7 +71,7 @@ def _rows(block: Block, section: Section, places: Places) -> Iterator[tuple[Cell
         best = row.label == section.comparison.best
         rank, _, letters = rank.partition(" ")
         yield (
-            text_cell(row.label, row=places[titled(block), row.label]),
+            text_cell(row.label, rows=(places[titled(block), row.label],)),
             number_cell(0.0 if best else row.mean, difference, best=best),
             Cell(text=interval, value=row.interval[0] if row.interval else None),
             Cell(text=p, value=row.p),
@@ -85,14 +87,7 @@ def _published(each: ComparedBlock, places: Places) -> Table:
     order += ("95 % interval", *words[-3:])
     return Table(
         title=f"Beside published numbers: {titled(block)}",
-        sentences=(
-            *data_and_profile(block),
-            *(f"MIXED: {sentence}." for sentence in block.mixed),
-            f"Measured: mean ± standard deviation of the last iterate over "
-            f"{named_seeds(block.seeds)}, and the 95 % interval of the mean by Student's t.",
-            "Published: in the same unit, and as printed. In what the protocols differ is told "
-            "below the table.",
-        ),
+        sentences=tuple(caption(each, NAMED)),
         columns=tuple(Column(name=name, numeric=name not in words) for name in order),
         groups=(
             Group(
@@ -101,24 +96,27 @@ def _published(each: ComparedBlock, places: Places) -> Table:
                 )
             ),
         ),
-        notes=_some(list(dict.fromkeys(_notes(each)))),
+        notes=_some(
+            [
+                f"Differs in {kind}: {text}" if kind else f"{name}: {text}"
+                for kind, name, text in notes(each)
+            ]
+        ),
     )
 
 
 def _pair(pair: Compared, place: int) -> tuple[Cell, ...]:
     measured, entry, interval = pair.measured, pair.entry, pair.interval
-    limits = ", ".join(_amount(pair, limit) for limit in interval or ())
+    limits = ", ".join(amount(pair, limit) for limit in interval or ())
     sign = "+" if pair.difference >= 0 else "-"
     return (
-        text_cell(pair.row.label, row=place),
+        text_cell(pair.row.label, rows=(place,)),
         text_cell(HEADINGS.get(pair.metric, pair.metric)),
         text_cell(SPLIT_NAMES.get(pair.split, "")),
-        number_cell(
-            measured.mean, _amount(pair, measured.mean), spread=_spread(pair, measured.std)
-        ),
+        _amount(pair, measured.mean, measured.std),
         number_cell(measured.n, str(measured.n)),
-        number_cell(entry.value, _amount(pair, entry.value), spread=_spread(pair, entry.std)),
-        number_cell(pair.difference, sign + _amount(pair, abs(pair.difference))),
+        _amount(pair, entry.value, entry.std),
+        number_cell(pair.difference, sign + amount(pair, abs(pair.difference))),
         number_cell(interval[0] if interval else None, f"[{limits}]"),
         text_cell({True: "yes", False: "no", None: ""}[pair.holds]),
         text_cell(", ".join(k for k in KINDS if any(d.kind == k for d in pair.differs))),
@@ -126,34 +124,13 @@ def _pair(pair: Compared, place: int) -> tuple[Cell, ...]:
     )
 
 
-def _notes(each: ComparedBlock) -> Iterator[str]:
-    for kind in KINDS:
-        said = (d.said for pair in each.rows for d in pair.differs if d.kind == kind)
-        if texts := "; ".join(dict.fromkeys(said)):
-            yield f"Differs in {kind}: {texts}."
-    for pair in each.rows:
-        for remark in pair.entry.remarks:
-            yield f"{pair.entry.where}, {pair.entry.row}: {remark}"
-    missing: dict[str, list[str]] = {}
-    for entry in each.unmeasured:
-        row = missing.setdefault(f"{entry.row}, {entry.where}", [])
-        row.append(f"{entry.column} {entry.printed}")
-    if missing:
-        listed = "; ".join(f"{row}: {', '.join(cells)}" for row, cells in missing.items())
-        yield f"Not measured here: {listed}."
+def _some(found: Sequence[str]) -> tuple[str, ...]:
+    more = len(found) - NOTES
+    return (*found[:NOTES], *[f"And {more:,} remarks more, in comparison.csv."] * (more > 0))
 
 
-def _some(notes: Sequence[str]) -> tuple[str, ...]:
-    more = len(notes) - NOTES
-    return (*notes[:NOTES], *[f"And {more:,} remarks more, in comparison.csv."] * (more > 0))
-
-
-def _amount(pair: Compared, value: float) -> str:
-    return f"{value:,.0f}" if pair.entry.unit == "count" else number(value, pair.metric)
-
-
-def _spread(pair: Compared, std: float | None) -> str:
-    return " " if std is None else f"± {_amount(pair, std)}"
+def _amount(pair: Compared, mean: float, std: float | None) -> Cell:
+    return number_cell(mean, amount(pair, mean), spread=spread(pair, std, mean) or " ")
 
 
 def _title(found: Comparison | Ranking) -> str:

@@ -7,9 +7,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from core import DataError
 from metrics.clustering import ClusterRow
 from reports.caption import caption, nets
-from reports.clusters import by_class
 from reports.latex import HEADINGS
-from reports.page_cells import titled, traceback_of
+from reports.page_cells import Places, titled, traceback_of
+from reports.stored import NotStoredError, Stored
 from reports.summary import Block, Failed, Statistic, direction
 from reports.tables import Part as TablePart
 from reports.tables import parts
@@ -23,7 +23,7 @@ from reports.text import (
     seconds,
 )
 from reports.web import Cell, Column, Group, Part, Table, number_cell, text_cell
-from results import Record, Store
+from results import Record
 
 __all__ = ["clusters", "failures", "metric_column", "scores"]
 
@@ -37,27 +37,24 @@ CLUSTERED = 200
 """Runs with a table of their clusters, from which no further block has any."""
 
 
-def scores(blocks: Sequence[Block], shown: Sequence[str]) -> Iterator[Part]:
+def scores(blocks: Sequence[Block], shown: Sequence[str], places: Places) -> Iterator[Part]:
     """The comparison tables, and below each, folded, one of all metrics."""
-    first = 0
     for block in blocks:
         cells = {
             (split, metric): _values(block, split, metric)
             for split in block.splits()
             for metric in block.metrics(split)
         }
-        edges = list(_edges(block, first))
+        edges = list(_edges(block, places))
         tables = [_scores(block, part, cells, edges) for part in parts(block, shown)]
         every = sorted({metric for _, metric in cells})
         if set(every) - set(shown):
             tables += [_scores(block, p, cells, edges, folded=True) for p in parts(block, every)]
         yield Part(title=titled(block), tables=tuple(tables))
-        first += len(block.rows)
 
 
-def failures(blocks: Sequence[Block]) -> Iterator[Part]:
+def failures(blocks: Sequence[Block], places: Places) -> Iterator[Part]:
     """Of each block with any the runs without a result, grouped by method and error."""
-    first = 0
     for block in blocks:
         if found := block.failures:
             more = len(found) - FAILURES
@@ -69,14 +66,13 @@ def failures(blocks: Sequence[Block]) -> Iterator[Part]:
                     Column(name="Seeds", numeric=False),
                     Column(name="Error", numeric=False),
                 ),
-                groups=(Group(lines=tuple(_failures(block, found[:FAILURES], first))),),
+                groups=(Group(lines=tuple(_failures(block, found[:FAILURES], places))),),
                 notes=(f"{more} more kinds of failure stand among the cells.",) * (more > 0),
             )
             yield Part(title=titled(block), tables=(table,))
-        first += len(block.rows)
 
 
-def clusters(blocks: Sequence[Block], store: Store) -> Iterator[Part]:
+def clusters(blocks: Sequence[Block], stored: Stored) -> Iterator[Part]:
     """Of each block the clusters of each row's first run that ended well, by majority class."""
     done = 0
     for block in blocks:
@@ -86,23 +82,19 @@ def clusters(blocks: Sequence[Block], store: Store) -> Iterator[Part]:
         shown: list[Table] = []
         missing: dict[str, list[str]] = {}
         for row in block.rows:
-            for record in row.ok[:1]:
-                try:
-                    arrays = store.arrays(record.key)
-                    y, labels = arrays["y_train"], arrays["labels_train"]
-                    found = by_class(y, labels, n_clusters=block.n_clusters)
-                except KeyError as error:
-                    missing.setdefault(f"The record stores no {error}", []).append(row.label)
-                except DataError:
-                    missing.setdefault("The stored labels cannot be read here", []).append(
-                        row.label
-                    )
-                else:
-                    shown.append(_clusters(row.label, record, found))
+            try:
+                found = stored.clusters(row)
+            except NotStoredError as error:
+                missing.setdefault(str(error), []).append(row.label)
+            except DataError:
+                missing.setdefault("the stored labels cannot be read here", []).append(row.label)
+            else:
+                if found is not None:
+                    shown.append(_clusters(row.label, row.ok[0], found))
         done += len(shown)
         if shown or missing:
-            notes = tuple(f"{why}: {', '.join(labels)}." for why, labels in missing.items())
-            yield Part(title=titled(block), tables=tuple(shown), notes=notes)
+            notes = [f"{_capital(why)}: {', '.join(rows)}." for why, rows in missing.items()]
+            yield Part(title=titled(block), tables=tuple(shown), notes=tuple(notes))
 
 
 def metric_column(metric: str) -> Column:
@@ -154,21 +146,20 @@ def _scores(
     )
 
 
-def _edges(block: Block, first: int) -> Iterator[tuple[Cell, ...]]:
+def _edges(block: Block, places: Places) -> Iterator[tuple[Cell, ...]]:
     """Of each row the cells that no metric gives: its name, size, seconds and count."""
     codes: dict[str, set[str]] = {}
     for record in block.records:
         codes.setdefault(record.label, set()).add(record.provenance.code)
-    for i, row in enumerate(block.rows):
+    for row in block.rows:
         fit, ok, size = row.fit_s, len(row.ok), row.n_parameters
+        leads = (places[titled(block), row.label],)
         mixed = len(codes[row.records[0].label]) > 1
         yield (
-            text_cell(row.label, row=first + i, tag="mixed code" if mixed else ""),
+            text_cell(row.label, rows=leads, tag="mixed code" if mixed else ""),
             number_cell(size, f"{size:,}" if size is not None else ""),
             number_cell(fit.mean, seconds(fit.mean)) if fit else Cell(text=ABSENT),
-            number_cell(
-                ok / len(row.records), row.n, row=first + i, tag="" if ok else "all failed"
-            ),
+            number_cell(ok / len(row.records), row.n, rows=leads, tag="" if ok else "all failed"),
         )
 
 
@@ -206,21 +197,25 @@ def _gaps(block: Block) -> Iterator[str]:
         yield f"And {sum(map(len, list(found.values())[NOTES:])):,} rows more."
 
 
-def _failures(block: Block, found: Sequence[Failed], first: int) -> Iterator[tuple[Cell, ...]]:
-    places = {row.label: i for i, row in enumerate(block.rows)}
+def _failures(block: Block, found: Sequence[Failed], places: Places) -> Iterator[tuple[Cell, ...]]:
+    rows = {row.label: row for row in block.rows}
     for failed in found:
-        row = block.rows[places[failed.label]]
+        row = rows[failed.label]
         error = next(
             record.error
             for record in row.records
             if record.status == failed.status and record.seed in failed.seeds and record.error
         )
         yield (
-            text_cell(failed.label, row=first + places[failed.label]),
+            text_cell(failed.label, rows=(places[titled(block), failed.label],)),
             text_cell(failed.status),
             Cell(text=named_seeds(failed.seeds), value=failed.seeds[0]),
             text_cell(failed.message, more=traceback_of(error)),
         )
+
+
+def _capital(text: str) -> str:
+    return text[:1].upper() + text[1:]
 
 
 def _clusters(label: str, record: Record, found: Sequence[ClusterRow]) -> Table:

@@ -15,15 +15,14 @@ import numpy as np
 from matplotlib import patheffects
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from sklearn.manifold import TSNE
 from threadpoolctl import threadpool_limits
 
 from reports.caption import data_and_profile
-from reports.cluster_figures import Run, first_runs
+from reports.cluster_figures import first_runs
+from reports.stored import Run, Stored
 from reports.style import SMALL, WIDTH, Mark, mark, shortened, titled
 from reports.summary import Block
 from reports.text import SPLIT_NAMES, named_seeds, number
-from results import Store
 from results.published import published
 
 __all__ = ["reductions"]
@@ -94,7 +93,7 @@ class _Panel:
 
 
 def reductions(
-    blocks: Sequence[Block], store: Store, marks: Mapping[str, Mark]
+    blocks: Sequence[Block], stored: Stored, marks: Mapping[str, Mark]
 ) -> Iterator[tuple[str, Figure]]:
     """Name and figure of the features that runs stored, for blocks of any suites and data.
 
@@ -103,7 +102,7 @@ def reductions(
     its score. Two features are drawn as they are, others by t-SNE with a fixed seed.
     """
     for group in _grouped(blocks):
-        panels = sorted(_panels(group, store), key=lambda panel: panel.place)
+        panels = sorted(_panels(group, stored), key=lambda panel: panel.place)
         first = group[0]
         place = f"{first.suite} {first.dataset} {first.n_clusters} {first.profile}"
         for part, some in enumerate(_pages(panels)):
@@ -127,9 +126,9 @@ def _labels(block: Block) -> int:
     return block.records[0].dataset.words.get(LABELS) or 0
 
 
-def _panels(group: Sequence[Block], store: Store) -> Iterator[_Panel]:
+def _panels(group: Sequence[Block], stored: Stored) -> Iterator[_Panel]:
     for block in group:
-        for run in first_runs(block, store):
+        for run in first_runs(block, stored):
             if "features" not in run.arrays:
                 continue
             split = "test" if "y_test" in run.arrays else "train"
@@ -200,6 +199,8 @@ def _scored(panel: _Panel) -> str:
 
 def _plane(features: np.ndarray) -> np.ndarray:
     """``(n, 2)``: features in the plane, by t-SNE unless there are two."""
+    from sklearn.manifold import TSNE  # slow to import, and seldom needed
+
     n, k = features.shape
     if k == 2:
         return features

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import functools
 import math
+from collections.abc import Sequence
 
 import numpy as np
 from scipy.stats import chi2, norm, rankdata, studentized_range, t
@@ -42,8 +43,8 @@ SEED = 20060101
 DECIMALS = 12
 """Differences of scores are equal up to here: .3 - .2 and .2 - .1 are a tie."""
 
-CHUNK = 2**22
-"""Ranks that are shuffled, and pairs that are drawn, at once."""
+CHUNK, DRAWN = 2**22, 2**16
+"""Ranks that are shuffled, and pairs that are drawn, at once: these so few for the cache."""
 
 LARGE = 200
 """Pairs and blocks beyond which no distribution is counted out."""
@@ -96,12 +97,8 @@ def wilcoxon(differences: np.ndarray) -> float:
     if len(differences) > LARGE:
         deviation = math.sqrt(float((doubled[differences != 0] ** 2).sum())) or 1.0
         return min(1.0, 2 * float(norm.cdf(-abs(positive - negative) / deviation)))
-    chances = np.zeros(positive + negative + 1)  # of each sum of positive ranks
-    chances[0] = 1
-    for rank in doubled[differences != 0].tolist():
-        chances[rank:] += chances[:-rank].copy()
-        chances /= 2
-    return min(1.0, 2 * float(chances[: min(positive, negative) + 1].sum()))
+    below = _below(tuple(sorted(doubled[differences != 0].tolist())))
+    return min(1.0, 2 * float(below[min(positive, negative)]))
 
 
 def wilcoxon_least(n: int) -> float:
@@ -201,13 +198,38 @@ def groups(average: np.ndarray, difference: float) -> list[tuple[int, int]]:
     ]
 
 
+@functools.lru_cache(maxsize=64)
+def _below(doubled: tuple[int, ...]) -> np.ndarray:
+    """The chance of at most each sum of the ranks with a positive sign, all signs alike.
+
+    Without ties and zeros these are the same for all differences of so many pairs.
+    """
+    chances = np.zeros(sum(doubled) + 1)
+    chances[0] = 1
+    for rank in doubled:
+        chances[rank:] += chances[:-rank].copy()
+        chances /= 2
+    return chances.cumsum()
+
+
 @functools.lru_cache(maxsize=2**14)
 def _interval(differences: bytes) -> tuple[float, float]:
     """Kept, since every format of a report asks for the same ones."""
     values = np.frombuffer(differences)
     tail = _tail(len(values))
-    low, high = np.quantile(_means(values), [tail, 1 - tail])
-    return float(round(low, DECIMALS)), float(round(high, DECIMALS))
+    low, high = _quantiles(_means(values), (tail, 1 - tail))
+    return round(low, DECIMALS), round(high, DECIMALS)
+
+
+def _quantiles(values: np.ndarray, levels: Sequence[float]) -> list[float]:
+    """Linear ones, as numpy's, in a fifth of its time: it is asked for by every row."""
+    places = [level * (len(values) - 1) for level in levels]
+    ends = [(math.floor(place), math.ceil(place)) for place in places]
+    found = np.partition(values, sorted({end for pair in ends for end in pair}))
+    return [
+        float(found[low] + (found[high] - found[low]) * (place - low))
+        for place, (low, high) in zip(places, ends, strict=True)
+    ]
 
 
 @functools.cache
@@ -221,9 +243,10 @@ def _means(values: np.ndarray) -> np.ndarray:
     n = len(values)
     if n <= LARGE:
         return _resampling(n) @ values
-    rng, step = np.random.default_rng(SEED), max(1, CHUNK // n)
-    drawn = (min(step, RESAMPLES - first) for first in range(0, RESAMPLES, step))
-    return np.concatenate([values[rng.integers(n, size=(m, n))].mean(axis=1) for m in drawn])
+    rng, step = np.random.default_rng(SEED), max(1, DRAWN // n)
+    sizes = (min(step, RESAMPLES - first) for first in range(0, RESAMPLES, step))
+    drawn = (rng.integers(n, size=(m, n), dtype=np.int32) for m in sizes)
+    return np.concatenate([values.take(places).mean(axis=1) for places in drawn])
 
 
 @functools.lru_cache(maxsize=16)

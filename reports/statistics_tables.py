@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from reports.caption import data_and_profile
 from reports.latex import ARROWS as TEX_ARROWS
-from reports.latex import HEADINGS, breakable, escape, floating, named
+from reports.latex import HEADINGS, booktabs, breakable, escape, floating, named
 from reports.statistics import ALPHA, LARGE, RESAMPLES, coverage_bound, wilcoxon_least
 from reports.statistics_rows import Comparison, Difference, Ranking
 from reports.statistics_suite import OverData, Section, SuiteStatistics, Tested
@@ -211,8 +211,6 @@ def _latex(tested: Tested) -> Iterator[str]:
 
 
 def _tabular(page: Sequence[tuple[Section, Sequence[Cells]]]) -> str:
-    import pandas as pd
-
     heads = ["Metric", "Method", "Difference", r"95\,\% interval", "$p$ (Holm)", "Pairs", "Rank"]
     body = []
     for place, (section, rows) in enumerate(page):
@@ -224,8 +222,7 @@ def _tabular(page: Sequence[tuple[Section, Sequence[Cells]]]) -> str:
             rule = "\\midrule\n" if place and i == 0 else ""
             first = rule + (metric if i == 0 else split if i == 1 else "")
             body.append([first, named(row.label), *map(_tex, row.cells)])
-    frame = pd.DataFrame(body, columns=pd.Index(heads))
-    return frame.style.hide(axis="index").to_latex(hrules=True, column_format="llrrrrl")
+    return booktabs([heads], body, "llrrrrl")
 
 
 def _tex(cell: str) -> str:

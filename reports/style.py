@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import functools
 import io
-import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -20,6 +19,7 @@ from matplotlib.figure import Figure
 
 from reports.caption import data_and_profile
 from reports.summary import Block
+from reports.text import PIECES
 
 __all__ = [
     "INK",
@@ -99,8 +99,6 @@ difference over 20); neighbours differ in lightness too, for print in grey."""
 MARKERS = ("o", "s", "D", "^", "v", "P", "X", "<", ">", "*", "d")  # no pentagon: small, a circle
 DASHES: tuple[Any, ...] = ("-", (0, (4, 1.5)), (0, (1, 1)), (0, (4, 1.2, 1, 1.2)), (0, (7, 2)))
 
-BREAKS = re.compile(r"[^\W_]+[\W_]*|[\W_]+")
-
 
 @dataclass(frozen=True, kw_only=True)
 class Mark:
@@ -133,8 +131,9 @@ def look() -> Iterator[None]:
 
 def rendered(figure: Figure) -> dict[str, bytes]:
     """The figure as "pdf", with embedded fonts and no date, and as "png"."""
-    figure.draw_without_rendering()
-    figure.set_layout_engine("none")  # both files have the layout that was just found
+    if (engine := figure.get_layout_engine()) is not None:
+        engine.execute(figure)
+        figure.set_layout_engine(None)  # both files have this layout; "none" draws for each again
     files = {}
     for suffix, metadata in (("pdf", {"CreationDate": None}), ("png", None)):
         content = io.BytesIO()
@@ -218,7 +217,7 @@ def _pieces(text: str, limit: float) -> Iterator[str]:
         if width(word) <= limit:
             yield f"{word} "
             continue
-        for part in BREAKS.findall(word):
+        for part in PIECES.findall(word):
             yield from _cut(part, limit)
         yield " "
 

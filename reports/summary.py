@@ -15,11 +15,10 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
-
 import metrics
 from core import ConfigError, UserError
-from reports.text import named_seeds, number
+from reports.conflicts import agree, conflicts_of
+from reports.text import number
 from results import Record
 
 __all__ = ["Block", "Failed", "Row", "Statistic", "direction", "summarise"]
@@ -28,11 +27,7 @@ SPLITS = ("train", "test", "generation")
 BASELINES = ("kmeans", "gmm")
 """Methods whose rows come first, in this order."""
 
-COUNTS = ("n_real", "n_fake", "n_floor", "n_curve")
-"""Of images, in an extractor's entry: FID and inception score move with them."""
-
 MESSAGE_LENGTH = 160
-RERUN = "run these cells again with --force"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -172,7 +167,7 @@ class Block:
             if (value := record.metrics.real.get(metric)) is not None:
                 by_seed.setdefault(record.seed, []).append(value)
         means = [sum(values) / len(values) for values in by_seed.values()]
-        return _statistic(means[:1] if _agree(means) else means)
+        return _statistic(means[:1] if agree(means) else means)
 
     def metrics(self, split: str) -> list[str]:
         """Names of all metrics that any row has a value of."""
@@ -215,13 +210,6 @@ class Block:
         return {label for label, mean in means.items() if number(mean, metric) == best}
 
 
-@dataclass(frozen=True, kw_only=True)
-class _Conflict:
-    what: str
-    """A sentence without its full stop."""
-    remedy: str
-
-
 def summarise(
     records: Iterable[Record], *, profile: str | None = None, mixed: bool = False
 ) -> list[Block]:
@@ -258,7 +246,7 @@ def _table(record: Record) -> tuple[str, str, int]:
 
 def _block(records: list[Record], mixed: bool) -> Block:
     first = records[0]
-    conflicts = list(_conflicts(records))
+    conflicts = list(conflicts_of(records))
     if conflicts and not mixed:
         more = f" ({len(conflicts) - 1} more like this)" if len(conflicts) > 1 else ""
         raise UserError(
@@ -307,76 +295,18 @@ def _differing(settings: Sequence[dict[str, Any]]) -> list[str]:
     return [name for name in names if len({repr(s.get(name, absent)) for s in settings}) > 1]
 
 
-def _conflicts(records: list[Record]) -> Iterator[_Conflict]:
-    """What should not be compared: versions of code under one label, of metrics, of the data."""
-    for label in sorted({record.label for record in records}):
-        codes = [(r.provenance.code[:12], r) for r in records if r.label == label]
-        yield from _versions(f"{label} mixes code versions", codes, RERUN)
-    scored = [(r.provenance.metrics_version, r) for r in records if r.status == "ok"]
-    rescore = f"score all again with python -m benchmarks.rescore --suite {records[0].suite}"
-    yield from _versions("the table mixes metrics versions", scored, rescore)
-    for seed in sorted({record.seed for record in records}):
-        # Generated data differ between seeds by design, and between methods never.
-        drawn = {
-            json.dumps([r.dataset.n, r.dataset.n_test, *sorted(r.dataset.sha256.items())])
-            for r in records
-            if r.seed == seed
-        }
-        if len(drawn) > 1:
-            what = f"seed {seed} was run on {len(drawn)} versions of the data"
-            yield _Conflict(what=what, remedy=RERUN)
-            break
-    yield from _of_real_images(records)
-
-
-def _of_real_images(records: list[Record]) -> Iterator[_Conflict]:
-    """Scores of samples stand beside each other only by the same nets and at the same counts."""
-    nets = [
-        (_described(net), str(net.get("name")), record)
-        for record in records
-        for net in record.extractors
-    ]
-    for name in sorted({name for _, name, _ in nets}):
-        found = [(said, record) for said, other, record in nets if other == name]
-        yield from _versions(f"the table mixes nets or counts behind {name}", found, RERUN)
-    for seed in sorted({record.seed for record in records}):
-        told = [record.metrics.real for record in records if record.seed == seed]
-        names = sorted({name for real in told for name in real})
-        values = {n: [v for real in told if (v := real.get(n)) is not None] for n in names}
-        if differing := [name for name in names if not _agree(values[name])]:
-            what = f"seed {seed} has several scores of the real images: {', '.join(differing)}"
-            yield _Conflict(what=what, remedy=RERUN)
-            return
-
-
-def _described(net: Mapping[str, Any]) -> str:
-    counts = ", ".join(f"{name} = {net.get(name)}" for name in COUNTS)
-    return f"{str(net.get('sha256'))[:12]}, {counts}"
-
-
-def _agree(values: Sequence[float]) -> bool:
-    """Whether they differ by no more than the arithmetic of two machines."""
-    return all(math.isclose(v, values[0], rel_tol=1e-3, abs_tol=1e-4) for v in values)
-
-
-def _versions(what: str, found: list[tuple[str, Record]], remedy: str) -> Iterator[_Conflict]:
-    seeds: dict[str, set[int]] = {}
-    for version, record in found:
-        seeds.setdefault(version, set()).add(record.seed)
-    if len(seeds) > 1:
-        listed = "; ".join(f"{v} ({named_seeds(s)})" for v, s in sorted(seeds.items()))
-        yield _Conflict(what=f"{what}: {listed}", remedy=remedy)
-
-
 def _statistic(values: Sequence[float | None]) -> Statistic | None:
-    known = np.array([value for value in values if value is not None], dtype=np.float64)
-    if len(known) == 0 or len(known) < len(values):
+    known = sorted(value for value in values if value is not None)
+    n = len(known)  # mostly a few: for so few numpy would take ten times as long
+    if n == 0 or n < len(values):
         return None
+    mean = math.fsum(known) / n
+    squares = math.fsum((value - mean) ** 2 for value in known)
     return Statistic(
-        n=len(known),
-        mean=float(known.mean()),
-        std=float(known.std(ddof=1)) if len(known) > 1 else None,
-        median=float(np.median(known)),
+        n=n,
+        mean=mean,
+        std=math.sqrt(squares / (n - 1)) if n > 1 else None,
+        median=(known[(n - 1) // 2] + known[n // 2]) / 2,
     )
 
 

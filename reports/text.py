@@ -13,6 +13,7 @@ __all__ = [
     "ABSENT",
     "ARROWS",
     "EXTRACTORS",
+    "PIECES",
     "REAL_IMAGES",
     "SPLIT_NAMES",
     "methods_shown",
@@ -32,6 +33,9 @@ REAL_IMAGES = "real images"
 
 EXTRACTORS = {"lenet": "LeNet", "squeezenet": "SqueezeNet", "inception": "Inception"}
 """Names of the nets that tables and captions use."""
+
+PIECES = re.compile(r"[\[({]*[^\W_]+(?:[^\w\[({]|_)*|(?:[^\w\[({]|_)+|[\[({]+")
+"""The parts of a long name between which a line may break: after signs, and before brackets."""
 
 FIGURES = 3
 """Significant figures of a score of samples."""
@@ -56,7 +60,9 @@ def number(value: float, metric: str, beside: float | None = None) -> str:
         return f"{round(value, digits) + 0.0:.{digits}f}"
     digits = _digits(metric)
     text = f"{round(value, digits) + 0.0:.{digits}f}"  # + 0.0 turns -0.0 into 0.0
-    return re.sub(r"^(-?)0\.", r"\1.", text) if digits == 3 else text
+    if digits != 3:
+        return text
+    return text[1:] if text.startswith("0.") else text.replace("-0.", "-.", 1)
 
 
 @functools.cache

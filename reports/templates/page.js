@@ -153,7 +153,7 @@
       make("caption", { class: "aside" }, "Cells"),
       make("thead", {}, make("tr", {}, ...heads.map((head) => make("th", { scope: "col", class: head.number ? "n" : head.extra ? "extra" : undefined }, ...(head.sub ? [make("small", {}, `${head.sub} `)] : []), head.name)))),
       body);
-    const state = { column: null, sign: 1, words: [], row: null, status: "", limit: CHUNK };
+    const state = { column: null, sign: 1, words: [], rows: null, status: "", limit: CHUNK };
 
     const whole = (cell) => {
       const link = make("a", { href: `#${cell.key}`, class: "key" }, cell.key);
@@ -199,7 +199,7 @@
     };
 
     const found = () => {
-      const kept = cells.filter((cell) => (state.row === null || cell.row === state.row)
+      const kept = cells.filter((cell) => (state.rows === null || state.rows.has(cell.row))
         && (state.status === "" || cell.state === state.status || (state.status === "failures" && cell.error))
         && state.words.every((word) => cell.text.includes(word)));
       return state.column === null ? kept : sorted(kept, heads[state.column].value, state.sign);
@@ -225,10 +225,18 @@
       ...(status.length > 1 ? [make("option", { value: "failures" }, "failures")] : []),
       ...status.map((name) => make("option", { value: name }, name)));
     const refresh = () => { state.limit = CHUNK; say(box.run()); };
-    const narrow = (row) => {
-      state.row = row;
-      only.hidden = row === null;
-      if (row !== null) only.textContent = `Only ${rows[row].label}, ${blocks[rows[row].block]} ✕`;
+
+    /** What rows have in common: their label and table, or how many of them there are. */
+    const common = (places, name) => {
+      const found = new Set(places.map((place) => rows[place][name]));
+      const [first] = found;
+      if (found.size > 1) return `${found.size} ${name === "label" ? "methods" : "tables"}`;
+      return name === "label" ? first : blocks[first];
+    };
+    const narrow = (places) => {
+      state.rows = places && new Set(places);
+      only.hidden = !places;
+      if (places) only.textContent = `Only ${common(places, "label")}, ${common(places, "block")} ✕`;
       refresh();
     };
     chosen.addEventListener("change", () => { state.status = chosen.value; refresh(); });
@@ -246,7 +254,7 @@
       event.preventDefault();
       box.input.value = "";
       chosen.value = state.status = "";
-      narrow(Number(link.dataset.row));
+      narrow(link.dataset.row.split(" ").map(Number));
       const title = document.getElementById("cells-title");
       title.scrollIntoView();
       title.focus({ preventScroll: true });

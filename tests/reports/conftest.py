@@ -5,6 +5,7 @@ import itertools
 import numpy as np
 import pytest
 
+from reports.stored import Stored
 from reports.summary import summarise
 from results import (
     DatasetUsed,
@@ -196,7 +197,9 @@ def drawn(store, monkeypatch):
 
         with monkeypatch.context() as patched:
             patched.setattr(figures, "rendered", kept)
-            names = figures.figures(summarise(store.load(history=False)), store, **words)
+            names = figures.figures(
+                summarise(store.load(history=False)), Stored(store), **words
+            ).files
         return dict(zip((name.removesuffix(".pdf") for name in names), found, strict=True))
 
     return drawn

@@ -12,10 +12,13 @@ from matplotlib.text import Text
 from reports import attribute_tables
 from reports.attribute_figure import attribute_figures
 from reports.attributes import attribute_of, by_attribute
+from reports.page import page
+from reports.stored import Stored
 from reports.style import look, mark
 from reports.summary import summarise
 from results import DatasetUsed, Store
 from results.published import published
+from tests.reports.html_tree import data, lines, parsed, section
 
 ATTRIBUTES = ("Bangs", "Male", "Smiling", "Wearing_Hat")
 
@@ -168,7 +171,7 @@ def drawn(store):
     labels = dict.fromkeys(label for sheet in sheets for label in sheet.labels)
     marks = {label: mark(i) for i, label in enumerate(labels)}
     with look():
-        found = dict(attribute_figures(sheets, store, published(), marks))
+        found = dict(attribute_figures(sheets, Stored(store), published(), marks))
         for figure in found.values():
             figure.draw_without_rendering()
     return found
@@ -203,7 +206,7 @@ def test_damaged_samples_and_other_shapes_are_left_out(store, put, caplog):
     damaged = put("c", "Bangs", 0.4, arrays={"y_train": y, "labels_train": y})
     (store.folder / f"{damaged.key}.npz").write_bytes(b"")
     assert [name.split()[0] for name in drawn(store)] == ["attributes"]
-    assert "no samples of a, Bangs: it stores no 'y_train'" in caplog.text
+    assert "no samples of a, Bangs: the record stores no 'y_train'" in caplog.text
     assert "no samples of c, Bangs: " in caplog.text
 
 
@@ -216,3 +219,51 @@ def test_many_attributes_make_several_figures(store, put, legible):
     assert [name.split()[0] for name in found] == ["attributes", "faces", "faces"]
     for figure in found.values():
         legible(figure)
+
+
+def paged(store):
+    blocks = summarise(store.load(history=False))
+    root = parsed(page("celeba", blocks, Stored(store), {}))
+    return section(root, "scores"), data(root)["rows"], root
+
+
+def leads_to(link, rows):
+    return {(rows[int(i)]["label"], rows[int(i)]["block"]) for i in link.split()}
+
+
+def test_the_page_has_an_attribute_a_row_and_all_leads_to_cells(store, all_put):
+    part, rows, root = paged(store)
+    means, without, told = part.all("table")
+    assert lines(without)[0] == ["Attribute", "kmeans", "gan_em[stable]", "Published"]
+    assert [line[0] for line in lines(without)[1:]] == [*ATTRIBUTES, "Mean of 4"]
+    assert [line[0] for line in lines(told)[1:]] == [*ATTRIBUTES, "Mean of 4"]
+    assert lines(without)[1] == ["Bangs", ".410± .014", ".320± .028", ".359"]
+    assert lines(without)[2][-1] == ".476 or .368"
+    assert lines(without)[3][-1] == "–"
+    held = without.all("tr")[1]
+    name, kmeans, gan = (link.attributes["data-row"] for link in held.all("a"))
+    assert leads_to(name, rows) == leads_to(kmeans, rows) | leads_to(gan, rows)
+    assert {label for label, _ in leads_to(kmeans, rows)} == {"kmeans"}
+    assert len(leads_to(name, rows)) == 2
+    assert held.all("b")[0].text == ".320"
+    assert lines(means)[0] == ["Method", "no labels", "100 labels"]
+    found = {line[0]: line[1:] for line in lines(means)[1:]}
+    assert found["kmeans"][1] == "–"
+    (link,) = [a for a in means.all("a") if a.text == "gan_em[stable]"]
+    assert len(leads_to(link.attributes["data-row"], rows)) == 8
+    assert "LABELS CHOSE THE IMAGES" in part.text
+    assert "clusters" not in [each.attributes["id"] for each in root.all("section")]
+
+
+def test_an_attribute_without_a_result_leads_to_its_failures(store, put):
+    put("kmeans", "Bangs", 0.4)
+    put("kmeans", "Male", 0.4, status="failed")
+    put("gan_em", "Male", 0.4)
+    part, rows, _ = paged(store)
+    table = part.all("table")[1]
+    male = table.all("tr")[2]
+    assert lines(table)[2][:3] == ["Male", "–", ".400"]
+    (failed,) = [a for a in male.all("a") if a.text == "–"]
+    assert leads_to(failed.attributes["data-row"], rows) == {("kmeans", 1)}
+    bangs = table.all("tr")[1]
+    assert [a.text for a in bangs.all("a")] == ["Bangs", ".400"]

@@ -10,8 +10,9 @@ import pytest
 
 from reports.figures import figures
 from reports.page import Suite, index, page
+from reports.stored import Stored
 from reports.summary import summarise
-from results import Scores, Store
+from results import DatasetUsed, Scores, Store
 from tests.reports.browser import Browser
 
 
@@ -32,8 +33,8 @@ def opened(browser, tmp_path, make_record):
     def opened(records, *, arrays=None, **view):
         store = Store(tmp_path / "digits_raw")
         kept = [store.write(r, arrays if r.status == "ok" else None) for r in records]
-        blocks = summarise(kept, mixed=True)
-        text = page("digits_raw", blocks, store, figures(blocks, store) if arrays else {})
+        blocks, stored = summarise(kept, mixed=True), Stored(store)
+        text = page("digits_raw", blocks, stored, figures(blocks, stored).files if arrays else {})
         path = tmp_path / "index.html"
         path.write_text(text, encoding="utf-8")
         browser.open(path, **view)
@@ -165,6 +166,23 @@ def test_a_number_leads_to_its_cells_and_back(browser, opened, records):
     assert browser.run("document.activeElement.id") == "cells-title"
     click(browser, "#cells .tools button")
     assert len(column(browser, "#cells")) == 12
+
+
+def test_an_attribute_leads_to_the_cells_of_its_methods(browser, opened, make_record):
+    def faces(label, attribute):
+        used = DatasetUsed(name="celeba", n=9, n_classes=2, words={"attribute": attribute})
+        return make_record(label, 0, {"error_rate": 0.3}, dataset=used, n_clusters=2)
+
+    names = ("Bangs", "Male", "Smiling")
+    opened([faces(label, name) for label in ("kmeans", "gmm") for name in names])
+    click(browser, "#scores tbody th a", 3)
+    assert column(browser, "#cells") == ["kmeans", "gmm"]
+    assert column(browser, "#cells", 1) == ["celeba(attribute=Male), K = 2, quick"] * 2
+    only = "document.querySelector('#cells .tools button').textContent"
+    assert browser.run(only) == "Only 2 methods, celeba(attribute=Male), K = 2, quick ✕"
+    click(browser, "#scores tbody th a", 1)
+    assert column(browser, "#cells") == ["gmm"] * 3
+    assert browser.run(only) == "Only gmm, 3 tables ✕"
 
 
 def test_clusters_open_their_run_with_all_that_is_known_of_it(browser, opened, records):

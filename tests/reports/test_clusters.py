@@ -2,7 +2,8 @@ import logging
 
 import numpy as np
 
-from reports.clusters import by_class, cluster_tables
+from reports.clusters import cluster_tables
+from reports.stored import Stored
 from reports.summary import summarise
 
 
@@ -13,7 +14,7 @@ def stored(store, record, labels, y=(0, 0, 1, 1, 1, 2)):
 
 def test_clusters_by_class_with_empty_ones_last(store, make_record):
     record = stored(store, make_record("kmeans", n_clusters=4), [3, 3, 1, 1, 3, 1])
-    text = cluster_tables(summarise([record]), store)
+    text = cluster_tables(summarise([record]), Stored(store))
     body = text.split("\\midrule\n")[1].split("\\bottomrule")[0].splitlines()
     assert body == [
         r"1 & 0 & 3 & .667 \\",
@@ -32,7 +33,7 @@ def test_the_first_run_that_ended_well_is_shown_not_the_best(store, make_record)
         stored(store, make_record("kmeans", 2, n_clusters=3), [0, 0, 1, 1, 1, 2]),
         stored(store, make_record("gmm", 0, n_clusters=3), [0, 0, 1, 1, 1, 2]),
     ]
-    text = cluster_tables(summarise(records), store)
+    text = cluster_tables(summarise(records), Stored(store))
     assert r"\multicolumn{3}{c}{kmeans, seed 1}" in text
     assert r"\multicolumn{3}{c}{gmm, seed 0}" in text
     assert "1 & 1 & 6 & .500 & 0 & 2 & 1.000" in text
@@ -42,7 +43,7 @@ def test_many_methods_take_several_tables(store, make_record):
     records = [
         stored(store, make_record(f"m{i}", n_clusters=3), [0, 0, 1, 1, 1, 2]) for i in range(6)
     ]
-    text = cluster_tables(summarise(records), store)
+    text = cluster_tables(summarise(records), Stored(store))
     assert text.count(r"\begin{table}") == 2
     assert text.count(r"\multicolumn{3}{c}") == 6
 
@@ -52,14 +53,7 @@ def test_what_stores_no_labels_or_damaged_ones_is_warned_of(store, make_record, 
     damaged = stored(store, make_record("damaged", n_clusters=3), [0, 0, 1, 1, 1, 2])
     (store.folder / f"{damaged.key}.npz").write_bytes(b"")
     with caplog.at_level(logging.WARNING):
-        assert cluster_tables(summarise([none, damaged]), store) == ""
+        assert cluster_tables(summarise([none, damaged]), Stored(store)) == ""
     assert "no clusters of none: the record stores no 'y_train'" in caplog.text
     assert "no clusters of damaged" in caplog.text
     assert "sha256" in caplog.text
-
-
-def test_clusters_are_ordered_by_class_then_size():
-    y, labels = np.array([1, 1, 1, 0, 0, 1]), np.array([2, 0, 0, 3, 3, 0])
-    clusters = by_class(y, labels, n_clusters=5)
-    assert [cluster.cluster for cluster in clusters] == [3, 0, 2, 1, 4]
-    assert [cluster.majority_class for cluster in clusters] == [0, 1, 1, None, None]

@@ -10,6 +10,7 @@ from matplotlib.image import imread
 
 from reports import figures as module
 from reports.figures import figures
+from reports.stored import Stored
 from reports.style import WIDTH, look, mark, rendered
 from reports.summary import summarise
 from tests.reports.drawing import DIGITS, HOSTILE, images, only, rows, titles, words_of
@@ -19,7 +20,7 @@ def test_every_kind_is_a_picture_of_column_width_in_two_formats(store, put):
     for seed in range(2):
         put("kmeans", seed, 0.3)
         put("gan_em", seed, 0.1, history=rows(3), arrays={"samples": images(3)})
-    files = figures(summarise(store), store)
+    files = figures(summarise(store), Stored(store)).files
     kinds = ("points", "time", "em", "confusion")
     stems = {f"{kind}-digits-raw-digits-3-quick" for kind in kinds}
     stems.add("samples-digits-raw-digits-3-quick-gan-em")
@@ -41,12 +42,12 @@ def test_the_users_settings_neither_matter_nor_change(store, put):
     put("kmeans", 1, 0.2)
     blocks = summarise(store)
     before = mpl.rcParams.copy()
-    files = figures(blocks, store)
+    files = figures(blocks, Stored(store)).files
     assert mpl.rcParams.copy() == before
     own = {"text.usetex": True, "font.size": 30, "pdf.fonttype": 3, "axes.grid": True}
     with mpl.rc_context(own):
         inside = mpl.rcParams.copy()
-        assert figures(blocks, store) == files
+        assert figures(blocks, Stored(store)).files == files
         assert mpl.rcParams.copy() == inside
 
 
@@ -97,7 +98,7 @@ def test_what_is_mixed_is_said_in_every_figure(store, put):
     blocks = summarise(store, mixed=True)
     with look():
         marks = {"gan_em": mark(0)}
-        found = [figure for _, figure in module._figures(blocks[0], store, ["nmi"], marks)]
+        found = [figure for _, figure in module._figures(blocks[0], Stored(store), ["nmi"], marks)]
     assert len(found) == 4
     for figure in found:
         assert "MIXED: gan_em mixes code versions" in " ".join(words_of(figure).split())

@@ -101,7 +101,7 @@ def test_table_holds_numbers_marks_and_failures(suite_records):
     assert r"gan\_em[stable] & \textbf{.120}{\scriptsize\,$\pm$\,.028}" in text
     assert "& 2.00 & 2/3" in text
     assert "\\midrule\nheld-out & kmeans & .220" in text
-    assert r"\emph{diverged}: gan\_\allowbreak{}em[" in text
+    assert r"\emph{diverged}: gan\_\allowbreak{}em\allowbreak{}[" in text
     assert "seed 2: DivergenceError" in text.replace(r"\allowbreak{}", "")
     assert "loss is nan" in text
     assert r"\label{tab:digits-raw-digits-10-quick}" in text

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from reports.__main__ import ALIKE, _Warnings, main
+from reports.output import LIST
 from results import DatasetUsed, Store
 
 
@@ -41,7 +42,7 @@ def test_everything_by_default(report, tmp_path):
     written = {path.name for path in folder.iterdir()}
     assert {name for name in written if not name.endswith((".pdf", ".png"))} == {
         *("table.csv", "table.json", "table.tex", "clusters.tex", "statistics.tex"),
-        *("table_standalone.tex", "index.html"),
+        *("table_standalone.tex", "index.html", LIST),
     }
     assert written >= {
         f"{kind}-digits-raw-digits-10-quick.{suffix}"
@@ -93,6 +94,27 @@ def test_figures_that_are_not_drawn_are_told(report, tmp_path):
     assert len(list(folder.glob("*.png"))) > 1
     assert "Figures drawn" not in err
     assert "Figures drawn" not in (folder / "index.html").read_text()
+
+
+def test_what_a_later_run_does_not_write_is_removed(report, filled, tmp_path, make_record):
+    folder = tmp_path / "out" / "digits_raw"
+    filled.write(make_record("kmeans", 0, {"error_rate": 0.5}, profile="tiny"))
+    report()
+    before = {path.name for path in folder.iterdir()}
+    (folder / "mine.png").write_bytes(b"")
+    (folder / "statistics.tex").write_text("mine now")
+    status, _, err = report("--profile", "tiny", "--format", "page")
+    assert status == 0
+    after = {path.name for path in folder.iterdir()}
+    assert {name for name in before - after if "-quick" not in name} == set()
+    assert not any("-quick" in name for name in after)
+    assert any(name.startswith("points-") and "-tiny" in name for name in after)
+    assert "older files" in err
+    report("--profile", "tiny")
+    gone = before - {path.name for path in folder.iterdir()}
+    assert {name for name in gone if not name.endswith((".pdf", ".png"))} == {"clusters.tex"}
+    assert (folder / "statistics.tex").read_text() == "mine now"
+    assert (folder / "mine.png").exists()
 
 
 def test_a_suite_without_records_says_what_makes_them(report, tmp_path):
@@ -207,6 +229,7 @@ def test_published_numbers_are_laid_beside_measured_ones(tmp_path, capsys, make_
     folder = tmp_path / "out" / "mnist_raw"
     assert {path.name for path in folder.iterdir()} == {
         *("table.csv", "comparison.csv", "table.tex", "comparison.tex", "table_standalone.tex"),
+        LIST,
     }
     assert "Measured beside published" in (folder / "table_standalone.tex").read_text()
 

@@ -7,6 +7,7 @@ import pytest
 from reports.cluster_figures import first_runs
 from reports.mixture_figures import mixture_samples
 from reports.mixtures import mixture_table
+from reports.stored import Stored
 from reports.style import look, mark
 from reports.summary import summarise
 from results import DatasetUsed
@@ -34,12 +35,12 @@ def put(store, make_record):
 
 def table(store):
     (block,) = summarise(store.load(history=False))
-    return mixture_table(block, store)
+    return mixture_table(block, Stored(store))
 
 
 def drawn(store):
     (block,) = summarise(store.load(history=False))
-    runs = first_runs(block, store)
+    runs = first_runs(block, Stored(store))
     with look():
         found = list(mixture_samples(block, runs, {r.label: mark(0) for r in block.rows}))
         for figure in found:

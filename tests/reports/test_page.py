@@ -6,6 +6,7 @@ import pytest
 from reports import page_cells, page_pictures
 from reports.comparison import compare
 from reports.page import Suite, index, page
+from reports.stored import Stored
 from reports.summary import summarise
 from results import DatasetUsed, Store
 from tests.reports.html_tree import PNG, data, lines, one, parsed, section
@@ -18,7 +19,7 @@ def paged(store):
     def make(records, *, figures=None, mixed=False, arrays=None, **words):
         kept = [store.write(r, arrays if r.status == "ok" else None) for r in records]
         blocks = summarise(kept, mixed=mixed)
-        return parsed(page("digits_raw", blocks, store, figures or {}, **words))
+        return parsed(page("digits_raw", blocks, Stored(store), figures or {}, **words))
 
     return make
 
@@ -142,7 +143,7 @@ def test_clusters_that_cannot_be_read_are_named(paged, make_record):
     assert "The record stores no 'y_train': a." in section(paged([record]), "clusters").text
     record = dataclasses.replace(record, artifacts={f"{record.key}.npz": "f" * 64})
     blocks = summarise([record])
-    text = page("digits_raw", blocks, Store("nowhere"), {})
+    text = page("digits_raw", blocks, Stored(Store("nowhere")), {})
     assert "cannot be read here: a." in text
 
 
@@ -192,7 +193,7 @@ def test_published_numbers_stand_beside_ours(paged, make_record, store):
         for s in range(2)
     ]
     blocks = summarise(records)
-    text = page("mnist_raw", blocks, store, {}, compared=compare(blocks, published()))
+    text = page("mnist_raw", blocks, Stored(store), {}, compared=compare(blocks, published()))
     part = section(parsed(text), "published")
     row = lines(part.all("table")[0])[1]
     assert row[:2] == ["kmeans[default]", "Error"]
@@ -246,7 +247,7 @@ def test_mixed_versions_are_marked(paged, make_record):
 
 
 def test_a_suite_without_records_says_what_makes_them(store):
-    text = page("digits_raw", [], store, {})
+    text = page("digits_raw", [], Stored(store), {})
     assert "python -m benchmarks.run --suite digits_raw" in text
     assert len(parsed(text).all("h1")) == 1
 
@@ -279,7 +280,7 @@ def test_thousands_of_cells_stay_small(make_record):
     blocks = summarise(
         [make_record(f"m{i}", s, {"ari": 0.1 + s}) for i in range(4) for s in range(500)]
     )
-    text = page("digits_raw", blocks, Store("nowhere"), {}, ["ari"])
+    text = page("digits_raw", blocks, Stored(Store("nowhere")), {}, ["ari"])
     assert len(text) < 600 * 2000
     assert len(data(parsed(text))["cells"]) == 2000
 

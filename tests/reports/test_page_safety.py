@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from reports.page import Suite, index, page
+from reports.stored import Stored
 from reports.summary import summarise
 from reports.web import printable
 from tests.reports.html_tree import PNG, Element, data, lines, one, parsed, section
@@ -33,7 +34,7 @@ def paged(store):
     def make(records, *, figures=None, mixed=False, arrays=None, **words):
         kept = [store.write(r, arrays if r.status == "ok" else None) for r in records]
         blocks = summarise(kept, mixed=mixed)
-        return parsed(page("digits_raw", blocks, store, figures or {}, **words))
+        return parsed(page("digits_raw", blocks, Stored(store), figures or {}, **words))
 
     return make
 
@@ -142,7 +143,7 @@ def test_whatever_is_foreign_is_shown_and_not_obeyed(paged, hostile, store):
         assert " ".join(printable(text).split()) in labels
     told = {row["label"] for row in data(root)["rows"]}
     assert {printable(text) for text in HOSTILE} <= told
-    page("digits_raw", summarise(hostile), store, {}).encode()
+    page("digits_raw", summarise(hostile), Stored(store), {}).encode()
 
 
 @settings(max_examples=100, deadline=None)
@@ -166,6 +167,6 @@ def test_embedded_json_cannot_end_its_element(paged, hostile):
 def test_a_title_with_quotes(store, make_record):
     blocks = summarise([make_record("a", 0, {"ari": 0.5})])
     name = '"quoted" & <b>\'s'
-    text = page(name, blocks, store, {})
+    text = page(name, blocks, Stored(store), {})
     assert one(parsed(text), "title").text == f"{name} · deep-em-bench"
     assert one(parsed(text), "h1").text == name

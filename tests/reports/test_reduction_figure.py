@@ -11,6 +11,7 @@ from matplotlib.text import Text
 from metrics import score_reduction
 from reports import reduction_figure as module
 from reports.reduction_figure import reductions
+from reports.stored import Stored
 from reports.style import look, mark
 from reports.summary import summarise
 from results import DatasetUsed, MethodUsed, Store
@@ -58,7 +59,7 @@ def drawn(store):
         labels = dict.fromkeys(row.label for block in blocks for row in block.rows)
         marks = {label: mark(i) for i, label in enumerate(labels)}
         with look():
-            found = dict(reductions(blocks, store, marks))
+            found = dict(reductions(blocks, Stored(store), marks))
             for figure in found.values():
                 figure.draw_without_rendering()
         return found

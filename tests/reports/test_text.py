@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reports.text import named_seeds, number, seconds
+from reports.text import PIECES, named_seeds, number, seconds
 
 
 @pytest.mark.parametrize(
@@ -69,3 +69,10 @@ def test_seconds_have_about_three_figures():
 )
 def test_named_seeds(seeds, text):
     assert named_seeds(seeds) == text
+
+
+@given(st.text(st.sampled_from("aZ9é_-.,=()[]{} \n$\\漢"), max_size=60))
+def test_the_pieces_of_a_name_are_all_of_it(name):
+    pieces = PIECES.findall(name)
+    assert "".join(pieces) == name
+    assert not any(piece[-1] in "([{" and piece.strip("([{") for piece in pieces)

@@ -1,0 +1,131 @@
+"""What the page shows of attributes: one a row, as in GAN-EM, Tables 2 and 3, with its cells."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from reports.attribute_rows import (
+    Line,
+    Means,
+    attribute_lines,
+    grouped,
+    labels_known,
+    means_by_method,
+    notes_on,
+    reading,
+)
+from reports.attributes import Attributes
+from reports.page_cells import Places, titled
+from reports.summary import Statistic
+from reports.text import number
+from reports.web import Cell, Column, Group, Part, Table, number_cell, text_cell
+from results.printed import Entry
+
+__all__ = ["attribute_scores"]
+
+LEADS = (
+    "An attribute leads to the cells of all its methods, a number to its own; table.csv has every "
+    "metric of every attribute."
+)
+
+
+def attribute_scores(
+    sheets: Sequence[Attributes], entries: Sequence[Entry], places: Places
+) -> Iterator[Part]:
+    """The means over the attributes, then the attributes of each sheet."""
+    for group in grouped(sheets):
+        title = f"Mean error over the attributes, {group[0].profile}"
+        yield Part(title=title, tables=(_means(group, entries, places, title),))
+    for sheet in sheets:
+        title = f"{sheet.title}, K = {sheet.n_clusters}, {sheet.profile}"
+        yield Part(title=title, tables=(_sheet(sheet, entries, places, title),))
+
+
+def _sheet(sheet: Attributes, entries: Sequence[Entry], places: Places, title: str) -> Table:
+    lines = list(attribute_lines(sheet, entries))
+    means = [line for line in lines if line.block is None]
+    return Table(
+        title=f"Error by attribute: {title}",
+        sentences=(*sheet.reading(), "Best in bold.", LEADS),
+        columns=(
+            Column(name="Attribute", numeric=False, hint="Leads to the cells of its methods"),
+            *(Column(name=label, hint=sheet.metric) for label in sheet.labels),
+            Column(name="Published"),
+        ),
+        groups=(
+            Group(lines=tuple(_line(sheet, line, places) for line in lines if line.block)),
+            *(Group(lines=(_line(sheet, line, places),)) for line in means),
+        ),
+        notes=tuple(notes_on(sheet, entries)),
+    )
+
+
+def _line(sheet: Attributes, line: Line, places: Places) -> tuple[Cell, ...]:
+    blocks = [line.block] if line.block else sheet.blocks
+    leads = [
+        tuple(places[titled(b), label] for b in blocks if sheet.row(b, label) is not None)
+        for label in sheet.labels
+    ]
+    several = any(cell is not None and cell.std is not None for cell in line.cells)
+    theirs = " or ".join(number(value, sheet.metric) for value in line.published)
+    return (
+        text_cell(line.name, rows=tuple(sorted(row for rows in leads for row in rows))),
+        *(
+            _error(cell, rows, " " if several else "", best=i in line.best)
+            for i, (cell, rows) in enumerate(zip(line.cells, leads, strict=True))
+        ),
+        number_cell(line.published[0] if line.published else None, theirs),
+    )
+
+
+def _means(
+    group: Sequence[Attributes], entries: Sequence[Entry], places: Places, title: str
+) -> Table:
+    found = list(means_by_method(group, entries))
+    cells = (cell for means in found for cell in means.cells)
+    blank = " " if any(cell is not None and cell.std is not None for cell in cells) else ""
+    groups = [
+        Group(
+            title=f"published in {where}" if where else "",
+            lines=tuple(_mean(group, m, places, blank) for m in found if m.where == where),
+        )
+        for where in dict.fromkeys(means.where for means in found)
+    ]
+    return Table(
+        title=title,
+        sentences=tuple(reading(group)),
+        columns=(
+            Column(name="Method", numeric=False, hint="Leads to its cells"),
+            *(Column(name=labels_known(sheet), hint=sheet.metric) for sheet in group),
+        ),
+        groups=tuple(groups),
+    )
+
+
+def _mean(
+    group: Sequence[Attributes], means: Means, places: Places, blank: str
+) -> tuple[Cell, ...]:
+    leads = [
+        tuple(
+            places[titled(block), means.name]
+            for block in sheet.blocks
+            if not means.where and sheet.row(block, means.name) is not None
+        )
+        for sheet in group
+    ]
+    every = tuple(sorted(row for rows in leads for row in rows))
+    cells = zip(means.cells, leads, strict=True)
+    return (
+        text_cell(means.name, rows=every),
+        *(_error(cell, rows, blank) for cell, rows in cells),
+    )
+
+
+def _error(
+    found: Statistic | None, rows: tuple[int, ...], blank: str, *, best: bool = False
+) -> Cell:
+    if found is None:
+        return number_cell(None, "", rows=rows, spread=blank)
+    spread = blank if found.std is None else f"± {number(found.std, 'error_rate')}"
+    text = number(found.mean, "error_rate")
+    return number_cell(found.mean, text, spread=spread, best=best, rows=rows)
