@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import struct
-import zlib
 from pathlib import Path
 
 import numpy as np
-from scipy.io import loadmat, whosmat
-from scipy.io.matlab import MatReadError, matfile_version
 
 from core import DataError
 from datasets.base import Dataset, Request, Source, register
 from datasets.download import OfficialFile, obtain, verify
+from datasets.mat5 import Variable, read_bytes, refusal, variables
 
 __all__ = ["FILES", "read_cropped", "svhn"]
 
@@ -21,14 +18,6 @@ MOST_BYTES = 2**28
 
 MOST_IMAGES = 100_000
 """Most images that memory is asked for; the larger file has 73,257."""
-
-HDF5 = b"\x89HDF\r\n\x1a\n"
-HDF5_PLACES = (0, 512)
-"""Where an HDF5 file begins: at once, or after MATLAB's own header of 512 bytes."""
-
-MAT_ERRORS = (MatReadError, ValueError, TypeError, KeyError, IndexError, EOFError, OSError)
-MAT_ERRORS += (zlib.error, struct.error, OverflowError, MemoryError, NotImplementedError)
-"""What scipy raises for a damaged file."""
 
 _SITE = "http://ufldl.stanford.edu/housenumbers/"
 
@@ -75,17 +64,10 @@ def read_cropped(path: Path) -> tuple[np.ndarray, np.ndarray]:
     A file holds ``X``, uint8 (32, 32, 3, N), and ``y``, uint8 (N, 1), where 10 stands for the
     digit 0. Raises ``DataError`` for anything else, an HDF5 file among it.
     """
-    _check_header(path)
-    try:
-        found = loadmat(path, variable_names=("X", "y"))
-        images, labels = found["X"], found["y"]
-    except MAT_ERRORS as error:
-        raise _refusal(
-            path, f"content that cannot be read ({type(error).__name__}: {error})"
-        ) from error
+    images, labels = (read_bytes(path, variable) for variable in _check_header(path))
     if labels.min() < 1 or labels.max() > 10:
         row = int(np.argmax((labels[:, 0] < 1) | (labels[:, 0] > 10)))
-        raise _refusal(
+        raise refusal(
             path, f"label {labels[row, 0]} at index {row}", "labels in 1..10, 10 for the digit 0"
         )
     # (H, W, C, N) -> (N, C, H, W), in one pass: the larger file makes 900 MB
@@ -93,42 +75,27 @@ def read_cropped(path: Path) -> tuple[np.ndarray, np.ndarray]:
     return X, labels[:, 0].astype(np.int64) % 10
 
 
-def _check_header(path: Path) -> None:
-    """Refuse what the file's first bytes and the headers of its variables give away."""
+def _check_header(path: Path) -> tuple[Variable, Variable]:
+    """X and y as the file describes them; what its size and that give away is refused."""
     try:
         size = path.stat().st_size
-        with path.open("rb") as stream:
-            head = stream.read(HDF5_PLACES[-1] + len(HDF5))
     except OSError as error:
         raise DataError(
             f"{path} cannot be read ({error.strerror}); expected a MATLAB file there"
         ) from error
     if size > MOST_BYTES:
-        raise _refusal(path, f"{size:,} bytes", f"at most {MOST_BYTES:,}")
-    if any(head[place:].startswith(HDF5) for place in HDF5_PLACES):
-        raise _refusal(path, "an HDF5 file (MATLAB 7.3)", "a MATLAB 5 file, as it is offered")
-    try:
-        if matfile_version(path)[0] == 0:  # its header alone may ask for gigabytes
-            raise _refusal(path, "a MATLAB 4 file", "a MATLAB 5 file, as it is offered")
-        listed = whosmat(path)
-    except MAT_ERRORS as error:
-        raise _refusal(
-            path, f"no MATLAB file ({type(error).__name__}: {error})", "a MATLAB 5 file"
-        ) from error
-    names = [name for name, _, _ in listed]
+        raise refusal(path, f"{size:,} bytes", f"at most {MOST_BYTES:,}")
+    held = variables(path)
+    names = [variable.name for variable in held]
     if names.count("X") != 1 or names.count("y") != 1:
-        held = ", ".join(sorted(names)) or "nothing"
-        raise _refusal(path, f"the variables {held}", "X and y, each once")
-    found = {name: (tuple(shape), kind) for name, shape, kind in listed}
-    (X_shape, X_kind), (y_shape, y_kind) = found["X"], found["y"]
-    n = X_shape[-1]
-    if (X_shape[:-1], X_kind) != ((32, 32, 3), "uint8"):
-        raise _refusal(path, f"X {X_kind} {X_shape}", "uint8 (32, 32, 3, N)")
+        listed = ", ".join(sorted(names)) or "nothing"
+        raise refusal(path, f"the variables {listed}", "X and y, each once")
+    X, y = (held[names.index(name)] for name in ("X", "y"))
+    n = X.shape[-1]
+    if (X.shape[:-1], X.kind) != ((32, 32, 3), "uint8"):
+        raise refusal(path, f"X {X.kind} {X.shape}", "uint8 (32, 32, 3, N)")
     if not 1 <= n <= MOST_IMAGES:
-        raise _refusal(path, f"X with {n:,} images", f"1 to {MOST_IMAGES:,}")
-    if (y_shape, y_kind) != ((n, 1), "uint8"):
-        raise _refusal(path, f"y {y_kind} {y_shape}", f"uint8 ({n}, 1), a label for each image")
-
-
-def _refusal(path: Path, found: str, expected: str = "the official file's variables") -> DataError:
-    return DataError(f"{path}: found {found}; expected {expected}; fetch the file anew")
+        raise refusal(path, f"X with {n:,} images", f"1 to {MOST_IMAGES:,}")
+    if (y.shape, y.kind) != ((n, 1), "uint8"):
+        raise refusal(path, f"y {y.kind} {y.shape}", f"uint8 ({n}, 1), a label for each image")
+    return X, y

@@ -47,7 +47,7 @@ def mirror(monkeypatch: pytest.MonkeyPatch) -> Iterator[SimpleNamespace]:
         def do_GET(self) -> None:
             served.asked.append(self.path)
             if served.meeting is not None:
-                served.meeting.wait(timeout=60)
+                served.meeting.wait(timeout=240)
             content = served.files.get(self.path.lstrip("/"))
             if content is None:
                 self.send_error(404)

@@ -122,7 +122,7 @@ def test_two_processes_at_once_both_end_well(mirror: SimpleNamespace, tmp_path: 
         )
         for _ in range(2)
     ]
-    said = [process.communicate(timeout=120) for process in both]
+    said = [process.communicate(timeout=240) for process in both]
     assert [process.returncode for process in both] == [0, 0]
     assert said == [(f"{len(CONTENT)}\n", "")] * 2  # nor a progress bar where nobody watches
     assert mirror.asked == ["/file.gz"] * 2

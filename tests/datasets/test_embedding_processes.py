@@ -40,7 +40,7 @@ def test_two_processes_at_once_end_with_one_file(tmp_path: Path) -> None:
         )
         for pace in ("fast", "slow")
     ]
-    said = [process.communicate(timeout=120) for process in both]
+    said = [process.communicate(timeout=240) for process in both]
     assert [process.returncode for process in both] == [0, 0], said
     # The slower one goes by the file that was there first, so that both speak of the same data.
     assert said[0] == said[1]

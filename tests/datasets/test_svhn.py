@@ -100,7 +100,7 @@ def test_more_images_than_there_are_is_refused_before_they_are_read(
 ) -> None:
     path = write(tmp_path / "a.mat", arrays())
     monkeypatch.setattr(datasets.svhn, "MOST_IMAGES", 11)
-    monkeypatch.setattr(datasets.svhn, "loadmat", None)
+    monkeypatch.setattr(datasets.svhn, "read_bytes", None)
     with pytest.raises(DataError, match="X with 12 images; expected 1 to 11"):
         read_cropped(path)
     monkeypatch.setattr(datasets.svhn, "MOST_BYTES", 100)

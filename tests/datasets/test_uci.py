@@ -165,7 +165,7 @@ def test_no_pickle_is_ever_opened(root: Path) -> None:
         datasets.load("artificial_characters", data_dir=root)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(
     at=st.integers(0, 10_000), value=st.integers(1, 255), n=st.integers(1, 4), cut=st.booleans()
 )
