@@ -1,8 +1,9 @@
 """Which GPU a cell runs on: each has one cell at a time, whoever started it.
 
-A supervisor holds a lock file of the GPU while its cell runs. The system lets go of the lock when
-the supervisor ends, however it ends, so a killed one blocks nobody; and since the lock belongs to
-the machine, workers of several commands, or of a cluster, share its GPUs as those of one do.
+A supervisor and its cell hold a lock file of the GPU while the cell runs. The system lets go of
+the lock when both have ended, however they end: who is killed blocks nobody, and a cell that lives
+on for a moment without its supervisor is not joined by another. Since the lock belongs to the
+machine, workers of several commands, or of a cluster, share its GPUs as those of one do.
 """
 
 from __future__ import annotations
@@ -16,8 +17,9 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
+from multiprocessing import reduction
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 from core import ConfigError
 
@@ -26,7 +28,7 @@ try:
 except ImportError:  # Windows
     fcntl = None
 
-__all__ = ["claimed", "visible"]
+__all__ = ["Lock", "claimed", "visible"]
 
 LOOK = 0.1
 """Seconds between two looks for a GPU that is free."""
@@ -37,9 +39,25 @@ DRIVERS = ("/dev/nvidiactl", "/dev/dxg", "/dev/kfd")
 """On Linux one of these is there where a GPU is: of NVIDIA, under WSL, of AMD."""
 
 
+class Lock:
+    """An open lock file, which a child process gets as an argument and holds as well."""
+
+    def __init__(self, descriptor: int) -> None:
+        self.descriptor = descriptor
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _received, (reduction.DupFd(self.descriptor),)  # type: ignore[attr-defined]
+
+
+def _received(descriptor: Any) -> Lock:
+    return Lock(descriptor.detach())
+
+
 @contextlib.contextmanager
-def claimed(device: str) -> Iterator[str]:
+def claimed(device: str) -> Iterator[tuple[str, Lock | None]]:
     """The device to use in place of ``device``, this process's own until the block is left.
+
+    With it its lock, where there is one, for the process that uses the device to hold.
 
     "cuda" and "auto" become the first GPU that is free, as in "cuda:1", after a wait where none
     is. On a machine without GPUs, and for any other device, it is ``device`` itself.
@@ -48,10 +66,10 @@ def claimed(device: str) -> Iterator[str]:
     """
     names = visible() if device in ("auto", "cuda") else ()
     if not names:
-        yield device
+        yield device, None
         return
-    with _locked(names) as index:
-        yield f"cuda:{index}" if len(names) > 1 else device
+    with _locked(names) as (index, lock):
+        yield f"cuda:{index}" if len(names) > 1 else device, lock
 
 
 @functools.cache
@@ -69,8 +87,8 @@ def visible() -> tuple[str, ...]:
 
 
 @contextlib.contextmanager
-def _locked(names: Sequence[str]) -> Iterator[int]:
-    """The index of a GPU that nobody else has meanwhile."""
+def _locked(names: Sequence[str]) -> Iterator[tuple[int, Lock]]:
+    """The index of a GPU that nobody else has meanwhile, and its lock."""
     if fcntl is None and len(names) > 1:
         raise ConfigError(
             f"{len(names)} GPUs cannot be shared out on this system; name one: --device cuda:0"
@@ -83,7 +101,7 @@ def _locked(names: Sequence[str]) -> Iterator[int]:
         while free is None:
             time.sleep(LOOK)
             free = _lock_one(files)
-        yield free
+        yield free, Lock(files[free].fileno())
 
 
 def _lock_one(files: Sequence[IO[str]]) -> int | None:

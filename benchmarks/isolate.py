@@ -27,7 +27,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import psutil
 
-from benchmarks.gpus import claimed
+from benchmarks.gpus import Lock, claimed
 from benchmarks.job import Job, Outcome
 from benchmarks.limits import Limits
 from benchmarks.provenance import Host, host
@@ -58,18 +58,18 @@ def supervise(job: Job, on_row: OnRow | None = None) -> Outcome:
     """
     if not job.takes_device:
         return _supervised(job, on_row)
-    with claimed(job.setting.device) as device:
+    with claimed(job.setting.device) as (device, lock):
         setting = dataclasses.replace(job.setting, device=device)
-        return _supervised(dataclasses.replace(job, setting=setting), on_row)
+        return _supervised(dataclasses.replace(job, setting=setting), on_row, lock)
 
 
-def _supervised(job: Job, on_row: OnRow | None) -> Outcome:
+def _supervised(job: Job, on_row: OnRow | None, lock: Lock | None = None) -> Outcome:
     with contextlib.ExitStack() as stack:
         try:
             folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="deep-em-bench-"))
             trace = Path(folder, "trace")
             trace.touch()
-            child, receiver = _started(job, trace)
+            child, receiver = _started(job, trace, lock)
         except OSError as error:
             raise UserError(
                 f"cannot start a cell's process: {error.strerror or error}; free some memory, "
@@ -93,11 +93,13 @@ def _supervised(job: Job, on_row: OnRow | None) -> Outcome:
     return _outcome(job, record, time.perf_counter() - started)
 
 
-def _started(job: Job, trace: Path, tries: int = 3) -> tuple[BaseProcess, Connection]:
+def _started(
+    job: Job, trace: Path, lock: Lock | None, tries: int = 3
+) -> tuple[BaseProcess, Connection]:
     """The cell's process, and where it says how it goes. Raises ``OSError``."""
     receiver, sender = multiprocessing.Pipe(duplex=False)
     with sender:
-        child = _context(job).Process(target=_child, args=(job, host(), sender, trace))
+        child = _context(job).Process(target=_child, args=(job, host(), sender, trace, lock))
         try:
             child.start()
         except (EOFError, ConnectionError) as error:
@@ -107,7 +109,7 @@ def _started(job: Job, trace: Path, tries: int = 3) -> tuple[BaseProcess, Connec
         else:
             return child, receiver
     time.sleep(0.1)  # the fork server was killed; the next start brings up another
-    return _started(job, trace, tries - 1)
+    return _started(job, trace, lock, tries - 1)
 
 
 def _context(job: Job) -> ForkServerContext | SpawnContext:
@@ -182,8 +184,8 @@ def _kill_group(leader: int) -> None:
             os.killpg(leader, signal.SIGKILL)
 
 
-def _child(job: Job, at: Host, sender: Connection, trace: Path) -> None:
-    """The cell's process: execute, write, say how it went."""
+def _child(job: Job, at: Host, sender: Connection, trace: Path, lock: Lock | None) -> None:
+    """The cell's process: execute, write, say how it went; the lock is held to its end."""
     gc.freeze()  # else a collection would write to, hence copy, every page shared with the server
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the supervisor's to act on
     if hasattr(os, "setpgid"):

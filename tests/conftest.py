@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 # Nets of a few units gain nothing from a second thread, and wait for each other where the cores
 # are busy. This comes before any test imports torch; a child process inherits it.
@@ -17,6 +19,19 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 # that tests interrupt have to heed it.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+# A machine may be slow or busy: an example fails for what it shows, never for how long it took.
+settings.register_profile("patient", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("patient")
+
+# Imports and collected tests are there to stay; to look through them for garbage again and again
+# takes longer than all the rest of the start.
+gc.disable()
+
+
+def pytest_collection_finish() -> None:
+    gc.freeze()
+    gc.enable()
 
 
 @pytest.fixture

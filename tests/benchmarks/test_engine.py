@@ -91,7 +91,7 @@ def test_the_others_are_not_touched(ended: Ended, folder: Path, method: str) -> 
     assert outcome.status == record.status == "ok"
     assert outcome.error_rate == record.metrics.test["error_rate"]
     assert set(record.metrics.test) == set(record.metrics.train)
-    assert 0 < outcome.seconds < 60
+    assert outcome.seconds > 0
     assert len(Store(folder).arrays(record.key)["labels_train"]) == 40
 
 
@@ -317,7 +317,7 @@ def test_an_interruption_keeps_what_is_finished(
 ) -> None:
     process, cell = command()
     process.send_signal(signal.SIGINT)
-    _, said = process.communicate(timeout=60)
+    _, said = process.communicate(timeout=240)
     assert process.returncode == 130
     assert "[1/2] moons · steady[stable] · seed 0 · ok · error" in said
     assert "interrupted" in said
@@ -332,5 +332,5 @@ def test_a_cell_does_not_outlive_its_supervisor(
 ) -> None:
     process, cell = command()
     process.kill()
-    process.communicate(timeout=60)
+    process.communicate(timeout=240)
     wait_for(lambda: not psutil.pid_exists(cell))

@@ -84,7 +84,7 @@ def test_dask(tmp_path: Path, plugin: Path, expected: dict[str, Ending]) -> None
     pytest.importorskip("distributed")
     run = [sys.executable, "-W", "ignore", __file__, str(tmp_path), str(plugin)]
     environment = {**os.environ, "PYTHONPATH": str(Path(engine.__file__).parents[1])}
-    done = subprocess.run(run, env=environment, capture_output=True, text=True, timeout=120)
+    done = subprocess.run(run, env=environment, capture_output=True, text=True, timeout=240)
     assert done.returncode == 0, done.stderr
     assert done.stdout.splitlines() == [
         "2 workers, 6 outcomes",

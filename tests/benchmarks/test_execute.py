@@ -64,7 +64,7 @@ def test_a_good_cell_has_everything(tmp_path: Path) -> None:
     assert record.timing.e_step_s == pytest.approx(2 * 0.5)
     for seconds in (record.timing.fit_s, record.timing.predict_s, record.timing.evaluate_s):
         assert seconds is not None
-        assert 0 <= seconds < 60
+        assert seconds >= 0
     assert record.resources.peak_rss_mb is not None
     assert 20 < record.resources.peak_rss_mb < 20_000
     assert (record.resources.device, record.resources.threads) == ("cpu", 1)

@@ -42,7 +42,7 @@ def test_no_gpu_has_two_cells(machine: pytest.MonkeyPatch, device: str) -> None:
     guard = threading.Lock()
 
     def work() -> None:
-        with gpus.claimed(device) as name:
+        with gpus.claimed(device) as (name, _):
             with guard:
                 running[name] += 1
                 seen[name] += 1
@@ -64,14 +64,14 @@ def test_no_gpu_has_two_cells(machine: pytest.MonkeyPatch, device: str) -> None:
 def test_a_device_that_is_named_is_taken_as_it_is(
     machine: pytest.MonkeyPatch, device: str
 ) -> None:
-    with gpus.claimed(device) as first, gpus.claimed(device) as second:
+    with gpus.claimed(device) as (first, _), gpus.claimed(device) as (second, _):
         assert first == second == device
 
 
 def test_a_single_gpu_needs_no_number_and_is_not_shared(machine: pytest.MonkeyPatch) -> None:
     machine.setattr(gpus, "visible", lambda: ("0",))
     order = []
-    with gpus.claimed("cuda") as name:
+    with gpus.claimed("cuda") as (name, _):
         assert name == "cuda"
         waiting = threading.Thread(target=lambda: [order.append("second") for _ in _claim()])
         waiting.start()
@@ -82,19 +82,19 @@ def test_a_single_gpu_needs_no_number_and_is_not_shared(machine: pytest.MonkeyPa
 
 
 def _claim() -> list[str]:
-    with gpus.claimed("cuda") as name:
+    with gpus.claimed("cuda") as (name, _):
         return [name]
 
 
 def test_without_gpus_nothing_is_claimed(machine: pytest.MonkeyPatch) -> None:
     machine.setattr(gpus, "visible", tuple)
-    with gpus.claimed("auto") as first, gpus.claimed("auto") as second:
+    with gpus.claimed("auto") as (first, _), gpus.claimed("auto") as (second, _):
         assert first == second == "auto"
 
 
 def test_an_error_in_the_cell_frees_its_gpu(machine: pytest.MonkeyPatch) -> None:
     for _ in range(3):
-        with contextlib.suppress(BlockingIOError), gpus.claimed("cuda") as name:
+        with contextlib.suppress(BlockingIOError), gpus.claimed("cuda") as (name, _):
             assert name == "cuda:0"
             raise BlockingIOError
 
@@ -103,7 +103,7 @@ def test_a_killed_supervisor_frees_its_gpu(machine: pytest.MonkeyPatch, tmp_path
     code = (
         "import time; from benchmarks import gpus\n"
         "gpus.visible = lambda: ('0', '1')\n"
-        "with gpus.claimed('cuda') as name: print(name, flush=True); time.sleep(600)"
+        "with gpus.claimed('cuda') as (name, _): print(name, flush=True); time.sleep(600)"
     )
     environment = {**os.environ, "TMPDIR": str(tmp_path)}
     with subprocess.Popen(
@@ -115,11 +115,11 @@ def test_a_killed_supervisor_frees_its_gpu(machine: pytest.MonkeyPatch, tmp_path
     ) as other:
         assert other.stdout is not None
         assert other.stdout.readline() == "cuda:0\n"
-        with gpus.claimed("cuda") as name:
+        with gpus.claimed("cuda") as (name, _):
             assert name == "cuda:1"
         other.kill()
         other.wait()
-    with gpus.claimed("cuda") as name:
+    with gpus.claimed("cuda") as (name, _):
         assert name == "cuda:0"
 
 

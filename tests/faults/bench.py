@@ -34,6 +34,13 @@ PLUGIN = Path(__file__).with_name("fault_methods.py")
 MARK = "FAULT_HARNESS_MARK"
 """The environment variable that all processes of one command have in common."""
 
+LIMITED = """
+import os, resource, sys
+resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[1]),) * 2)
+os.execv(sys.argv[2], sys.argv[2:])
+"""
+"""Sets the limit, and becomes the command."""
+
 SEEDS = 6
 N_CELLS = 2 * SEEDS
 """Of the suite that is disturbed: two sound methods, so many seeds."""
@@ -60,17 +67,19 @@ Ending = tuple[str, str, Scores, tuple[str, ...]]
 class Command:
     """One run of the command, and all processes that belong to it."""
 
-    def __init__(self, arguments: list[str], **how: object) -> None:
+    def __init__(self, arguments: list[str], *, longest_file: int | None = None) -> None:
+        run = [sys.executable, "-m", "benchmarks.run", *arguments]
+        if longest_file is not None:
+            run = [sys.executable, "-c", LIMITED, str(longest_file), *run]
         self._mark = secrets.token_hex(8)
         environment = {**os.environ, "PYTHONPATH": str(ROOT), MARK: self._mark}
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "benchmarks.run", *arguments],
+            run,
             env=environment,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.PIPE,
             text=True,
             start_new_session=True,
-            **how,  # type: ignore[call-overload]
         )
 
     def family(self) -> Iterator[psutil.Process]:
@@ -81,7 +90,7 @@ class Command:
                 if alive and process.environ().get(MARK) == self._mark:
                     yield process
 
-    def end(self, seconds: float = 120.0) -> tuple[int, str]:
+    def end(self, seconds: float = 240.0) -> tuple[int, str]:
         """Its exit status and what it said, once it and all that it started are gone."""
         try:
             _, said = self.process.communicate(timeout=seconds)
@@ -90,7 +99,7 @@ class Command:
                 process.kill()
             said = self.process.communicate()[1]
             raise AssertionError(f"it did not end within {seconds:g} s: {said}") from None
-        await_that(lambda: not list(self.family()), "no process is left", 30.0)
+        await_that(lambda: not list(self.family()), "no process is left")
         return self.process.returncode, said
 
 
@@ -108,14 +117,14 @@ class Bench:
         self.records = self.out / "trial"
         self._sound: dict[str, bytes] = {}
 
-    def start(self, *arguments: str, **how: object) -> Command:
-        """Run the command on the suite."""
+    def start(self, *arguments: str, longest_file: int | None = None) -> Command:
+        """Run the command on the suite; no file may have more than ``longest_file`` bytes."""
         fixed = ["--suite", str(self.suite), "--plugin", str(PLUGIN), "--out", str(self.out)]
-        return Command([*fixed, "--threads", "1", *arguments], **how)
+        return Command([*fixed, "--threads", "1", *arguments], longest_file=longest_file)
 
-    def run(self, *arguments: str, **how: object) -> tuple[int, str]:
+    def run(self, *arguments: str, longest_file: int | None = None) -> tuple[int, str]:
         """The same to its end: exit status and what it said."""
-        return self.start(*arguments, **how).end()
+        return self.start(*arguments, longest_file=longest_file).end()
 
     def endings(self) -> dict[str, Ending]:
         """How each cell ended, by key."""
@@ -174,12 +183,12 @@ def undisturbed(folder: Path) -> Bench:
     return bench
 
 
-def await_that(condition: Callable[[], bool], what: str, seconds: float = 60.0) -> None:
+def await_that(condition: Callable[[], bool], what: str, seconds: float = 240.0) -> None:
     """Wait until the condition holds; an AssertionError says what did not come about."""
     deadline = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < deadline, f"not within {seconds:g} s: {what}"
-        time.sleep(0.01)
+        time.sleep(0.05)
 
 
 def _ending(record: Record) -> Ending:

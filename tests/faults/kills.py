@@ -97,6 +97,9 @@ def _round(
     _await(moment, bench, command, random_)
     hit = _kill(command, victim, random_)
     status, said = command.end()
+    fatal = victim in ("main", "everything")
+    if fatal and status >= 0:  # it had come to its end when the signal did
+        hit = 0
     total = bench.check(said)
     say(f"{engine}: {victim} killed ({moment}): {hit} gone, exit {status}, {total} results")
     if not hit:
@@ -104,7 +107,6 @@ def _round(
         return
     tally.kills[f"{engine}: {victim}"] += 1
     tally.moments[moment] += 1
-    fatal = victim in ("main", "everything")
     if fatal:
         assert status == -signal.SIGKILL, f"{status}: {said}"
     else:
@@ -144,6 +146,7 @@ def _await(moment: str, bench: Bench, command: Command, random_: random.Random) 
             if {"worker", "fork server"} & set(map(_role, command.family())):
                 time.sleep(random_.uniform(0, 2))
                 return
+            time.sleep(0.02)
     before = len(files())
     while command.process.poll() is None:
         now = files()
@@ -152,6 +155,7 @@ def _await(moment: str, bench: Bench, command: Command, random_: random.Random) 
             return
         if moment == "a file was written" and any(name.endswith(".tmp") for name in now):
             return
+        time.sleep(0.001)
 
 
 def _kill(command: Command, victim: str, random_: random.Random) -> int:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import resource
 import signal
 import subprocess
 from collections.abc import Callable, Iterator
@@ -93,7 +92,7 @@ def a_full_disk(folder: Path, whole: Bench) -> str:
 def a_quota(folder: Path, whole: Bench) -> str:
     """No file may be longer than 2,000 bytes."""
     bench = whole.begun(folder, 2)
-    status, said = bench.run(preexec_fn=_no_long_files)
+    status, said = bench.run(longest_file=2000)
     _stopped_by(said, status, "File too large")
     assert bench.check(said) == 2
     _ends_well(bench, whole)
@@ -188,10 +187,6 @@ def _stopped_by(said: str, status: int, reason: str) -> None:
     assert "cannot write to" in lines[0], said
     assert reason in lines[0], said
     assert "Traceback" not in said, said
-
-
-def _no_long_files() -> None:
-    resource.setrlimit(resource.RLIMIT_FSIZE, (2000, 2000))
 
 
 def _records(bench: Bench) -> int:

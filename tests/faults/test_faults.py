@@ -1,7 +1,11 @@
-"""A short run of the fault harness; ``python -m tests.faults --rounds 50`` is the long one."""
+"""A short run of the fault harness; ``python -m tests.faults --rounds 50`` is the long one.
+
+With ``$DEEP_EM_BENCH_SLOW`` set every scenario is tried, else two that stand for them.
+"""
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 
@@ -26,7 +30,16 @@ def test_a_killed_suite_is_resumed(tmp_path: Path, whole: Bench) -> None:
     assert tally.suites >= 1  # the first may end before it is hit twice
 
 
-@pytest.mark.parametrize("name", ["full disk", "broken records"])
+SHORT = ("quota", "broken records")
+rarely = pytest.mark.skipif(
+    not os.environ.get("DEEP_EM_BENCH_SLOW"),
+    reason="takes half a minute: set DEEP_EM_BENCH_SLOW to run it",
+)
+
+
+@pytest.mark.parametrize(
+    "name", [*SHORT, *(pytest.param(n, marks=rarely) for n in SCENARIOS if n not in SHORT)]
+)
 def test_a_fault_costs_no_result(tmp_path: Path, whole: Bench, name: str) -> None:
     try:
         SCENARIOS[name](tmp_path / "suite", whole)

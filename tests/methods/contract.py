@@ -228,8 +228,7 @@ def vectors_and_images_of_any_layout(make: Factory, folder: Path) -> None:
         method = fit(make(), X)
         assert method.labels_.shape == (len(X),)
         expected = digest(method, X)
-        assert digest(fit(make(), X.astype(np.float64)), X) == expected
-        wide = np.repeat(X, 2, axis=-1)[..., ::2]
+        wide = np.repeat(X.astype(np.float64), 2, axis=-1)[..., ::2]
         assert digest(fit(make(), wide), X) == expected
 
 
@@ -284,11 +283,10 @@ def arrays_that_do_not_belong_are_refused(make: Factory, folder: Path) -> None:
     fit(make(), blobs()[:, :3]).save(path)
     narrow = path.read_bytes()
     fit(make(), blobs()).save(path)
+    arrays = load_file(path)
     path.write_bytes(narrow)
     with pytest.raises(DataError):
         methods.load(path)
-    fit(make(), blobs()).save(path)
-    arrays = load_file(path)
     del arrays[max(arrays)]
     save_file(arrays, path)
     with pytest.raises(DataError):

@@ -20,10 +20,10 @@ from tests.methods.small import purity
 from tests.methods.small_ganmm import BLOBS, FEW, IMAGES, KIND, ganmm
 
 LEARNING: dict[str, Any] = {
-    "max_iter": 6,
+    "max_iter": 4,
     "pretrain_steps": 100,
     "m_steps": 60,
-    "critic_steps": 5,
+    "critic_steps": 4,
     "e_steps": 40,
     "g_lr": 2e-3,
     "d_lr": 2e-3,

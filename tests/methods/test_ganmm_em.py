@@ -20,7 +20,7 @@ CAPABLE: dict[str, Any] = {
     "critic_steps": 5,
     "g_lr": 1e-3,
     "d_lr": 1e-3,
-    "hidden": (128, 128),
+    "hidden": (64, 64),
     "noise_dim": 8,
     "scaling": "standard",
 }

@@ -1,6 +1,5 @@
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import numpy as np
@@ -75,19 +74,37 @@ def test_a_suite_without_a_folder_is_named_with_the_command(tmp_path):
         results.load("mnist_raw", root=tmp_path)
 
 
-def test_records_load_fast(tmp_path, make_record):
-    """A tenth of the target of 10,000 records in 3 seconds, with room for a busy machine."""
-    folder = tmp_path / "s"
-    folder.mkdir()
-    rows = tuple({"iteration": i, "loss": 0.1, "shares": [0.1] * 10} for i in range(40))
-    for number in range(1000):
-        record = make_record(number, history=rows)
-        (folder / f"{record.key}.json").write_text(record.to_json())
+def test_a_record_costs_few_calls_whatever_its_history(tmp_path, make_record):
+    """Counted, for seconds are the machine's."""
     results.load(root=tmp_path / "nowhere")  # imports pandas
-    start = time.process_time()
-    frame = results.load("s", root=tmp_path)
-    assert len(frame) == 1000
-    assert time.process_time() - start < 0.9
+    calls = {}
+    for n, iterations in ((50, 1), (150, 1), (150, 400)):
+        folder = tmp_path / f"{n}-{iterations}"
+        folder.mkdir()
+        rows = tuple({"iteration": i, "shares": [0.1] * 10} for i in range(iterations))
+        for number in range(n):
+            record = make_record(number, history=rows)
+            (folder / f"{record.key}.json").write_text(record.to_json())
+        calls[n, iterations] = calls_of(lambda name=folder.name: results.load(name, root=tmp_path))
+    assert 0 < calls[150, 1] - calls[50, 1] < 100 * 500
+    assert calls[150, 400] == pytest.approx(calls[150, 1], rel=0.01)
+
+
+def calls_of(work):
+    """How many functions ``work`` calls."""
+    count = 0
+
+    def look(frame, event, argument):
+        nonlocal count
+        count += event in ("call", "c_call")
+
+    before = sys.getprofile()
+    sys.setprofile(look)
+    try:
+        work()
+    finally:
+        sys.setprofile(before)
+    return count
 
 
 def test_importing_the_package_imports_nothing_heavy():
