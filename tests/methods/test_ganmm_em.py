@@ -13,7 +13,7 @@ from methods.ganmm_em import GanmmEm
 from tests.methods.small_ganmm import BLOBS, FEW, ganmm, ganmm_em
 
 CAPABLE: dict[str, Any] = {
-    # GANs of more than enough capacity for two dozen points.
+    # GANs of more than enough capacity for a dozen points.
     "max_iter": 4,
     "pretrain_steps": 200,
     "m_steps": 30,
@@ -33,7 +33,7 @@ def cloud(n: int = 24) -> np.ndarray:
 
 def test_labels_stop_changing_after_one_iteration() -> None:
     # Section 3: argmax p(z | D, theta_1) = argmax p(z | D, theta_0), so the fit has converged.
-    method = ganmm_em(**CAPABLE, patience=2).fit(cloud())
+    method = ganmm_em(**CAPABLE, patience=2).fit(cloud(12))
     assert [row["churn"] for row in method.history_][1:] == [0.0] * (method.n_iter_ - 1)
     assert method.converged_
     assert method.n_iter_ <= 3
