@@ -39,7 +39,7 @@ UNPRINTABLE = re.compile(r"\\[bfru]")
 aside."""
 
 HEAD = 20
-"""Characters of a column's name from which it breaks."""
+"""Characters of a name from which it breaks."""
 
 WORDS, LONG = 24, 200
 """Characters of a cell from which it is set in lines, and in small type."""
@@ -202,7 +202,7 @@ def _shown(character: str) -> str:
 def cell_markup(cell: Cell, column: Column, first: bool) -> Markup:
     """A cell as HTML; by a template, the fifty thousand cells of a large suite take seconds."""
     tag = "th" if first else "td"
-    text, shown = _escaped(cell.text), [f"<{tag}"]
+    text, shown = _named(cell.text) if first else _escaped(cell.text), [f"<{tag}"]
     if first:
         shown.append(' scope="row"')
     if column.numeric:
@@ -240,10 +240,15 @@ def cell_markup(cell: Cell, column: Column, first: bool) -> Markup:
 
 def head_markup(name: str) -> Markup:
     """The name of a column; a long one breaks after its signs."""
+    text = _named(name)
+    return Markup(text if len(name) <= HEAD else f'<span class="head">{text}</span>')
+
+
+def _named(name: str) -> str:
+    """A name, which may break after its signs where it is long."""
     if len(name) <= HEAD:
-        return Markup(_escaped(name))
-    pieces = (_escaped(piece) for piece in PIECES.findall(name))
-    return Markup(f'<span class="head">{"<wbr>".join(pieces)}</span>')
+        return _escaped(name)
+    return "<wbr>".join(_escaped(piece) for piece in PIECES.findall(name))
 
 
 def _escaped(text: str) -> str:
