@@ -224,17 +224,70 @@ def test_what_the_remarks_on_ganmm_table_2_say(method, row, points, weighted, aw
     assert away > 9 / math.sqrt(10)
 
 
+def shares(points):
+    """Every share of so many points in ten thousandths, cut and rounded to whole ones."""
+    exact = [10_000 * k / points for k in range(points + 1)]
+    return {int(share) for share in exact}, {round(share) for share in exact}
+
+
 def test_transposed_digits_in_ganmm_table_2():
     """No share of 327 points prints as .9220, cut or rounded; one of 372 does."""
-
-    def possible(n):
-        shares = [10_000 * k / n for k in range(n + 1)]
-        return 9220 in {int(share) for share in shares} | {round(share) for share in shares}
-
     assert cell("GANMM Table 2", "5", "GANMM(EM) #data point").value == 327
-    assert not possible(327)
-    assert possible(372)
+    assert 9220 not in set.union(*shares(327))
+    assert 9220 in set.intersection(*shares(372))
+    assert round(343 / 372, 4) == 0.9220
     assert 49_955 - 327 + 372 == 50_000
+
+
+@pytest.mark.parametrize(
+    ("method", "only_cut", "only_rounded"),
+    [
+        ("ganmm", {"1", "2", "4", "5", "6"}, set()),
+        ("gmm", {"9"}, {"2", "4", "5", "6", "7", "10"}),
+        ("dec", {"7"}, {"1", "4"}),
+        ("ganmm_em", set(), {"7", "10"}),
+    ],
+)
+def test_cut_and_rounded_purities_of_ganmm_table_2(method, only_cut, only_rounded):
+    found = ([], [])
+    for cluster in clusters(method):
+        if not (points := int(cluster["cluster_size"].value)):
+            continue
+        printed = round(10_000 * cluster["cluster_purity"].value)
+        cut, rounded = (printed in possible for possible in shares(points))
+        if cut is not rounded:
+            found[rounded].append(cluster["cluster_size"].row)
+    assert [set(rows) for rows in found] == [only_cut, only_rounded]
+
+
+def test_four_points_too_many_in_ganmm_table_2():
+    size = cell("GANMM Table 2", "7", "DEC #data point").value
+    assert (size, 50_004 - size + 3065) == (3069, 50_000)
+    assert round(2052 / 3065, 4) == cell("GANMM Table 2", "7", "DEC purity").value
+
+
+def test_what_the_text_repeats_agrees_with_the_tables():
+    unsupervised = {
+        entry.printed.partition("(")[0]
+        for entry in published()
+        if (entry.where, entry.column) == ("GAN-EM Table 1", "MNIST (Unsupervised)")
+    }
+    assert {"46.51", "32.61", "3.97", "4.10"} <= unsupervised
+    columns = ("MNIST (100 labels)", "MNIST (1000 labels)", "SVHN (1000 labels)")
+    few, many, svhn = (cell("GAN-EM Table 1", "GAN-EM", column).value for column in columns)
+    assert (few, many, svhn) == (0.0109, 0.0103, 0.0605)
+    improved = cell("GAN-EM Table 1", "Improved GAN [22]", columns[0]).value
+    assert few - improved == pytest.approx(0.0016, abs=1e-12)
+    leads = [
+        cell("GANMM Table 3", "GANMM", name).value - cell("GANMM Table 3", "DEC", name).value
+        for name in ("Purity", "ARI", "NMI")
+    ]
+    assert leads == [pytest.approx(lead, abs=1e-12) for lead in (0.0235, 0.027, 0.0197)]
+    raw = [
+        cell("GANMM Table 1", "GANMM", name).value / cell("GANMM Table 1", row, name).value
+        for name, row in (("Purity", "GMM"), ("ARI", "DEC"), ("NMI", "GANMM(EM)"))
+    ]
+    assert [round(times, 1) for times in raw] == [2.0, 3.4, 2.6]
 
 
 def test_parameter_counts_of_table_6():
