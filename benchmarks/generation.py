@@ -1,9 +1,9 @@
 """What the samples of a generative method are worth, at the end and over training.
 
 Every :class:`methods.base.Generative` method is asked the same: images are drawn by ``sample`` and
-held against the held-out ones (where there are none, against the fitted ones) in the feature space
-of nets that were trained without it. Images of one or three channels alone have such nets; other
-data have no generation scores.
+held against as many held-out ones (where there are none, fitted ones) in the feature space of nets
+that were trained without it; FID depends on both numbers. Images of one or three channels alone
+have such nets; other data have no generation scores.
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ class _Real:
             whole=_summary(extractor, features, probabilities),
         )
 
-    def group(self, rows: np.ndarray) -> Summary:
+    def group(self, rows: np.ndarray | slice) -> Summary:
         """Of some rows, without what a kernel distance needs."""
         probabilities = self.probabilities
         some = None if probabilities is None else probabilities[rows]
@@ -71,8 +71,8 @@ class Judge:
     Arguments:
         extractors: the nets, made from the whole data set.
         images: the real images of the cell, ``(N, C, H, W)``.
-        n: samples of a fitted method.
-        n_curve: samples of a point of the curve.
+        n: samples of a fitted method, and real images drawn for them; N where that is less.
+        n_curve: the same for a point of the curve, at most as many.
         n_clusters: components that samples may have.
         seed: the cell's, of which those of all draws are derived.
     """
@@ -87,10 +87,14 @@ class Judge:
         n_clusters: int,
         seed: int,
     ) -> None:
-        self.n, self.n_curve = n, n_curve
+        self.n = min(n, len(images))
+        self.n_curve = min(n_curve, self.n)
         self._n_clusters, self._seed = n_clusters, seed
         self._shape = images.shape[1:]
-        self._real = [_Real.of(extractor, images) for extractor in extractors]
+        order = np.random.default_rng(derive_seed(seed, "real")).permutation(len(images))
+        self._rows = order[: self.n]  # the first of them are a draw again, for the curve
+        self._real = [_Real.of(extractor, images[self._rows]) for extractor in extractors]
+        self._few = [real.group(slice(self.n_curve)) for real in self._real]
         self.floor, self._n_floor = _floor(extractors, images, n, seed)
 
     def described(self) -> tuple[dict[str, Any], ...]:
@@ -101,19 +105,20 @@ class Judge:
         )
 
     def scores(self, method: Generative, groups: np.ndarray) -> dict[str, float]:
-        """Every generation metric of ``n`` samples, by name.
+        """Every generation metric of ``n`` samples against as many real images, by name.
 
-        ``groups`` are the clusters that the method gives to the real images, ``(N,)``: an image
-        of component k is held against those of cluster k as well. Raises
+        ``groups`` are the clusters that the method gives to all the real images, ``(N,)``: an
+        image of component k is held against those of cluster k as well. Raises
         :class:`benchmarks.contract.ContractError` for samples that are none.
         """
         from metrics.generation import Comparison, score_generation
 
         images, components = self._drawn(method, self.n, "generation")
+        clusters = groups[self._rows]
         found = {}
         for real in self._real:
             fake, parts = real.extractor.summarise(images, components, self._n_clusters)
-            own = (real.group(groups == k) for k in range(self._n_clusters))
+            own = (real.group(clusters == k) for k in range(self._n_clusters))
             comparison = Comparison(
                 extractor=real.extractor.name,
                 real=real.whole,
@@ -124,7 +129,8 @@ class Judge:
         return found
 
     def point(self, method: Generative) -> dict[str, float]:
-        """Inception score and FID of ``n_curve`` samples, and the seconds that they took.
+        """Inception score and FID of ``n_curve`` samples against as many real images, with the
+        seconds that they took.
 
         All points of a fit have the same noise: what changes from one to the next is the method.
         """
@@ -133,10 +139,10 @@ class Judge:
         started = time.perf_counter()
         images, _ = self._drawn(method, self.n_curve, "curve")
         found = {}
-        for real in self._real:
+        for real, few in zip(self._real, self._few, strict=True):
             name = real.extractor.name
             fake, _ = real.extractor.summarise(images)
-            comparison = Comparison(extractor=name, real=real.whole, fake=fake)
+            comparison = Comparison(extractor=name, real=few, fake=fake)
             found |= score_generation(comparison, [f"is_{name}", f"fid_{name}"])
         return {**found, "generation_seconds": time.perf_counter() - started}
 

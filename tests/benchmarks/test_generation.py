@@ -7,6 +7,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 import datasets
@@ -25,6 +26,11 @@ from tests.benchmarks.samplers import PLAN, K, Sharpens, job, projection, ran
 pytestmark = pytest.mark.usefixtures("registered")
 
 
+def real_rows(n: int) -> np.ndarray:
+    """The order in which a cell of seed 0 draws its real images."""
+    return np.random.default_rng(derive_seed(0, "real")).permutation(n)
+
+
 @pytest.mark.usefixtures("asked")
 def test_scores_are_those_of_the_methods_samples_against_the_real_images(tmp_path: Path) -> None:
     record = ran(tmp_path)
@@ -32,19 +38,20 @@ def test_scores_are_those_of_the_methods_samples_against_the_real_images(tmp_pat
     X = datasets.load("digits", subset=90).X
     method = Sharpens(K).fit(X)
     fake, k = method.sample(PLAN.n, random_state=derive_seed(0, "generation"))
+    drawn = real_rows(len(X))[: PLAN.n]  # as many as samples
     net, parts = projection(), []
     for c in range(K):
         real_part, fake_part = Summary(4, 3), Summary(4, 3)
         parts.append(
             (
-                real_part.add(*net.features(X[method.labels_ == c])),
+                real_part.add(*net.features(X[drawn][method.labels_[drawn] == c])),
                 fake_part.add(*net.features(fake[k == c])),
             )
         )
     expected = score_generation(
         Comparison(
             extractor="lenet",
-            real=Summary(4, 3).add(*net.features(X)),
+            real=Summary(4, 3).add(*net.features(X[drawn])),
             fake=Summary(4, 3).add(*net.features(fake)),
             components=tuple(parts),
         )
@@ -61,7 +68,7 @@ def test_scores_are_those_of_the_methods_samples_against_the_real_images(tmp_pat
         "n_classes": 3,
         "sha256": "f" * 64,
         "accuracy": 0.5,
-        "n_real": 90,
+        "n_real": 60,
         "n_fake": 60,
         "n_floor": side,
         "n_curve": 40,
@@ -76,8 +83,15 @@ def test_held_out_images_are_the_real_ones_where_there_are_some(tmp_path: Path) 
     record = ran(tmp_path, words={"subset": 90, "assign": "all"})
     assert record.error is None
     assert (record.dataset.n, record.dataset.n_test) == (90, 1797)
-    assert record.extractors[0]["n_real"] == 1797
+    assert record.extractors[0]["n_real"] == record.extractors[0]["n_fake"] == PLAN.n
     assert record.extractors[0]["n_floor"] == PLAN.n
+
+
+def test_no_more_samples_are_scored_than_there_are_real_images() -> None:
+    X = datasets.load("digits", subset=90).X
+    judge = Judge([projection()], X, n=500, n_curve=200, n_clusters=K, seed=0)
+    (said,) = judge.described()
+    assert (said["n_real"], said["n_fake"], said["n_curve"], said["n_floor"]) == (90, 90, 90, 45)
 
 
 @pytest.mark.usefixtures("asked")
@@ -88,7 +102,7 @@ def test_the_curve_is_of_the_method_as_it_was_in_the_row(tmp_path: Path) -> None
     assert [row["loss"] for row in record.history] == [1.0] * 5
     X = datasets.load("digits", subset=90).X
     method, net = Sharpens(K, rows=5).fit(X), projection()
-    real = Summary(4, 3).add(*net.features(X))
+    real = Summary(4, 3).add(*net.features(X[real_rows(len(X))[: PLAN.n_curve]]))
     for i, row in scored.items():
         method.sharpness_ = i / 5
         images, _ = method.sample(PLAN.n_curve, random_state=derive_seed(0, "curve"))
