@@ -24,6 +24,9 @@ HOME_PACKAGES = ("core", "datasets", "methods")
 NEUTRAL = ("core.errors", "core.output", "core.registry")
 """Names, sentences and look-ups: no number of a result passes through these."""
 
+SAID = ("source", "deviations")
+"""Arguments of a preset that are documentation."""
+
 DISTRIBUTIONS = ("torch", "numpy", "scipy", "scikit-learn")
 
 
@@ -65,8 +68,9 @@ def code_digest(path: Path) -> str:
     """sha256 of the module in ``path`` and of all modules of this project it imports, in turn.
 
     Those of :data:`NEUTRAL` aside: measured figures must not lapse when a sentence is reworded.
-    Taken over syntax trees without docstrings: comments, layout and documentation do not count,
-    and the digest is the same under every Python version. Imports are read, not executed.
+    Taken over syntax trees without docstrings and without what a preset says of its source:
+    comments, layout and documentation do not count, and the digest is the same under every Python
+    version. Imports are read, not executed.
     """
     digest = hashlib.sha256()
     trees = _closure(path)
@@ -134,6 +138,10 @@ def _parse(path: Path) -> ast.Module:
 
 def _without_docstrings(tree: ast.Module) -> ast.Module:
     for node in ast.walk(tree):
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
+            if node.func.id == "Preset":
+                node.keywords = [word for word in node.keywords if word.arg not in SAID]
+            continue
         body = getattr(node, "body", None)
         if isinstance(body, list):
             # Also the strings below attributes, which are documentation as well.

@@ -60,8 +60,10 @@ class GanEm(NeuralMethod, Generative, Reducer, SemiSupervised):
         generator_loss, logit_clamp: see :func:`methods.gan_em_losses.generator_loss`.
         prior: phi, by which E's components are drawn (and those of the M-step for
             ``fake_units="own"``): 1/K, or the mean responsibility.
-        prior_floor: least phi_i, in units of 1/K; without one the rich get richer.
-        component_sampling: of a uniform prior: equal counts in every batch, or at random.
+        prior_floor: least phi_i before they are scaled to sum to one, in units of 1/K; without one
+            the rich get richer.
+        component_sampling: of a uniform prior: equal counts in every batch, or at random, as those
+            of the M-step always are for ``fake_units="own"``.
         network: the papers' convolutional nets, or fully connected ones; ``auto``: convolutional
             for square images of side 16 to 64.
         width: factor on the filters of the convolutional nets.

@@ -77,6 +77,11 @@ PRESETS = {
             "20 EM iterations: the slides' figure, the paper names none",
             "no weight clipping on G: section 4.4 gives no value (generator_clip sets one)",
             "the extra unit of section 4.3.2 has weight 1: the paper gives none",
+            "D is updated before G; Algorithm 1 has G first (lines 7 and 8)",
+            "noise is uniform (section 5.1), not Gaussian (Eq. 1)",
+            "the fit ends early if three EM iterations in a row change no label",
+            "with labels, E is supervised before the first M-step as well, up to an error of 5 % "
+            "or 100 updates (section 5.3; appendix B goes on to 0), and what is known is certain",
         ),
     ),
     "official": Preset(
@@ -100,6 +105,8 @@ PRESETS = {
         deviations=(
             "responsibilities are computed once an E-step, not again for every batch",
             "100 EM iterations as the budget; the code runs up to 1,000 until it is stopped",
+            "the fit ends early if three EM iterations in a row change no label",
+            "G learns from the images that D has just seen; the code draws others for it",
         ),
     ),
     "stable": Preset(source="ours; what it adds to the released recipe is said above the presets"),

@@ -159,7 +159,7 @@ class Training:
     def _labelled_loss(self) -> Tensor:
         """E's cross-entropy on a batch of labelled rows."""
         rows, y = self._known()
-        size = min(self.em.e_batch_size, len(rows))
+        size = max(2, min(self.em.e_batch_size, len(rows)))  # batch norm wants two
         part = torch.randint(len(rows), (size,), generator=self.stream, device=y.device)
         with self.em._arithmetic():
             logits = self.E(self.data[rows[part]]).float()

@@ -1,4 +1,4 @@
-"""GANMM (EM): the mixture of GANs whose E-step is exact, and which converges at once."""
+"""GANMM (EM): the mixture of GANs whose E-step is left to the critics."""
 
 from __future__ import annotations
 
@@ -31,7 +31,9 @@ class GanmmEm(GanMixture):
     K WGANs as in :class:`methods.ganmm.Ganmm`, but data are assigned by the critics:
     :math:`w_i(x) \propto \exp f_i(x)`. A critic is trained to be high on its own cluster, so a GAN
     of enough capacity confirms the division that it was given, and the fit stands still after one
-    iteration ("early convergence").
+    iteration ("early convergence", section 3). So it does on a dozen points; on the data of the
+    suites and at their budgets a sixth of the labels still changes in the last of six iterations
+    (median of 36 runs).
 
     Arguments:
         n_clusters: number of clusters K.
@@ -122,6 +124,7 @@ class GanmmEm(GanMixture):
         gans.train(batches, self.pretrain_steps, clip=False)  # line 2
         self.trained_ = self.pretrain_steps > 0
         w = self._e_step(data, stream)
+        labels = w.argmax(dim=1)
         self.history_, self.converged_, still = [], False, 0
 
         for iteration in range(self.max_iter):

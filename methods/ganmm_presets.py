@@ -116,6 +116,10 @@ PRESETS = {
             "the code assigns a batch of 50 at a time",
             "batches are drawn with replacement",
             "all layers of the classifier of vectors learn; the code leaves out the last",
+            "nets for SAE features have hidden layers of 64, as for all vectors; the code has 32",
+            "RMSprop's mean square begins at 0, TensorFlow's at 1: the first 100 updates differ",
+            "a cluster without data is refilled once an E-step; the code gives every batch "
+            "without a point of its own the most probable one",
         ),
     ),
     "stable": Preset(source="ours; what it adds is said above the presets"),

@@ -33,7 +33,8 @@ def adversarial_losses(
 
     .. math:: E_x \sum_k \alpha_k(x) \left[\log D(x) + \log(1 - D(x_k))\right]
 
-    without the factor 1/K, which scales all of it.
+    without the factor 1/K, which scales the losses of D and G; C, where it is trained by this,
+    then weighs it K times as much beside Eq. (4).
 
     Arguments:
         real: logits of real images, ``(B,)``.
@@ -138,8 +139,9 @@ class Training:
         for_g, for_c = g_loss, gan.information_weight * information
         if gan.information_to_generator:
             for_g = for_g + gan.information_weight * information
-        if gan.adversarial_to_classifier:
-            for_c = for_c + g_loss
+        if gan.adversarial_to_classifier:  # through alpha alone: with features in common, not D
+            fixed = real.detach(), fake.detach()
+            for_c = for_c + adversarial_losses(*fixed, weight, gan.generator_loss)[1]
         divergence = torch.zeros((), device=x.device)
         if self.informed:
             with gan._arithmetic():

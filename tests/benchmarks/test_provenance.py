@@ -18,6 +18,9 @@ from core import derive_seed
 from methods.gmm import Gmm
 import numpy
 
+PRESETS = {"default": Preset(source="a paper", params={"rate": 2}, deviations=("one",))}
+
+
 class A(Gmm):
     """Another docstring."""
 
@@ -46,6 +49,8 @@ def digest_of(tmp_path: Path) -> Callable[[str], str]:
         ("Another docstring.", "Changed."),
         ("A third.", "Changed."),
         ("  # a comment", ""),
+        ("a paper", "another"),
+        ('("one",)', '("one", "two")'),
         ("(1, ", "( 1,\n"),
     ],
 )
@@ -60,6 +65,7 @@ def test_documentation_and_layout_do_not_count(
     ("old", "new"),
     [
         ("0.5", "0.25"),
+        ('"rate": 2', '"rate": 3'),
         ('"a"', '"b"'),
         ("(1, ", "(True, "),
         ("(1, ", "(1.0, "),

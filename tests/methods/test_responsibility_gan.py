@@ -175,6 +175,17 @@ class TestTraining:
         assert torch.equal(moved[False, 1.0], moved[False, weight])
         assert not torch.equal(moved[True, 1.0], moved[True, weight])
 
+    def test_a_shared_encoder_learns_by_eq_3_through_alpha_alone(self) -> None:
+        # With so weak an Eq. (4) and one fake drawn, which no alpha weighs, nothing moves C.
+        printed = {"shared": True, "adversarial_to_classifier": True, "d_lr": 0.0, "epochs": 1}
+        silent = {"consistency": 0.0, "marginal_entropy": 0.0, "conditional_entropy": 0.0}
+        moved = []
+        for c_lr in (0.0, 1e-2):
+            method = gan(**printed, **silent, c_lr=c_lr, information_weight=0.0)
+            method.fit(BLOBS[:16])
+            moved.append([p.detach().clone() for p in method.features_.parameters()])
+        assert all(torch.equal(one, other) for one, other in zip(*moved, strict=True))
+
     def test_stable_finds_three_blobs(self) -> None:
         method = gan(epochs=1, steps=300, hidden=(32, 32)).fit(BLOBS)
         table = np.array([np.bincount(method.labels_[i == KIND], minlength=3) for i in range(3)])

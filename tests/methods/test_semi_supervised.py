@@ -47,3 +47,9 @@ def test_labels_alone_train_the_net_without_a_look_at_other_rows() -> None:
     assert (found[0].predict(X) == np.arange(30) % 3).mean() > 0.9
     assert not found[0].can_sample()
     assert found[0].n_iter_ == 0
+
+
+def test_one_label_is_enough_for_nets_with_batch_norm() -> None:
+    y = np.where(np.arange(len(KIND)) == 0, KIND, -1)
+    method = em(**INFORMED, pretrain_steps=4, max_iter=1, m_steps=4, e_steps=4).fit(BLOBS, y)
+    assert method.labels_[0] == KIND[0]
