@@ -213,7 +213,8 @@ def _row(
     ax: Axes, i: int, row: Row, split: str, metric: str, seeds: Sequence[int], style: Mark
 ) -> None:
     """The points of one method under their mean; a seed lies equally high in every row."""
-    steps = i + 0.04 + 0.4 * (np.arange(len(seeds)) + 0.5) / len(seeds)
+    below = 0.04 if len(seeds) > 1 else -0.2  # a single run has no mean above it
+    steps = i + below + 0.4 * (np.arange(len(seeds)) + 0.5) / len(seeds)
     heights = dict(zip(seeds, steps, strict=True))
     values = [(getattr(r.metrics, split).get(metric), heights[r.seed]) for r in row.ok]
     points = np.array([point for point in values if point[0] is not None]).reshape(-1, 2)
