@@ -81,14 +81,16 @@ def _count(net: Mapping[str, Any], name: str) -> str:
 
 def data_and_profile(block: Block) -> list[str]:
     """The first sentences of every caption."""
+    used = block.rows[0].records[0].dataset
     held_out = f"{block.n_test:,} held out" if block.n_test else "none held out"
+    if block.n_test and used.words.get("assign") == "all":
+        held_out = f'"held-out" being all {block.n_test:,}, these among them'
     points = f"{block.n:,} training points, {held_out}" if block.n else "of unknown size"
     budget = "" if block.profile == "paper" else ": not comparable with published numbers"
     said = [
         f"{block.suite}: {block.dataset}, {points}, K = {block.n_clusters}.",
         f"Profile {block.profile}{budget}.",
     ]
-    used = block.rows[0].records[0].dataset
     if known := used.words.get("labelled"):
         said.append(
             f"{known:,} labels, as many of each class, are known to the fit; training scores "

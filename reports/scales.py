@@ -149,9 +149,13 @@ def _reading(group: Scales, split: str) -> Iterator[str]:
     yield f"Profile {first.profile}{budget}."
     mixed = dict.fromkeys(sentence for block in group.blocks for sentence in block.mixed)
     yield from (f"MIXED: {sentence}." for sentence in mixed)
-    yield (
-        f"On the {SPLIT_NAMES[split]} split, {named_seeds(seeds)}: mean ± standard deviation, "
-        "and a small point a run."
+    words = first.rows[0].records[0].dataset.words
+    where = f"the {SPLIT_NAMES[split]} split"
+    if split == "test" and words.get("assign") == "all":
+        where = "all points, fitted ones among them"
+    runs = (
+        "mean ± standard deviation, and a small point a run" if len(seeds) > 1 else "one run each"
     )
+    yield f"On {where}, {named_seeds(seeds)}: {runs}."
     if split == "train":
         yield "Each size is scored on the points it was fitted to."

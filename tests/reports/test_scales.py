@@ -1,7 +1,8 @@
 import numpy as np
 import pytest
 
-from reports.scales import grouped, scales
+from reports.caption import data_and_profile
+from reports.scales import _reading, grouped, scales
 from reports.style import look, mark
 from reports.summary import summarise
 from results import DatasetUsed
@@ -115,3 +116,14 @@ def test_many_methods_take_several_figures(make_record, drawn, legible):
 def test_metrics_that_nobody_has_give_no_figure(make_record, drawn):
     records = [make_record("a", 0, {"ari": 0.5}, dataset=mnist(n, n)) for n in (10, 20)]
     assert drawn(records, ["nmi"]) == []
+
+
+def test_fitted_points_that_are_scored_again_are_not_called_held_out(make_record):
+    data = [mnist(n, n, assign="all") for n in (6, 30)]
+    records = [make_record("a", 0, test={"ari": 0.5}, dataset=each) for each in data]
+    (group,) = grouped(summarise(records))
+    said = " ".join(_reading(group, "test"))
+    assert "On all points, fitted ones among them, seed 0: one run each." in said
+    assert "held-out" not in said
+    first, *_ = data_and_profile(group.blocks[0])
+    assert '6 training points, "held-out" being all 100, these among them' in first
