@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import logging
 import sys
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -31,6 +32,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; its exit status."""
     parser = run_parser()
     chosen = parser.parse_args(arguments)
+    logging.basicConfig(level=logging.WARNING, format="%(message)s")
+    logging.getLogger("datasets").setLevel(logging.INFO)  # downloads and features take minutes
     if chosen.list is not None:
         return guarded(lambda: _list(chosen))
     if chosen.replay is not None:
