@@ -228,7 +228,10 @@ def _imported(tree: ast.Module, module: str, folder: Path) -> dict[str, ast.expr
 
 
 def _literal(node: ast.expr, constants: Mapping[str, ast.expr]) -> Any:
-    """A literal's value; of a dict display (or a constant that names one) its literal keys."""
+    """A literal's value; of a dict display (or a constant that names one) its literal keys.
+
+    No code runs: ``ast.literal_eval`` knows constants and displays of them alone.
+    """
     if isinstance(node, ast.Name) and node.id in constants:
         node = constants[node.id]
     if isinstance(node, ast.Dict):

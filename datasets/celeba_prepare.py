@@ -157,7 +157,7 @@ def _of_archive(archive: zipfile.ZipFile, info: zipfile.ZipInfo | None, what: st
         raise _too_large(what)
     try:
         return archive.read(info)
-    except (zipfile.BadZipFile, OSError, EOFError, RuntimeError, NotImplementedError) as error:
+    except (zipfile.BadZipFile, OSError, EOFError, RuntimeError) as error:
         raise DataError(f"{what} cannot be unpacked ({error}); fetch the file anew") from error
 
 

@@ -40,7 +40,7 @@ COMPLEX, LOGICAL = 0x800, 0x200
 """Flags of an array."""
 
 SCIPY_ERRORS = (MatReadError, ValueError, TypeError, KeyError, IndexError, EOFError, OSError)
-SCIPY_ERRORS += (zlib.error, struct.error, OverflowError, MemoryError, NotImplementedError)
+SCIPY_ERRORS += (zlib.error, struct.error, OverflowError, MemoryError)
 """What scipy raises for a damaged file."""
 
 MOST_VARIABLES = 100
@@ -60,8 +60,6 @@ class Variable:
     kind: str
     """MATLAB's class, as in "uint8"; "other" for what is no array of plain numbers."""
     shape: tuple[int, ...]
-    place: int
-    """Of its element in the file, without the tag."""
     length: int
     """Of its element, in bytes, as it stands in the file."""
     packed: bool
@@ -174,7 +172,6 @@ def _variable(stream: BinaryIO, place: int, length: int, *, packed: bool) -> Var
         name=name.decode("latin-1"),
         kind=kind,
         shape=shape,
-        place=place,
         length=length,
         packed=packed,
         at=at,
