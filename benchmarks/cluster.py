@@ -27,7 +27,7 @@ def connected(scheduler: str | None) -> Iterator[int]:
         from distributed import Client, KilledWorker  # type: ignore[import-not-found]
     except ImportError as error:
         raise UserError(
-            "--backend dask needs dask; install it with: pip install 'deep-em-bench[dask]'"
+            "--backend dask needs dask; run in the repository: pip install -e '.[dask]'"
         ) from error
     import joblib
 

@@ -89,8 +89,8 @@ def look_at(cells: Iterable[Cell], setting: Setting) -> dict[str, DatasetUsed]:
 
     @functools.cache
     def described(name: str, words: tuple[tuple[str, Any], ...]) -> DatasetUsed:
-        data = datasets.load(name, data_dir=setting.data_dir, **dict(words))
-        return DatasetUsed(**data.describe())
+        where = {"device": setting.device, "data_dir": setting.data_dir}
+        return DatasetUsed(**datasets.load(name, **where, **dict(words)).describe())
 
     return {cell.key: described(*_hashable(cell.dataset)) for cell in cells}
 

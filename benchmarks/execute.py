@@ -75,6 +75,7 @@ class _Run:
         data = datasets.load(
             cell.dataset.name,
             seed=cell.seed,
+            device=self.job.setting.device,
             data_dir=self.job.setting.data_dir,
             **cell.dataset.words,
         )

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "add_common",
+    "count",
     "guarded",
     "load_plugins",
     "patterns",
@@ -141,8 +142,8 @@ def add_common(made: argparse.ArgumentParser, *, suite_required: bool) -> None:
     """The options that say what is run on, and how."""
     add = made.add_argument
     add("--suite", required=suite_required, help="a name, or the path of a .toml file")
-    add("--jobs", type=_count, default=1, metavar="N", help="cells at a time; not with dask")
-    add("--threads", type=_count, metavar="N", help="of a cell; default: all cores, 1 with --jobs")
+    add("--jobs", type=count, default=1, metavar="N", help="cells at a time; not with dask")
+    add("--threads", type=count, metavar="N", help="of a cell; default: all cores, 1 with --jobs")
     add("--device", default="auto", help="auto, cpu, cuda, cuda:1 (default: auto)")
     add("--precision", choices=("fp32", "tf32", "bf16"), help="of the nets")
     add("--compile", action="store_true", help="compile the nets")
@@ -151,6 +152,13 @@ def add_common(made: argparse.ArgumentParser, *, suite_required: bool) -> None:
     add("--data-dir", type=Path, metavar="DIR", help="the data root")
     add("--inception-weights", type=Path, metavar="FILE", help="for FID as it is usually given")
     add("--plugin", type=Path, action="append", default=[], metavar="FILE.py")
+
+
+def count(text: str) -> int:
+    """A whole number of at least 1; any other text is a usage error."""
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is no whole number of at least 1")
+    return int(text)
 
 
 def patterns(given: list[str] | None) -> tuple[str, ...]:
@@ -175,12 +183,6 @@ def _read(name: str) -> Callable[[str], Any]:
 _read_seeds = _read("parse_seeds")
 _read_override = _read("parse_override")
 _read_shard = _read("parse_shard")
-
-
-def _count(text: str) -> int:
-    if not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"{text!r} is no whole number of at least 1")
-    return int(text)
 
 
 def _positive(text: str) -> float:

@@ -126,7 +126,7 @@ def plan(
     """The cells of ``suite`` under ``profile``, by data set, K, seed and row.
 
     Parameters, weakest first: the constructor's defaults, the preset, the profile by method name,
-    the profile by label, the row's own, the overrides. On a data set with the word ``labelled``
+    the row's own, the profile by label, the overrides. On a data set with the word ``labelled``
     semi-supervised rows run alone, without it all but those that need labels. Imports the methods.
 
     Raises :class:`core.ConfigError` for whatever in suite, profile or selection names nothing.
@@ -255,7 +255,7 @@ def _settled(
     overrides: Iterable[Override],
 ) -> _Row:
     by_name, by_label = changes.methods.get(row.name, {}), changes.methods.get(label, {})
-    given = {**by_name, **by_label, **row.params}
+    given = {**by_name, **row.params, **by_label}
     preset, before = _resolve(suite, label, row, given)
     aimed = {o.param: o.value for o in overrides if o.target in (label, row.name)}
     _, params = _resolve(suite, label, row, {**given, **aimed})

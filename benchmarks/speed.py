@@ -10,7 +10,7 @@ import sys
 from collections.abc import Callable, Sequence
 from typing import Literal
 
-from benchmarks.options import guarded
+from benchmarks.options import count, guarded
 
 __all__ = ["COMPARISONS", "main"]
 
@@ -43,6 +43,12 @@ def _harness(network: Network | None, device: str, rounds: int) -> str:
     return rendered(harness(rounds=rounds))
 
 
+def _reports(network: Network | None, device: str, rounds: int) -> str:
+    from benchmarks.speed_reports import rendered, reports
+
+    return rendered(reports(rounds=rounds))
+
+
 def _responsibility_gan(network: Network | None, device: str, rounds: int) -> str:
     from benchmarks.speed_responsibility import rendered, responsibility_gan
 
@@ -54,6 +60,7 @@ COMPARISONS: dict[str, Comparison] = {
     "gan_em": _gan_em,
     "ganmm": _ganmm,
     "harness": _harness,
+    "reports": _reports,
     "responsibility_gan": _responsibility_gan,
 }
 
@@ -64,8 +71,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("what", choices=sorted(COMPARISONS))
     parser.add_argument("--network", choices=("conv", "mlp"), help="of those with nets")
     parser.add_argument("--device", default="cpu", help="of those with nets")
-    parser.add_argument("--threads", type=int, default=1)
-    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--threads", type=count, default=1)
+    parser.add_argument("--rounds", type=count, default=3)
     chosen = parser.parse_args(arguments)
 
     def run() -> int:

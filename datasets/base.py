@@ -161,6 +161,7 @@ def load(
     features: str = "raw",
     recipe: str | None = None,
     features_seed: int = 0,
+    device: str = "auto",
     data_dir: str | Path | None = None,
     **words: Any,
 ) -> Dataset:
@@ -179,6 +180,7 @@ def load(
         recipe: the embedding's budget: "quick" (its default) or "paper".
         features_seed: of the embedding; it does not follow ``seed``, so that cells of all seeds
             share one.
+        device: where an embedding is learnt: "auto", "cpu", "cuda" or "cuda:1".
         data_dir: the data root; else ``$DEEP_EM_BENCH_DATA``, else the user's cache folder.
         words: the data set's own options.
 
@@ -207,7 +209,7 @@ def load(
     request = Request(seed=derive_seed(seed, "data"), data_dir=data_dir)
     data = loader(request, **words)
     if embedding:
-        data = embed(data, request.root, **embedding)
+        data = embed(data, request.root, **embedding, device=device)
     said = {**accepted, **words, **embedding}
     if assign == "all":
         said["assign"] = assign

@@ -6,13 +6,15 @@ the same net. ``features_seed`` gives another embedding.
 
 What was computed is kept in ``features/`` of the data root, or, where the root cannot be written
 to, in the user's cache folder. A file's name holds a hash of all that determines it: the points,
-the recipe, the seed and the code.
+the recipe, the seed, the kind of device and the code.
 """
 
 from __future__ import annotations
 
+import ast
 import contextlib
 import hashlib
+import inspect
 import io
 import logging
 import os
@@ -43,8 +45,9 @@ Points = tuple[np.ndarray, np.ndarray | None]
 """Of the training and the held-out split, float32 each."""
 Report = Callable[[Mapping[str, Any]], None]
 """Called while fitting with ``stage``, ``step`` of ``steps`` and ``loss``."""
-Fit = Callable[[Points, str, int, Report], Points]
-"""Takes points, recipe, seed and report; gives features ``(N, D)`` float32 of both splits."""
+Fit = Callable[[Points, str, int, str, Report], Points]
+"""Takes points, recipe, seed, device and report; gives features ``(N, D)`` float32 of both
+splits."""
 
 log = logging.getLogger(__name__)
 
@@ -101,11 +104,16 @@ def said_of(features: str, recipe: str | None, features_seed: int) -> dict[str, 
     return {"features": features, "recipe": recipe, "features_seed": features_seed}
 
 
-def embed(data: Dataset, root: Path, *, features: str, recipe: str, features_seed: int) -> Dataset:
-    """``data`` with features ``(N, D)`` for points; the file they are kept in joins its hashes."""
+def embed(
+    data: Dataset, root: Path, *, features: str, recipe: str, features_seed: int, device: str
+) -> Dataset:
+    """``data`` with features ``(N, D)`` for points; the file they are kept in joins its hashes.
+
+    Raises :class:`core.ConfigError` where they have to be computed and there is no such device.
+    """
     embedding = _embeddings[features]
     points = (data.X, data.X_test)
-    key = _key(embedding, points, recipe, features_seed)
+    key = _key(embedding, points, recipe, features_seed, _kind(device))
     plain = re.sub(r"[^\w.-]", "_", data.name)
     name = f"{FOLDER}/{plain}-{features}-{recipe}-{key[:24]}.npz"
     folders = [root, *([] if root == (home := user_cache()) else [home])]
@@ -113,7 +121,8 @@ def embed(data: Dataset, root: Path, *, features: str, recipe: str, features_see
     if found is None:
         with _Progress(f"{features} of {data.name}") as report:
             seed = derive_seed(features_seed, features)
-            found = _packed(_checked(embedding, embedding.fit(points, recipe, seed, report), data))
+            fitted = embedding.fit(points, recipe, seed, device, report)
+            found = _packed(_checked(embedding, fitted, data))
         # Another process may have been first: its file is the one that everyone goes by.
         found = _read_any([folder / name for folder in folders], data, quiet=True) or found
         _keep(found, [folder / name for folder in folders])
@@ -122,13 +131,22 @@ def embed(data: Dataset, root: Path, *, features: str, recipe: str, features_see
     return replace(data, X=X, X_test=X_test, source=source)
 
 
-def _key(embedding: Embedding, points: Points, recipe: str, seed: int) -> str:
-    digest = hashlib.sha256(f"{embedding.version()}\n{recipe}\n{seed}\n".encode())
+def _key(embedding: Embedding, points: Points, recipe: str, seed: int, kind: str) -> str:
+    digest = hashlib.sha256(f"{embedding.version()}\n{recipe}\n{seed}\n{kind}\n".encode())
     for part in points:
         if part is not None:
             digest.update(f"{part.dtype} {part.shape}\n".encode())
             digest.update(np.ascontiguousarray(part).data)
     return digest.hexdigest()
+
+
+def _kind(device: str) -> str:
+    """``cpu`` or ``cuda``: on which one of several GPUs makes no difference."""
+    if device != "auto":
+        return device.partition(":")[0]
+    from methods.neural import resolve_device
+
+    return resolve_device(device).type
 
 
 def _checked(embedding: Embedding, features: Points, data: Dataset) -> Points:
@@ -255,23 +273,37 @@ def _sha256(content: bytes) -> str:
     return hashlib.sha256(content).hexdigest()
 
 
-def _autoencoder_version() -> str:
-    """Digest of the auto-encoder's source file: any change of it computes features anew."""
-    import methods.autoencoder
+class _Undocumented(ast.NodeTransformer):
+    """Drops docstrings, those below attributes too."""
 
-    return _sha256(Path(methods.autoencoder.__file__).read_bytes())
+    def visit_Expr(self, node: ast.Expr) -> ast.Expr | None:
+        return None if isinstance(node.value, ast.Constant) else node
+
+
+def _code_of(part: Any) -> str:
+    """The source of a module, class or function without comments, docstrings and layout."""
+    return ast.unparse(_Undocumented().visit(ast.parse(inspect.getsource(part))))
 
 
 SAE_HIDDEN = (500, 500, 2000)
 SAE_FEATURES = 10
 
 
-@register_embedding("sae10", recipes=("quick", "paper"), version=_autoencoder_version)
-def sae10(points: Points, recipe: str, seed: int, report: Report) -> Points:
+def _sae10_version() -> str:
+    """Sizes and code: any change of either computes features anew."""
+    import methods.autoencoder
+    from methods.neural import Scaling
+
+    code = "\n".join(map(_code_of, (derive_seed, Scaling, methods.autoencoder, sae10)))
+    return f"{SAE_HIDDEN} {SAE_FEATURES} {_sha256(code.encode())}"
+
+
+@register_embedding("sae10", recipes=("quick", "paper"), version=_sae10_version)
+def sae10(points: Points, recipe: str, seed: int, device: str, report: Report) -> Points:
     """Ten features by the stacked denoising auto-encoder of DEC (Xie et al., 2016).
 
     Layers D-500-500-2000-10. Recipes: ``paper``, 50,000 updates a layer and 100,000 of the whole;
-    ``quick``, minutes for MNIST on two CPU cores. On CUDA where there is one.
+    ``quick``, minutes for MNIST on two CPU cores.
     """
     import torch
 
@@ -279,14 +311,14 @@ def sae10(points: Points, recipe: str, seed: int, report: Report) -> Points:
     from methods.neural import Scaling, resolve_device
 
     X, X_test = points
-    scaling, device = Scaling.of(X), resolve_device("auto")
+    scaling, where = Scaling.of(X), resolve_device(device)
     sizes = (X[0].size, *SAE_HIDDEN, SAE_FEATURES)
     weights = torch.Generator().manual_seed(derive_seed(seed, "weights"))
-    stream = torch.Generator(device).manual_seed(derive_seed(seed, "training"))
-    net = StackedAutoencoder(sizes, generator=weights, device=device)
-    x = scaling.to_net(X).to(device)
+    stream = torch.Generator(where).manual_seed(derive_seed(seed, "training"))
+    net = StackedAutoencoder(sizes, generator=weights, device=where)
+    x = scaling.to_net(X).to(where)
     net.fit(x, RECIPES[recipe], generator=stream, report=report)
     Z = net.encode(x).cpu().numpy()
     if X_test is None:
         return Z, None
-    return Z, net.encode(scaling.to_net(X_test).to(device)).cpu().numpy()
+    return Z, net.encode(scaling.to_net(X_test).to(where)).cpu().numpy()

@@ -100,7 +100,7 @@ class Dec(NeuralMethod, Reducer):
         update_interval: Positive = 140,
         batch_size: Positive = 256,
         lr: NonNegative = 0.01,
-        tol: NonNegative = 1e-3,
+        tol: Fraction = 1e-3,
         n_init: Positive = 20,
         hidden: tuple[Positive, ...] = (500, 500, 2000),
         n_components: Positive = 10,

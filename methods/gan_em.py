@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from typing import Literal, Self
 
@@ -26,6 +27,7 @@ from methods.gan_em_steps import Training
 from methods.networks import Activation, Kind, encoder, generator, initialise, resolve_kind
 from methods.neural import NeuralMethod, Precision
 from methods.parameters import BatchSize, Count, Fraction, NonNegative, Positive
+from methods.projection import Projection
 
 __all__ = ["GanEm"]
 
@@ -74,6 +76,8 @@ class GanEm(NeuralMethod, Generative, Reducer, SemiSupervised):
         noise_dim: length of z.
         init_std: of the first weights; None: He's.
         d_batch_norm: whether D has batch norm.
+        e_components: principal components that a fully connected E is given in place of the data;
+            None, or no fewer than there are columns: the data as they are.
         e_batch_norm: ``train``: as usual; ``affine``: never leaves evaluation mode, as in the
             released code, so that only its factor and offset learn; ``none``.
         generator_clip: bound on G's weights after each update (section 4.4); None: none.
@@ -83,11 +87,12 @@ class GanEm(NeuralMethod, Generative, Reducer, SemiSupervised):
             (5.3); at 0 never,
         labelled_steps: but after so many updates.
         labelled_weight: of the labelled rows' cross-entropy in every other update of E.
-        pretrain_steps: updates of E on real data alone, before the first M-step.
+        pretrain_epochs: passes of E over the real data alone, before the first M-step,
+        pretrain_steps: and further ones until there are so many updates.
         consistency, marginal_entropy, conditional_entropy: weights of the terms that E learns from
             real data, see :func:`methods.consistency.information_loss`; all 0: none of it.
-        consistency_radius: in units of a point's own scale: its distance to its 10th neighbour
-            over the square root of D, which is that distance's share of one coordinate.
+        consistency_radius: in units of a point's own scale among what E is given: its distance to
+            its 10th neighbour over the square root of D, its share of one of the D coordinates.
         d_noise, e_noise: standard deviation of Gaussian noise on what D sees, and on the generated
             images that E sees, in units of the median scale.
         random_state: seed of every draw.
@@ -131,6 +136,7 @@ class GanEm(NeuralMethod, Generative, Reducer, SemiSupervised):
         noise_dim: Count = 62,
         init_std: NonNegative | None = None,
         d_batch_norm: bool = False,
+        e_components: Positive | None = 50,
         e_batch_norm: Literal["train", "affine", "none"] = "train",
         generator_clip: NonNegative | None = None,
         spectral_norm: tuple[Literal["G", "D", "E"], ...] = (),
@@ -138,6 +144,7 @@ class GanEm(NeuralMethod, Generative, Reducer, SemiSupervised):
         labelled_error: Fraction = 0.05,
         labelled_steps: Count = 100,
         labelled_weight: NonNegative = 1.0,
+        pretrain_epochs: Count = 10,
         pretrain_steps: Count = 100,
         consistency: NonNegative = 1.0,
         marginal_entropy: NonNegative = 1.0,
@@ -182,6 +189,7 @@ class GanEm(NeuralMethod, Generative, Reducer, SemiSupervised):
         self.noise_dim = noise_dim
         self.init_std = init_std
         self.d_batch_norm = d_batch_norm
+        self.e_components = e_components
         self.e_batch_norm = e_batch_norm
         self.generator_clip = generator_clip
         self.spectral_norm = spectral_norm
@@ -189,6 +197,7 @@ class GanEm(NeuralMethod, Generative, Reducer, SemiSupervised):
         self.labelled_error = labelled_error
         self.labelled_steps = labelled_steps
         self.labelled_weight = labelled_weight
+        self.pretrain_epochs = pretrain_epochs
         self.pretrain_steps = pretrain_steps
         self.consistency = consistency
         self.marginal_entropy = marginal_entropy
@@ -214,12 +223,11 @@ class GanEm(NeuralMethod, Generative, Reducer, SemiSupervised):
         training = Training(self, data, self._generator, labelled)
         self.history_, self.converged_, still = [], False, 0
         w = torch.full((N, K), 1 / K, device=self._device)  # Algorithm 1, line 1
-        pretrained = self.pretrain_steps > 0 and training.informed
-        if pretrained:
-            training.pretrain()
+        labels = None
+        pretrained = training.pretrain()
         if pretrained or labelled is not None or self.max_iter == 0:
             w = self._e_assign(training)[0]
-        labels = w.argmax(dim=1)
+            labels = w.argmax(dim=1)
         self.phi_, self.n_iter_ = self._mixing(w).cpu().numpy(), 0
 
         for iteration in range(self.max_iter):
@@ -231,24 +239,26 @@ class GanEm(NeuralMethod, Generative, Reducer, SemiSupervised):
             e_row = training.e_step(phi)  # lines 10-13
             w, supervision = self._e_assign(training)  # Eq. (4)
             previous, labels = labels, w.argmax(dim=1)
+            # The first labels, of a uniform w, have none before them.
+            churn = {} if previous is None else {"churn": _share(labels != previous)}
             row = {
                 "iteration": iteration + 1,
                 **m_row,
                 **e_row,
                 **supervision,
                 "responsibility_entropy": float(torch.special.entr(w).sum(dim=1).mean()),
-                "churn": float((labels != previous).float().mean()),
+                **churn,
                 "shares": (torch.bincount(labels, minlength=K) / N).tolist(),
                 "m_seconds": between - started,
                 "e_seconds": time.perf_counter() - between,
             }
             self.phi_, self.n_iter_ = self._mixing(w).cpu().numpy(), iteration + 1
             self._record(row)  # whose callback may sample
-            still = still + 1 if row["churn"] <= self.tol else 0
+            still = still + 1 if churn.get("churn", math.inf) <= self.tol else 0
             if still == self.patience:
                 self.converged_ = True
                 break
-        self.labels_ = labels.cpu().numpy()
+        self.labels_ = w.argmax(dim=1).cpu().numpy()
         return self
 
     def predict_proba(self, X: np.ndarray) -> np.ndarray:
@@ -323,6 +333,9 @@ class GanEm(NeuralMethod, Generative, Reducer, SemiSupervised):
         """A net with its first weights."""
         shape, K = tuple(self.shape_), self.n_clusters
         kind = resolve_kind(self.network, shape)
+        columns = math.prod(shape)
+        k = min(columns, self.e_components or columns)
+        projected = name == "E" and kind == "mlp" and k < columns
         with torch.device("meta"):
             if name == "G":
                 net = generator(
@@ -337,7 +350,7 @@ class GanEm(NeuralMethod, Generative, Reducer, SemiSupervised):
             else:
                 net = encoder(
                     kind,
-                    shape,
+                    (k,) if projected else shape,
                     K if name == "E" else K + (self.extra_unit != "none"),
                     hidden=self.hidden,
                     width=self.width,
@@ -345,6 +358,13 @@ class GanEm(NeuralMethod, Generative, Reducer, SemiSupervised):
                     bottleneck=self.n_components if name == "E" else None,
                 )
         stream = self._stream(f"weights of {name}", torch.device("cpu"))
-        return initialise(
+        net = initialise(
             net, stream, self._device, std=self.init_std, spectral_norm=name in self.spectral_norm
         )
+        if not projected:
+            return net
+        return nn.Sequential(Projection(columns, k).to(self._device), *net.children())
+
+
+def _share(chosen: Tensor) -> float:
+    return float(chosen.float().mean())

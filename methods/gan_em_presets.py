@@ -32,6 +32,7 @@ __all__ = ["PRESETS"]
 
 AS_PRINTED = {
     # The EM loop and its optimisers, Algorithm 1, sections 3 and 5.1, appendix B.
+    "pretrain_epochs": 0,
     "pretrain_steps": 0,
     "tol": 0.0,
     "fake_units": "all",
@@ -43,6 +44,7 @@ AS_PRINTED = {
     "lr_decay": 0.98,
     "init_std": 0.02,
     "d_batch_norm": True,
+    "e_components": None,
     "d_noise": 0.0,
     "e_noise": 0.0,
     "consistency": 0.0,

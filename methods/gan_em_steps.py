@@ -6,12 +6,14 @@ from typing import TYPE_CHECKING
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor
+from torch import Tensor, nn
 
+from core import derive_seed
 from methods.base import DivergenceError
 from methods.consistency import InformationWeights, information_loss, neighbour_distance
 from methods.gan_em_losses import discriminator_loss, generator_loss
 from methods.optimise import adam, descend
+from methods.projection import Projection
 
 if TYPE_CHECKING:
     from methods.gan_em import GanEm
@@ -41,6 +43,7 @@ class Training:
     ) -> None:
         self.em, self.data, self.stream, self.labelled = em, data, stream, labelled
         self.G, self.D, self.E = em.G_, em.D_, em.E_
+        self.inner, self.given = self._given()  # E and data without, and after, its projection
         self.information = InformationWeights(
             consistency=em.consistency,
             marginal_entropy=em.marginal_entropy,
@@ -49,9 +52,11 @@ class Training:
         self.informed = any((em.consistency, em.marginal_entropy, em.conditional_entropy))
         self.d_noise = self.e_noise = 0.0
         if self.informed or em.d_noise or em.e_noise:
-            self.scale = neighbour_distance(data, stream) / data[0].numel() ** 0.5  # (N,)
-            typical = float(self.scale.median())
+            scale = self._scale(data)
+            typical = float(scale.median())
             self.d_noise, self.e_noise = em.d_noise * typical, em.e_noise * typical
+            own = scale if self.given is data else self._scale(self.given)
+            self.radius = em.consistency_radius * own
         self._make_optimizers()
 
     def begin(self, iteration: int) -> None:
@@ -119,19 +124,28 @@ class Training:
         row = {"cross_entropy": cross_entropy}
         return {**row, "divergence": divergence} if self.informed else row
 
-    def pretrain(self) -> None:
-        """Train E on real data, and on labels. Raises :class:`methods.base.DivergenceError`."""
-        self.E.train(self.em.e_batch_norm == "train")
+    def pretrain(self) -> bool:
+        """Train E on real data, and on labels; whether there was anything of it to do.
+
+        Raises :class:`methods.base.DivergenceError`.
+        """
+        em = self.em
+        if not self.informed:
+            return False
+        a_pass = max(1, len(self.data) // em.e_batch_size)
+        steps = max(em.pretrain_epochs * a_pass, em.pretrain_steps)
+        self.E.train(em.e_batch_norm == "train")
         loss = torch.zeros(())
-        for _ in range(self.em.pretrain_steps):
+        for _ in range(steps):
             loss = self._information()[0] + self._supervision()
             descend(self.e_optimizer, loss)
         if not loss.isfinite():
             raise DivergenceError(f"the pretraining's loss became {loss.item()}; lower e_lr")
+        return steps > 0
 
     def responsibilities(self) -> Tensor:
         """Eq. (4) for all data, ``(N, K)``."""
-        return self.em._apply(self.E, self.data).softmax(dim=1)
+        return self.em._apply(self.inner, self.given).softmax(dim=1)
 
     def supervise(self) -> float:
         """Train E on labelled rows until their error rate is low enough (5.3); that rate.
@@ -142,7 +156,7 @@ class Training:
         error = 1.0
         for step in range(em.labelled_steps + 1):
             if step % SUPERVISION_CHECKS == 0 or step == em.labelled_steps:
-                predicted = em._apply(self.E, self.data[rows]).argmax(dim=1)
+                predicted = em._apply(self.inner, self.given[rows]).argmax(dim=1)
                 error = float((predicted != y).float().mean())
                 if error < em.labelled_error or step == em.labelled_steps:
                     break
@@ -162,7 +176,7 @@ class Training:
         size = max(2, min(self.em.e_batch_size, len(rows)))  # batch norm wants two
         part = torch.randint(len(rows), (size,), generator=self.stream, device=y.device)
         with self.em._arithmetic():
-            logits = self.E(self.data[rows[part]]).float()
+            logits = self.inner(self.given[rows[part]]).float()
         return F.cross_entropy(logits, y[part])
 
     def _known(self) -> tuple[Tensor, Tensor]:
@@ -180,12 +194,21 @@ class Training:
         )
         with self.em._arithmetic():
             return information_loss(
-                self.E,
-                self.data[rows],
-                self.em.consistency_radius * self.scale[rows],
-                self.information,
-                self.stream,
+                self.inner, self.given[rows], self.radius[rows], self.information, self.stream
             )
+
+    def _given(self) -> tuple[nn.Module, Tensor]:
+        """E behind its projection, found here where it has one, and the data before that."""
+        first, *rest = self.E.children()
+        if not isinstance(first, Projection):
+            return self.E, self.data
+        seed = derive_seed(self.em.random_state, "components")
+        first.find(self.data.flatten(1).cpu().numpy(), seed)
+        return nn.Sequential(*rest), self.em._apply(first, self.data)
+
+    def _scale(self, x: Tensor) -> Tensor:
+        """Each point's own scale, ``(N,)``: its 10th neighbour's distance a coordinate."""
+        return neighbour_distance(x, self.stream) / x[0].numel() ** 0.5
 
     def _components(self, n: int, phi: Tensor | None) -> Tensor:
         """Component of each of ``n`` images to generate: by phi, or uniformly (None)."""

@@ -8,6 +8,7 @@ from typing import Literal
 
 import numpy as np
 import torch
+from sklearn.utils.validation import check_is_fitted
 from torch import Tensor, nn
 
 from core import ConfigError
@@ -58,6 +59,7 @@ class GanMixture(NeuralMethod, Generative):
 
     def can_sample(self) -> bool:
         """Whether the generators were ever trained."""
+        check_is_fitted(self)
         return self.trained_
 
     def sample(
@@ -102,12 +104,10 @@ class GanMixture(NeuralMethod, Generative):
                 "compile=True was asked for with wgan='gp', which needs second derivatives that "
                 "compiled nets have not; use compile=False"
             )
-        data = super()._begin(X)
-        if self.scaling == "max_abs" and data.dim() == 2:
-            X = np.asarray(X, dtype=np.float32)
-            self._scaling = _max_abs(X)
-            data = self._on_net(X)
-        return data
+        return super()._begin(X)
+
+    def _scale(self, X: np.ndarray) -> Scaling:
+        return _max_abs(X) if self.scaling == "max_abs" and X.ndim == 2 else super()._scale(X)
 
     def _network(self) -> Literal["conv", "mlp"]:
         return resolve_kind(self.network, self.shape_)

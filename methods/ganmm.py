@@ -114,7 +114,7 @@ class Ganmm(GanMixture):
         batch_size: BatchSize = 50,
         e_batch_size: BatchSize = 20,
         real_batch_size: BatchSize = 200,
-        tol: NonNegative = 1e-3,
+        tol: Fraction = 1e-3,
         patience: Positive = 3,
         wgan: Literal["gp", "clip"] = "gp",
         gradient_penalty: NonNegative = 1.0,

@@ -73,14 +73,14 @@ class ClusterBatches:
         self.counts = counts.clamp_min(1)
         self.others = (N - counts).clamp_max(round(epsilon * N / K)) if augment == "top" else None
         if epsilon > 0:
-            foreign = w.double().clamp_min(torch.finfo(w.dtype).tiny)
+            foreign = w.clamp_min(torch.finfo(w.dtype).tiny)
             foreign[torch.arange(N, device=w.device), labels] = 0.0
             if augment == "top":
                 nearest = foreign.T.topk(min(N, round(epsilon * N / K)), dim=1).indices
                 self.first_other = N + K + torch.arange(K, device=w.device) * nearest.shape[1]
                 rows.append(nearest.flatten())
             else:
-                self.cumulative = foreign.T.cumsum(dim=1)  # (K, N)
+                self.cumulative = _exact(foreign).T.cumsum(dim=1)  # (K, N)
         self.rows = torch.cat(rows)
 
     def draw(self, batches: int, size: int) -> Tensor:
@@ -106,9 +106,15 @@ class ClusterBatches:
         """Draws by posterior, ``(K, batches, n)``; own rows where there are no others."""
         total = self.cumulative[:, -1:]
         u = torch.rand(instead.flatten(1).shape, generator=self.stream, device=instead.device)
-        found = torch.searchsorted(self.cumulative, u * total, right=True)
+        found = torch.searchsorted(self.cumulative, u.to(total.device) * total, right=True)
         found = found.clamp_max(self.cumulative.shape[1] - 1).view_as(instead)
-        return torch.where((total > 0).unsqueeze(2), found, instead)
+        others = (total > 0).unsqueeze(2).to(instead.device)  # (K, 1, 1)
+        return torch.where(others, found.to(instead.device), instead)
+
+
+def _exact(w: Tensor) -> Tensor:
+    """In float64, which sums of many rows need and MPS has not: there on the CPU."""
+    return (w.cpu() if w.device.type == "mps" else w).double()
 
 
 def _floor(u: Tensor, n: Tensor) -> Tensor:

@@ -19,7 +19,7 @@ from methods.ganmm_presets import EM_PRESETS
 from methods.ganmm_steps import Gans, PenaltyUnit
 from methods.networks import Kind
 from methods.neural import Precision
-from methods.parameters import BatchSize, Count, NonNegative, Positive
+from methods.parameters import BatchSize, Count, Fraction, NonNegative, Positive
 
 __all__ = ["GanmmEm"]
 
@@ -60,7 +60,7 @@ class GanmmEm(GanMixture):
         m_steps: Count = 100,
         critic_steps: Positive = 5,
         batch_size: BatchSize = 50,
-        tol: NonNegative = 0.0,
+        tol: Fraction = 0.0,
         patience: Positive = 3,
         critic_offset: Literal["fakes", "as_trained"] = "fakes",
         wgan: Literal["gp", "clip"] = "gp",

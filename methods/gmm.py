@@ -10,6 +10,7 @@ import numpy as np
 from sklearn.decomposition import PCA
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.mixture import GaussianMixture
+from sklearn.utils.validation import check_is_fitted
 
 from methods.base import Callback, Generative, Method, Preset, check_draw, register
 from methods.parameters import NonNegative, Positive
@@ -111,6 +112,7 @@ class Gmm(Method, Generative):
         self, n: int, component: int | None = None, *, random_state: int = 0
     ) -> tuple[np.ndarray, np.ndarray]:
         """Draws from the mixture, or from one component; images are clipped to [0, 1]."""
+        check_is_fitted(self)
         check_draw(n, component, self.n_clusters)
         rng = np.random.default_rng(random_state)
         K = self.n_clusters

@@ -7,7 +7,6 @@ from typing import Literal, Self
 
 import numpy as np
 import torch
-from sklearn.utils.extmath import randomized_svd
 from torch import Tensor, nn
 
 from core import derive_seed
@@ -17,6 +16,7 @@ from methods.imsat_training import Training
 from methods.networks import initialise
 from methods.neural import NeuralMethod, Precision
 from methods.parameters import BatchSize, Count, Fraction, NonNegative, Positive
+from methods.projection import Projection
 
 __all__ = ["Imsat"]
 
@@ -199,7 +199,7 @@ class Imsat(NeuralMethod):
 
     def _project(self, x: Tensor) -> Tensor:
         """Find the principal components of ``x``, where they are asked for; x by them."""
-        if isinstance(self.projection_, _Projection):
+        if isinstance(self.projection_, Projection):
             seed = derive_seed(self.random_state, "components")
             self.projection_.find(x.flatten(1).cpu().numpy(), seed)
         return self._apply(self.projection_, x)
@@ -216,7 +216,7 @@ class Imsat(NeuralMethod):
         columns = math.prod(self.shape_)
         d_in = min(columns, self.n_components or columns)
         projected = d_in < columns
-        self.projection_ = _Projection(columns, d_in) if projected else nn.Flatten()
+        self.projection_ = Projection(columns, d_in) if projected else nn.Flatten()
         self.projection_.to(self._device)
         self.net_ = self._net(0)
 
@@ -240,23 +240,3 @@ class Imsat(NeuralMethod):
         if self.compile and start > 0:
             net.forward = torch.compile(net.forward)
         return net
-
-
-class _Projection(nn.Module):
-    """Data onto their first principal components, which are not whitened."""
-
-    def __init__(self, columns: int, n_components: int) -> None:
-        super().__init__()
-        self.mean = nn.Parameter(torch.zeros(columns), requires_grad=False)
-        self.axes = nn.Parameter(torch.zeros(columns, n_components), requires_grad=False)
-
-    def find(self, X: np.ndarray, seed: int) -> None:
-        """Of the data ``(N, columns)``; with fewer rows than components the rest stay zero."""
-        mean = X.mean(axis=0)
-        _, _, found = randomized_svd(X - mean, self.axes.shape[1], random_state=seed)
-        with torch.no_grad():
-            self.mean.copy_(torch.from_numpy(mean))
-            self.axes[:, : len(found)] = torch.from_numpy(found.T)
-
-    def forward(self, x: Tensor) -> Tensor:
-        return (x.flatten(1) - self.mean) @ self.axes

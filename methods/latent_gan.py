@@ -9,6 +9,7 @@ from typing import Literal
 
 import numpy as np
 import torch
+from sklearn.utils.validation import check_is_fitted
 from torch import Tensor, nn
 
 from methods.base import Generative, check_draw
@@ -61,6 +62,7 @@ class LatentGan(NeuralMethod, Generative):
         self, n: int, component: int | None = None, *, random_state: int = 0
     ) -> tuple[np.ndarray, np.ndarray]:
         """``n`` draws from G, components by ``phi_`` (or all of one); scaled back to X's scale."""
+        check_is_fitted(self)
         check_draw(n, component, self.n_clusters)
         stream = torch.Generator(self._device).manual_seed(random_state)
         if component is None:
@@ -91,8 +93,10 @@ class LatentGan(NeuralMethod, Generative):
             weights: a row an image, a column a component; rows sum to one.
             epsilon: ``(noise_dim,)``; None: drawn by ``random_state``.
 
-        Returns ``(len(weights), *shape)`` float32 in X's own scale.
+        Returns ``(len(weights), *shape)`` float32 in X's own scale. Raises ``ValueError`` for
+        arguments of other shapes or ranges, ``NotFittedError`` before a fit.
         """
+        check_is_fitted(self)
         weights = np.asarray(weights, dtype=np.float32)
         J = len(components)
         for k in components:
@@ -109,6 +113,11 @@ class LatentGan(NeuralMethod, Generative):
             noise = torch.randn(self.noise_dim, generator=stream, device=self._device)
         else:
             noise = torch.from_numpy(np.asarray(epsilon, dtype=np.float32)).to(self._device)
+        if noise.shape != (self.noise_dim,):
+            raise ValueError(
+                f"epsilon has shape {tuple(noise.shape)}; expected ({self.noise_dim},): noise_dim "
+                f"numbers, or None to draw them"
+            )
         with torch.no_grad():
             z = self.prior_.blend(
                 noise,
@@ -145,15 +154,21 @@ class LatentGan(NeuralMethod, Generative):
         a_pass = max(1, n // self.batch_size)
         return max(self.epochs, -(-self.steps // a_pass))
 
-    def _row(self, epoch: int, losses: dict[str, float], w: Tensor, before: Tensor) -> Tensor:
-        """Record an epoch by its losses and responsibilities; the new labels."""
+    def _row(
+        self, epoch: int, losses: dict[str, float], w: Tensor, before: Tensor | None
+    ) -> Tensor:
+        """Record an epoch by its losses and responsibilities; the new labels.
+
+        Its churn is against the labels ``before``; without these it has none.
+        """
         labels = w.argmax(dim=1)
+        churn = {} if before is None else {"churn": float((labels != before).float().mean())}
         self._record(
             {
                 "iteration": epoch + 1,
                 **losses,
                 "responsibility_entropy": float(torch.special.entr(w).sum(dim=1).mean()),
-                "churn": float((labels != before).float().mean()),
+                **churn,
                 "shares": (torch.bincount(labels, minlength=self.n_clusters) / len(w)).tolist(),
                 "seconds": time.perf_counter() - self._started,
             }

@@ -1,4 +1,4 @@
-"""The update that every net here is trained by."""
+"""Adam as GANs are trained by it, and one step of an optimiser."""
 
 from __future__ import annotations
 

@@ -6,7 +6,6 @@ import time
 from typing import Self
 
 import numpy as np
-import torch
 
 from methods.base import Callback, Preset, register
 from methods.latent_gan import LatentGan
@@ -198,7 +197,7 @@ class ResponsibilityGan(LatentGan):
         data = self._begin(X)
         training = Training(self, data, self._generator)
         self.history_, self.converged_ = [], False
-        labels = torch.zeros(len(data), dtype=torch.int64, device=self._device)
+        labels = None
         self._started = time.perf_counter()
         for epoch in range(self._passes(len(data))):
             losses = training.epoch()  # Algorithm 1
@@ -206,6 +205,7 @@ class ResponsibilityGan(LatentGan):
             self.phi_ = w.mean(dim=0).cpu().numpy()  # before the row, whose callback may sample
             labels = self._row(epoch, losses, w, before=labels)
         self.n_iter_ = len(self.history_)
+        assert labels is not None, "epochs is at least 1"
         self.labels_ = labels.cpu().numpy()
         return self
 

@@ -51,17 +51,6 @@ class Moments:
             self._take(features[start : start + CHUNK].astype(np.float64))
         return self
 
-    def merge(self, other: Moments) -> Moments:
-        """Take in all that ``other`` has seen; self. ``other`` stays as it is."""
-        if other.d != self.d:
-            raise ValueError(f"moments of {other.d} features cannot join those of {self.d}")
-        if other._scatter is None:
-            for rows in list(other._rows):  # a list of its own: other may be self
-                self._take(rows)
-        else:
-            self._join(other.n, other._mean, other._scatter)
-        return self
-
     @property
     def mean(self) -> np.ndarray:
         """Float64 ``(d,)``; raises ``ValueError`` before the first row."""
@@ -107,24 +96,13 @@ class Moments:
         if self._scatter is None:
             rows = np.concatenate([*self._rows, rows])
             self._rows, self.n, self._scatter = [], 0, np.zeros((self.d, self.d))
-        mean = rows.mean(axis=0)
-        centred = rows - mean
-        self._join(len(rows), mean, centred.T @ centred)
-
-    def _join(self, n: int, mean: np.ndarray, scatter: np.ndarray) -> None:
-        """Add a group's moments to one's own (Chan, Golub and LeVeque 1979)."""
-        if self._scatter is None:
-            kept, self._rows, self._scatter = self._rows, [], scatter.copy()
-            self.n, self._mean = n, mean.copy()
-            if kept:
-                self._take(np.concatenate(kept))
-            return
-        total = self.n + n
-        gap = mean - self._mean
-        self._scatter += scatter
+        # The moments of two groups make those of both (Chan, Golub and LeVeque 1979).
+        mean, total = rows.mean(axis=0), self.n + len(rows)
+        centred, gap, share = rows - mean, mean - self._mean, len(rows) / total
+        self._scatter += centred.T @ centred
         if self.n:
-            self._scatter += np.outer(gap, gap * (self.n * (n / total)))
-        self._mean = self._mean + gap * (n / total)
+            self._scatter += np.outer(gap, gap * (self.n * share))
+        self._mean = self._mean + gap * share
         self.n = total
 
 

@@ -12,10 +12,12 @@ from matplotlib.figure import Figure
 
 from core import DataError
 from metrics.clustering import match_clusters
+from reports.attribute_marks import differing, letters, named
 from reports.attributes import Attributes, attribute_of
-from reports.panels import legend
+from reports.panels import Legend
 from reports.stored import Run, Stored, labels_of
-from reports.style import INK, SMALL, WIDTH, Mark, titled
+from reports.style import INK, SMALL, WIDTH, Mark, shortened, titled
+from reports.summary import Block
 from reports.text import SPLIT_NAMES, named_seeds, number
 from reports.ticks import ticked
 from results import Record
@@ -34,8 +36,14 @@ GAP = 2
 NAMES = 0.4
 """Inches that "without" takes."""
 
-ROW = 0.13
-"""Inches of one attribute among the error rates."""
+ATTRIBUTES = 20
+"""In one figure of error rates, so that it fits on a page."""
+
+LINE, BETWEEN = 0.045, 0.06
+"""Inches of one method's runs of an attribute, and between two attributes."""
+
+SHADE = "#f2f2f2"
+"""Behind every other attribute."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,13 +63,15 @@ def attribute_figures(
     entries: Sequence[Entry],
     marks: Mapping[str, Mark],
 ) -> Iterator[tuple[str, Figure]]:
-    """Name and figure of each sheet's error rates, and of each method's samples.
+    """Name and figure of each sheet's error rates, run by run, and of each method's samples.
 
     Of each attribute the run of the lowest seed that ended ok is shown, whatever its score. Runs
     whose samples cannot be read or are no images are left out, the first with a warning.
     """
     for sheet in sheets:
-        yield f"attributes {sheet.place}", _errors(sheet, entries, marks)
+        for part, first in enumerate(range(0, len(sheet.blocks), ATTRIBUTES)):
+            figure = _errors(sheet, sheet.blocks[first : first + ATTRIBUTES], entries, marks)
+            yield f"attributes {sheet.place} {part or ''}", figure
         for label in sheet.labels:
             pairs = list(_pairs(sheet, label, stored))
             for part, first in enumerate(range(0, len(pairs), PAIRS)):
@@ -147,34 +157,60 @@ def _rows(ax: Axes, images: np.ndarray) -> None:
     ax.spines[:].set_visible(False)
 
 
-def _errors(sheet: Attributes, entries: Sequence[Entry], marks: Mapping[str, Mark]) -> Figure:
-    """The mean error of every method by attribute, and what GAN-EM's paper has."""
-    names = [attribute_of(block) or "" for block in sheet.blocks]
-    key = legend(sheet.labels, marks)
-    size = (WIDTH, 0.45 + ROW * max(len(names), 3) + key.tall)
+def _errors(
+    sheet: Attributes, blocks: Sequence[Block], entries: Sequence[Entry], marks: Mapping[str, Mark]
+) -> Figure:
+    """Every run of every method by attribute, their means, and what GAN-EM's paper has."""
+    key = _legend(sheet, entries, marks)
+    band = LINE * len(sheet.labels) + BETWEEN
+    size = (WIDTH, 0.45 + max(band * len(blocks), 0.4) + key.tall)
     figure = Figure(figsize=size, layout="constrained")
     heights = (key.tall, size[1] - key.tall)
     parts = figure.subfigures(2, 1, squeeze=False, height_ratios=heights)
     key.draw(parts[0, 0], lines=False)
     ax = parts[1, 0].subplots()
-    for label in sheet.labels:
-        found = [(i, s.mean) for i, b in enumerate(sheet.blocks) if (s := sheet.error(b, label))]
-        places = np.array(found).reshape(-1, 2)
-        style = marks[label]
-        ax.plot(places[:, 1], places[:, 0], style.marker, mfc="none", color=style.color)
-    theirs = [
-        (entry.value, i)
-        for i, block in enumerate(sheet.blocks)
-        for entry in sheet.printed(entries, block)
-    ]
-    ax.plot(*np.array(theirs).reshape(-1, 2).T, "|", ms=6, mew=1.2, color=INK)
+    theirs = [(e.value, i) for i, b in enumerate(blocks) for e in sheet.printed(entries, b)]
+    for i, block in enumerate(blocks):
+        if i % 2:
+            ax.axhspan(i - 0.5, i + 0.5, color=SHADE, lw=0, zorder=0)
+        for place, label in enumerate(sheet.labels):
+            middle = LINE * (place - (len(sheet.labels) - 1) / 2)
+            _runs(ax, i + middle / band, sheet, block, label, marks[label])
+    for value, i in theirs:
+        ax.vlines(value, i - 0.5, i + 0.5, color=INK, zorder=1)
     ax.axvline(0.5, color=INK, lw=0.5, ls=":")
-    ax.set_ylim(len(names) - 0.5, -0.5)
-    ax.set_yticks(range(len(names)), names)
+    ax.set_ylim(len(blocks) - 0.5, -0.5)
+    ax.set_yticks(range(len(blocks)), [attribute_of(block) or "" for block in blocks])
     ax.tick_params(axis="y", length=0)
     ax.set_xlabel(f"Error rate, {SPLIT_NAMES[sheet.split]}", fontsize=SMALL)
-    ax.grid(axis="both")
+    ax.grid(axis="x")
     ticked(ax.xaxis, 2)
-    said = ["Bars: published in GAN-EM, Table 3. Dotted: chance."] if theirs else []
-    titled(figure, [*sheet.reading(), *(said or ["Dotted: chance."])])
+    names = [attribute_of(block) or "" for block in (blocks[0], blocks[-1])]
+    which = [f"Here: {' to '.join(names)}."] if len(blocks) < len(sheet.blocks) else []
+    said = f"Dots: runs, {named_seeds(sheet.seeds)}; hollow: their means, in the legend's order."
+    beside = ["Bars: published in GAN-EM, Table 3.", *named(sheet, entries)] if theirs else []
+    titled(figure, [*sheet.reading(runs=False), *which, said, *beside, "Dotted: chance."])
     return figure
+
+
+def _runs(
+    ax: Axes, height: float, sheet: Attributes, block: Block, label: str, style: Mark
+) -> None:
+    """One method's runs of one attribute on a line of their own, and their mean."""
+    row = sheet.row(block, label)
+    scores = [getattr(r.metrics, sheet.split).get(sheet.metric) for r in (row.ok if row else ())]
+    runs = [score for score in scores if score is not None]
+    ax.plot(runs, [height] * len(runs), "o", ms=1.5, mew=0, color=style.color)
+    if (mean := sheet.error(block, label)) is not None:
+        ax.plot(mean.mean, height, style.marker, mfc="none", color=style.color)
+
+
+def _legend(sheet: Attributes, entries: Sequence[Entry], marks: Mapping[str, Mark]) -> Legend:
+    """The methods, one a line, each with the letters of what differs."""
+    kinds = differing([sheet], entries)
+    tails = [letters(kinds[label]) if label in kinds else "" for label in sheet.labels]
+    return Legend(
+        marks=[marks[label] for label in sheet.labels],
+        names=shortened(sheet.labels, marks, 2.8, 1, tails),
+        abreast=1,
+    )

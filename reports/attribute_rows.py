@@ -1,7 +1,7 @@
 """Rows of the tables of attributes, the same in every format (GAN-EM, Tables 2 and 3).
 
-An attribute a row, below them their mean; the means of all methods make a table of their own
-beside the published ones.
+An attribute a row, below them their mean over those that are published too; the means of all
+methods make a table of their own beside the published ones.
 """
 
 from __future__ import annotations
@@ -10,8 +10,7 @@ import itertools
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-import numpy as np
-
+from reports.attribute_marks import differing, letters, told
 from reports.attributes import Attributes, attribute_of
 from reports.summary import Block, Statistic
 from reports.text import ABSENT, number
@@ -23,6 +22,7 @@ __all__ = [
     "attribute_lines",
     "grouped",
     "labels_known",
+    "marked",
     "means_by_method",
     "notes_on",
     "reading",
@@ -32,7 +32,7 @@ __all__ = [
 
 @dataclass(frozen=True, kw_only=True)
 class Line:
-    """One attribute, or the mean over all."""
+    """One attribute, or the mean over several."""
 
     name: str
     block: Block | None
@@ -51,53 +51,58 @@ class Means:
 
     name: str
     where: str
-    """The table that printed it; empty for ours."""
+    """The table that printed it, and over what; empty for ours."""
     cells: tuple[Statistic | None, ...]
+    differs: str
+    """The letters of ours."""
 
 
 def attribute_lines(sheet: Attributes, entries: Sequence[Entry]) -> Iterator[Line]:
-    """The attributes in order, and last, of more than one, their mean."""
-    theirs = []
+    """The attributes in order, and last, of more than one, the mean of those published too."""
     for block in sheet.blocks:
-        printed = sheet.printed(entries, block)
-        name = attribute_of(block) or ABSENT
-        # "Male" stands there twice, once as "gender": the row that has the name comes first.
-        printed.sort(key=lambda entry: entry.row != name)
-        theirs += [entry.value for entry in printed[:1]]
         best = block.best(sheet.split, sheet.metric)
         yield Line(
-            name=name,
+            name=attribute_of(block) or ABSENT,
             block=block,
             cells=tuple(sheet.error(block, label) for label in sheet.labels),
             best=frozenset(i for i, label in enumerate(sheet.labels) if label in best),
-            published=tuple(entry.value for entry in printed),
+            published=tuple(entry.value for entry in sheet.printed(entries, block)),
         )
     if len(sheet.blocks) > 1:
-        cells = tuple(sheet.mean(label) for label in sheet.labels)
+        averaged, theirs = sheet.averaged(entries), sheet.printed_mean(entries)
+        cells = tuple(sheet.mean(label, averaged) for label in sheet.labels)
         known = [number(cell.mean, sheet.metric) if cell else "" for cell in cells]
         least = min((cell.mean for cell in cells if cell), default=0.0)
         best = {i for i, text in enumerate(known) if text == number(least, sheet.metric)}
         yield Line(
-            name=f"Mean of {len(sheet.blocks)}",
+            name=f"Mean of {len(averaged)}",
             block=None,
             cells=cells,
             best=frozenset(best if sum(map(bool, known)) > 1 else ()),
-            published=(float(np.mean(theirs)),) if theirs else (),
+            published=() if theirs is None else (theirs,),
         )
 
 
+def marked(sheet: Attributes, entries: Sequence[Entry]) -> list[str]:
+    """The letters of each label, for a last line; empty where nothing is published."""
+    kinds = differing([sheet], entries)
+    return [letters(kinds.get(label, ())) for label in sheet.labels] if kinds else []
+
+
 def notes_on(sheet: Attributes, entries: Sequence[Entry]) -> list[str]:
-    """What is said below a sheet of its published column."""
+    """What is said below a sheet of its published column, letters included."""
     printed = [(block, sheet.printed(entries, block)) for block in sheet.blocks]
     where = dict.fromkeys(entry.where for _, each in printed for entry in each)
+    methods = dict.fromkeys(entry.method for _, each in printed for entry in each)
     if not where:
         return []
     found = [
-        f"Published: {', '.join(where)}; number of runs, and which images were scored, not said; "
-        f"selected from all of CelebA."
+        f"Published: {', '.join(where)}, of {' and '.join(methods)} alone; number of runs, and "
+        f"which images were scored, not said; selected from all of CelebA.",
+        *told([sheet], entries),
     ]
     if none := [attribute_of(block) for block, each in printed if not each]:
-        found.append(f"Not published: {', '.join(map(str, none))}.")
+        found.append(f"Not published, and in no mean: {', '.join(map(str, none))}.")
     remarks = {
         f"{entry.table}, {entry.row}: {text}": None
         for _, each in printed
@@ -120,26 +125,26 @@ def labels_known(sheet: Attributes) -> str:
 
 
 def means_by_method(group: Sequence[Attributes], entries: Sequence[Entry]) -> Iterator[Means]:
-    """Our methods, then the published ones in the order of the paper."""
+    """Our methods, the published mean over the same attributes, and those that were printed."""
+    kinds = differing(group, entries)
     for label in dict.fromkeys(label for sheet in group for label in sheet.labels):
-        cells = tuple(sheet.mean(label) for sheet in group)
-        yield Means(name=label, where="", cells=cells)
+        cells = tuple(sheet.mean(label, sheet.averaged(entries)) for sheet in group)
+        differs = letters(kinds.get(label, ()))
+        yield Means(name=label, where="", cells=cells, differs=differs)
+    yield from _published(group, entries)
     printed = [{entry.row: entry for entry in sheet.printed(entries)} for sheet in group]
     rows = [e.row for e in entries if any(e in each.values() for each in printed)]
     for row in dict.fromkeys(rows):
         cells = tuple(_single(each[row].value) if row in each else None for each in printed)
         where = next(each[row].where for each in printed if row in each)
-        yield Means(name=row, where=where, cells=cells)
+        yield Means(name=row, where=f"{where} over 40 rows", cells=cells, differs="")
 
 
-def reading(group: Sequence[Attributes]) -> list[str]:
+def reading(group: Sequence[Attributes], entries: Sequence[Entry]) -> list[str]:
     """What a reader must know of the means: sentences."""
-    counts = " and ".join(dict.fromkeys(str(len(sheet.blocks)) for sheet in group))
+    counts = " and ".join(dict.fromkeys(str(len(s.averaged(entries))) for s in group))
     first = [sentence for sentence in group[0].reading() if "known to the fit" not in sentence]
-    return [
-        f"Mean error over {counts} attributes of 40; published means are of 40 rows.",
-        *first,
-    ]
+    return [f"Mean error over {counts} attributes of 40; published means say over what.", *first]
 
 
 def written(statistic: Statistic | None) -> str:
@@ -148,6 +153,16 @@ def written(statistic: Statistic | None) -> str:
         return ABSENT
     spread = "" if statistic.std is None else f" ± {number(statistic.std, 'error_rate')}"
     return number(statistic.mean, "error_rate") + spread
+
+
+def _published(group: Sequence[Attributes], entries: Sequence[Entry]) -> Iterator[Means]:
+    """The mean of what is published by attribute, over the same ones as ours."""
+    found = [e for s in group for block in s.blocks for e in s.printed(entries, block)]
+    if found:
+        means = (sheet.printed_mean(entries) for sheet in group)
+        cells = tuple(None if mean is None else _single(mean) for mean in means)
+        name, where = found[0].paper.name, f"{found[0].where} over the same"
+        yield Means(name=name, where=where, cells=cells, differs="")
 
 
 def _single(value: float) -> Statistic:

@@ -1,7 +1,7 @@
 """Tables of attributes, one a row, for the terminal, for LaTeX and as CSV (GAN-EM, Table 3).
 
-Below the attributes stands their mean; the means of all methods make a table of their own beside
-the published ones (GAN-EM, Table 2).
+Below the attributes stands their mean, and in what each method's protocol differs from the
+published one; the means of all methods make a table of their own (GAN-EM, Table 2).
 """
 
 from __future__ import annotations
@@ -11,12 +11,14 @@ import io
 import textwrap
 from collections.abc import Iterator, Sequence
 
+from reports.attribute_marks import differing, told
 from reports.attribute_rows import (
     Line,
     Means,
     attribute_lines,
     grouped,
     labels_known,
+    marked,
     means_by_method,
     notes_on,
     reading,
@@ -31,8 +33,8 @@ from results.printed import Entry
 
 __all__ = ["console", "latex", "to_csv"]
 
-LINES = 42
-"""Attributes in one LaTeX table, so that it fits on a page."""
+LINES = 32
+"""Attributes in one LaTeX table, so that it fits on a page with its notes."""
 
 LONG_HEAD = 16
 """Characters of a method's name from which it is broken over lines: its numbers are narrow."""
@@ -40,8 +42,8 @@ LONG_HEAD = 16
 HEAD = r"\parbox[b]{6.5em}{\raggedleft\hspace{0pt}"
 
 CSV_COLUMNS = (
-    *("suite", "profile", "dataset", "labelled", "attribute", "label", "split", "metric"),
-    *("mean", "std", "n", "published", "printed", "where"),
+    *("suite", "profile", "dataset", "labelled", "attribute", "attributes", "label", "split"),
+    *("metric", "mean", "std", "n", "published", "printed", "where", "differs"),
 )
 
 
@@ -55,15 +57,17 @@ def console(sheets: Sequence[Attributes], entries: Sequence[Entry]) -> str:
                 written(s) + ("*" if i in line.best else " ") for i, s in enumerate(line.cells)
             ]
             lines.append([line.name, *cells, _published(sheet, line)])
+        if marks := marked(sheet, entries):
+            lines.append(["differs", *marks, ""])
         said = [*sheet.reading(), "Best marked *."]
         texts.append(_text(said, lines, notes_on(sheet, entries)))
     for group in grouped(sheets):
-        lines = [["", *map(labels_known, group)]]
+        lines = [["", *map(labels_known, group), "differs"]]
         lines += [
-            [printable(_named(means)), *map(written, means.cells)]
+            [printable(_named(means)), *map(written, means.cells), means.differs]
             for means in means_by_method(group, entries)
         ]
-        texts.append(_text(reading(group), lines, []))
+        texts.append(_text(reading(group, entries), lines, told(group, entries)))
     return "\n\n".join(texts)
 
 
@@ -78,16 +82,19 @@ def latex(sheets: Sequence[Attributes], entries: Sequence[Entry]) -> str:
 
 
 def to_csv(sheets: Sequence[Attributes], entries: Sequence[Entry]) -> str:
-    """Every mean error, one a line; that over all attributes has none."""
+    """Every mean error, one a line; that over several attributes names none but their number."""
     text = io.StringIO()
     writer = csv.DictWriter(text, CSV_COLUMNS, lineterminator="\n")
     writer.writeheader()
     for sheet in sheets:
+        averaged, marks = sheet.averaged(entries), differing([sheet], entries)
         for block in (*sheet.blocks, None):
-            printed = sheet.printed(entries, block)
+            held = (block,) if block else averaged
+            printed = [entry for each in held for entry in sheet.printed(entries, each)]
             for label in sheet.labels:
-                found = sheet.error(block, label) if block else sheet.mean(label)
+                found = sheet.error(block, label) if block else sheet.mean(label, averaged)
                 theirs = [e for e in printed if _same(sheet, label, e)]
+                values = [e.value for e in theirs] if block else [sheet.printed_mean(entries)]
                 writer.writerow(
                     {
                         "suite": sheet.suite,
@@ -95,15 +102,17 @@ def to_csv(sheets: Sequence[Attributes], entries: Sequence[Entry]) -> str:
                         "dataset": sheet.title,
                         "labelled": sheet.labelled,
                         "attribute": attribute_of(block) if block else "",
+                        "attributes": len(held),
                         "label": label,
                         "split": sheet.split,
                         "metric": sheet.metric,
                         "mean": found.mean if found else None,
                         "std": found.std if found else None,
                         "n": found.n if found else 0,
-                        "published": " ".join(str(e.value) for e in theirs),
-                        "printed": " ".join(e.printed for e in theirs),
+                        "published": " ".join(map(str, values)) if theirs else "",
+                        "printed": " ".join(e.printed for e in theirs) if block else "",
                         "where": " ".join(dict.fromkeys(e.where for e in theirs)),
+                        "differs": " ".join(marks.get(label, ())) if theirs else "",
                     }
                 )
     return text.getvalue()
@@ -132,7 +141,7 @@ def _text(sentences: Sequence[str], lines: list[list[str]], notes: Sequence[str]
 
 
 def _latex(sheet: Attributes, entries: Sequence[Entry]) -> Iterator[str]:
-    lines = list(attribute_lines(sheet, entries))
+    lines, marks = list(attribute_lines(sheet, entries)), marked(sheet, entries)
     heads = ["Attribute", *(named(label, HEAD, LONG_HEAD) for label in sheet.labels), "Published"]
     for part, first in enumerate(range(0, len(lines), LINES)):
         body = []
@@ -140,6 +149,8 @@ def _latex(sheet: Attributes, entries: Sequence[Entry]) -> Iterator[str]:
             rule = "" if line.block else "\\midrule\n"
             cells = [_tex(s, i in line.best) for i, s in enumerate(line.cells)]
             body.append([rule + escape(line.name), *cells, escape(_published(sheet, line))])
+        if marks:
+            body.append(["\\midrule\nDiffers", *map(escape, marks), ""])
         tabular = booktabs([heads], body, "l" + "r" * (len(heads) - 1))
         sentences = [*(["Continued."] if part else []), *sheet.reading(), "Best in bold."]
         notes = [breakable(note) for note in notes_on(sheet, entries)]
@@ -152,10 +163,13 @@ def _latex_means(group: Sequence[Attributes], entries: Sequence[Entry]) -> str:
     for means in means_by_method(group, entries):
         rule = "\\midrule\n" if ours and means.where else ""
         ours = not means.where
-        body.append([rule + escape(_named(means)), *(escape(written(s)) for s in means.cells)])
-    heads = ["Method", *map(labels_known, group)]
-    tabular = booktabs([heads], body, "l" + "r" * len(group))
-    return floating(tabular, reading(group), f"attribute means {group[0].place}")
+        cells = [*map(written, means.cells), means.differs]
+        body.append([rule + escape(_named(means)), *map(escape, cells)])
+    heads = ["Method", *map(labels_known, group), "Differs"]
+    tabular = booktabs([heads], body, "l" + "r" * len(group) + "l")
+    notes = [breakable(note) for note in told(group, entries)]
+    sentences = reading(group, entries)
+    return floating(tabular, sentences, f"attribute means {group[0].place}", notes)
 
 
 def _tex(statistic: Statistic | None, best: bool) -> str:

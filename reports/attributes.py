@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from datasets.celeba import FACES_FILE, IMAGES
 from reports.summary import Block, Row, Statistic
 from reports.text import named_seeds
 from results.printed import Entry
@@ -86,15 +87,19 @@ class Attributes:
         row = self.row(block, label)
         return row.statistic(self.split, self.metric) if row else None
 
-    def mean(self, label: str) -> Statistic | None:
-        """The error rate over all attributes, by seed; None unless some seed has them all."""
+    def averaged(self, entries: Sequence[Entry]) -> tuple[Block, ...]:
+        """What means are over: the attributes that are published too, or all where none is."""
+        return tuple(block for block in self.blocks if self.printed(entries, block)) or self.blocks
+
+    def mean(self, label: str, blocks: Sequence[Block]) -> Statistic | None:
+        """The error rate over the attributes of ``blocks``, by seed; None unless one has all."""
         by_seed: dict[int, list[float]] = {}
-        for block in self.blocks:
+        for block in blocks:
             for record in row.ok if (row := self.row(block, label)) else ():
                 value = getattr(record.metrics, self.split).get(self.metric)
                 if value is not None:
                     by_seed.setdefault(record.seed, []).append(value)
-        means = [np.mean(each) for each in by_seed.values() if len(each) == len(self.blocks)]
+        means = [np.mean(each) for each in by_seed.values() if len(each) == len(blocks)]
         if not means:
             return None
         return Statistic(
@@ -105,9 +110,12 @@ class Attributes:
         )
 
     def printed(self, entries: Iterable[Entry], block: Block | None = None) -> list[Entry]:
-        """The papers' numbers of one attribute, or those of none: means over all."""
+        """The papers' numbers of one attribute, or those of none: means over all.
+
+        "Male" stands there twice, once as "gender": the row that has the name comes first.
+        """
         known = attribute_of(block) if block else None
-        return [
+        found = (
             entry
             for entry in entries
             if entry.dataset == self.blocks[0].records[0].dataset.name
@@ -115,18 +123,22 @@ class Attributes:
             and entry.labelled == self.labelled
             and self.metric in entry.beside
             and entry.table.startswith("Table")
-        ]
+        )
+        return sorted(found, key=lambda entry: entry.row != known)
+
+    def printed_mean(self, entries: Sequence[Entry]) -> float | None:
+        """Of the papers' numbers of all attributes of :meth:`averaged`, the first of each."""
+        found = [printed[0].value for b in self.blocks if (printed := self.printed(entries, b))]
+        return float(np.mean(found)) if found else None
 
     def reading(self, *, runs: bool = True) -> list[str]:
         """What every caption says: data, profile, selection, labels, split, and of which runs."""
-        n = sorted({block.n for block in self.blocks if block.n is not None})
-        points = f"{n[0]:,}" if len(n) == 1 else f"{n[0]:,} to {n[-1]:,}" if n else "unknown"
-        budget = "" if self.profile == "paper" else ": not comparable with published numbers"
         found = [
             f"{self.suite}: {self.title}, {len(self.blocks)} attribute"
-            f"{'s' if len(self.blocks) > 1 else ''}, {points} training points each, "
-            f"K = {self.n_clusters}.",
-            f"Profile {self.profile}{budget}.",
+            f"{'s' if len(self.blocks) > 1 else ''}, each with "
+            f"{_counted(block.n for block in self.blocks)} training points and "
+            f"{_counted(block.n_test for block in self.blocks)} held out, K = {self.n_clusters}.",
+            self._budget(),
             CHOSEN,
         ]
         if self.labelled:
@@ -136,6 +148,16 @@ class Attributes:
         found += [self._runs()] if runs else []
         mixed = dict.fromkeys(sentence for block in self.blocks for sentence in block.mixed)
         return [*found, *(f"MIXED: {sentence}." for sentence in mixed)]
+
+    def _budget(self) -> str:
+        """Profile and images: whether the protocol can be the papers' at all."""
+        files = {file for block in self.blocks for r in block.records for file in r.dataset.sha256}
+        compact = FACES_FILE.path in files
+        images = f", images out of {IMAGES:,}, not out of all of CelebA" if compact else ""
+        known = self.profile == "paper" and not compact
+        return f"Profile {self.profile}{images}" + (
+            "." if known else ": not comparable with published numbers."
+        )
 
     def _runs(self) -> str:
         if len(self.seeds) == 1:
@@ -165,3 +187,10 @@ def by_attribute(blocks: Sequence[Block]) -> tuple[list[Attributes], list[Block]
 def attribute_of(block: Block) -> str | None:
     """The block's attribute."""
     return block.records[0].dataset.words.get(ATTRIBUTE)
+
+
+def _counted(numbers: Iterable[int | None]) -> str:
+    known = sorted({n for n in numbers if n is not None})
+    if not known:
+        return "unknown"
+    return f"{known[0]:,}" if len(known) == 1 else f"{known[0]:,} to {known[-1]:,}"

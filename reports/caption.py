@@ -2,26 +2,54 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from reports.summary import Block
-from reports.text import EXTRACTORS, REAL_IMAGES, named_seeds, number
+from reports.text import (
+    EXTRACTORS,
+    REAL_IMAGES,
+    named_seeds,
+    number,
+    of_components,
+    of_samples,
+)
 from results import Resources
 
-__all__ = ["caption", "data_and_profile", "nets"]
+__all__ = ["caption", "data_and_profile", "seldom"]
 
 DIGEST = 8
 """Digits of a net's digest that tell it from others."""
 
+OF_DATA = {
+    "artificial_characters": "A point is a line segment with its character's letter for a class, "
+    "as in GANMM's released code.",
+    "celeba": "Labels chose the images (GAN-EM, appendix B.3).",
+}
+"""What must be said of a data set wherever it is shown."""
 
-def caption(block: Block, *, mark: str, samples: bool = True) -> list[str]:
+NEIGHBOURS, FEATURES = "knn_accuracy", 5000
+"""The score of features, and the points of a split, the first ones, whose features a run keeps."""
+
+TRANSDUCTIVE = "tsne_kmeans"
+"""The method that maps the points in its hands and learns no map for others."""
+
+BY_COMPONENT = (
+    "By component (Benny et al., 2021): IS between the components' mean predictions, IS within a "
+    "component, FID of its samples to the real images that the method gives to it, or to all "
+    "where it gives fewer than two."
+)
+
+
+def caption(block: Block, *, mark: str, columns: Sequence[str] | None = None) -> list[str]:
     """The caption of a comparison table, plain text, a sentence each.
 
-    ``mark`` says how the best means are marked, as in "in bold"; ``samples`` whether the table has
-    scores of samples, where there are some, and so what stands behind them. Where no run ended
-    well, the caption says that in the place of means and seconds.
+    ``mark`` says how the best means are marked, as in "in bold"; ``columns`` are the table's
+    metrics, by default all that the block has, and so what must be said of them. Where no run
+    ended well, the caption says that in the place of means and seconds.
     """
+    known = {metric for split in block.splits() for metric in block.metrics(split)}
+    held = known if columns is None else known.intersection(columns)
     sentences = data_and_profile(block)
     ran = [record.resources for row in block.rows for record in row.ok]
     if not ran:
@@ -35,15 +63,41 @@ def caption(block: Block, *, mark: str, samples: bool = True) -> list[str]:
         )
     if any(set(row.seeds) != set(block.seeds) for row in block.rows):
         sentences.append("Not every row has every seed.")
-    if samples:
-        sentences.extend(nets(block))
+    sentences += seldom(block)
+    if NEIGHBOURS in held:
+        sentences.extend(_neighbours(block))
+    if any(map(of_samples, held)):
+        sentences.extend(_nets(block))
+    if any(map(of_components, held)):
+        sentences.append(BY_COMPONENT)
     if ran:
         sentences.append(_machine(ran))
     sentences.extend(f"MIXED: {sentence}." for sentence in block.mixed)
     return sentences
 
 
-def nets(block: Block) -> list[str]:
+def seldom(block: Block) -> list[str]:
+    """Which rows with a number are too seldom there to be called best: a sentence, or none."""
+    few = [row.label for row in block.rows if row.ok and row not in block.rated]
+    if not few:
+        return []
+    return [f"Never called best, with results for fewer than half of the seeds: {', '.join(few)}."]
+
+
+def _neighbours(block: Block) -> Iterator[str]:
+    """Of which points and which maps the accuracy of nearest neighbours is."""
+    n = block.n_test or block.n
+    if n is None or n > FEATURES:
+        yield f"k-NN accuracy: of the first {FEATURES:,} points of the split."
+    maps = [row.label for row in block.rows if row.ok and row.ok[0].method.name == TRANSDUCTIVE]
+    if maps:
+        yield (
+            f"The k-NN accuracy of {', '.join(maps)} is transductive: of a map that was fitted to "
+            f"the scored points themselves."
+        )
+
+
+def _nets(block: Block) -> list[str]:
     """Which nets stand behind the scores of samples, and how many images they saw."""
     sentences = []
     for net in block.extractors:
@@ -91,13 +145,13 @@ def data_and_profile(block: Block) -> list[str]:
         f"{block.suite}: {block.dataset}, {points}, K = {block.n_clusters}.",
         f"Profile {block.profile}{budget}.",
     ]
-    if known := used.words.get("labelled"):
+    if block.labelled:
         said.append(
-            f"{known:,} labels, as many of each class, are known to the fit; training scores "
-            f"leave these rows out."
+            f"{block.labelled:,} labels, as many of each class, are known to the fit; training "
+            f"scores and clusters leave these rows out."
         )
-    if used.name == "celeba":
-        said.append("Labels chose the images (GAN-EM, appendix B.3).")
+    if used.name in OF_DATA:
+        said.append(OF_DATA[used.name])
     return said
 
 

@@ -12,11 +12,11 @@ from matplotlib.figure import Figure
 
 from core import DataError
 from metrics.clustering import match_clusters
-from metrics.contingency import count
+from metrics.contingency import checked, count
 from reports.stored import Run, Stored, labels_of
-from reports.style import INK, SMALL, WIDTH, Mark, headed, shortened, width
+from reports.style import INK, SMALL, WIDTH, Mark, headed, shortened, width, wrapped
 from reports.summary import Block
-from reports.text import SPLIT_NAMES, named_seeds, number
+from reports.text import SPLIT_NAMES, class_name, named_seeds, number
 from reports.ticks import Decimals
 
 __all__ = ["confusion", "first_runs"]
@@ -29,10 +29,13 @@ MANY = 12
 MATRICES = 8
 """In one figure."""
 
+NAME = 0.52
+"""Inches that the name of a class may take."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class _Matrix:
-    """Classes against clusters, these in the order of the classes that they are matched to."""
+    """Classes against clusters, these in the order of the classes that they stand for."""
 
     run: Run
     error: float
@@ -40,6 +43,8 @@ class _Matrix:
     """Class of each column, ``(K,)``; -1 for the unmatched, which come last."""
     shares: np.ndarray
     """Share of each class in each cluster, ``(C, K)``."""
+    names: np.ndarray
+    """Of the classes, ``(C,)``, each short enough for a tick."""
 
 
 def first_runs(block: Block, stored: Stored) -> list[Run]:
@@ -60,7 +65,9 @@ def confusion(block: Block, runs: Sequence[Run], marks: Mapping[str, Mark]) -> I
     """Confusion matrices after one-to-one matching, a panel a run, as many figures as it takes.
 
     Matched and shown on the held-out split where any run has one, else on the training split, as
-    ``error_rate`` is there. Runs without labels are warned of and left out.
+    ``error_rate`` is there. Where the fit knew labels its components are the classes, nothing is
+    matched, and the error is ``error_rate_classes``. Runs without labels are warned of and left
+    out.
     """
     split = "test" if any("labels_test" in run.arrays for run in runs) else "train"
     matrices = []
@@ -74,9 +81,13 @@ def confusion(block: Block, runs: Sequence[Run], marks: Mapping[str, Mark]) -> I
 
 
 def _matrix(block: Block, run: Run, split: str) -> _Matrix:
-    (y, labels), K = labels_of(run.arrays, split), block.n_clusters
-    C = max(run.record.dataset.n_classes or 0, int(y.max(initial=0)) + 1)
-    matched = match_clusters(y, labels, n_clusters=K, n_classes=C)
+    used, K = run.record.dataset, block.n_clusters
+    y, labels = checked(*labels_of(run.arrays, split), K)
+    C = max(used.n_classes or 0, int(y.max()) + 1)
+    if block.labelled:
+        matched = np.where(np.arange(K) < C, np.arange(K), -1)
+    else:
+        matched = match_clusters(y, labels, n_clusters=K, n_classes=C)
     counts = count(y, labels, n_classes=C, n_clusters=K)
     order = np.lexsort((matched, matched < 0))
     right = sum(counts[c, k] for k, c in enumerate(matched) if c >= 0)
@@ -85,6 +96,7 @@ def _matrix(block: Block, run: Run, split: str) -> _Matrix:
         error=float(1 - right / counts.sum()),
         classes=matched[order],
         shares=counts[:, order] / np.maximum(counts.sum(axis=1, keepdims=True), 1),
+        names=np.array([wrapped(class_name(used.class_names, c), NAME, 1)[0] for c in range(C)]),
     )
 
 
@@ -92,24 +104,28 @@ def _confusion(
     block: Block, matrices: Sequence[_Matrix], split: str, marks: Mapping[str, Mark]
 ) -> Figure:
     C, K = np.max([matrix.shares.shape for matrix in matrices], axis=0)
-    side = WIDTH / 2 - 0.35 if max(C, K) < MANY else WIDTH - 0.4
+    wide = max(width(name) for matrix in matrices for name in matrix.names) / 72
+    side = (WIDTH / 2 - 0.25 if max(C, K) < MANY else WIDTH - 0.3) - wide
     abreast = min(2, len(matrices)) if max(C, K) < MANY else 1
     down = -(-len(matrices) // abreast)
     cell = side / max(C, K)
+    each, across = _step(0.09 / cell), _step((wide + 3 / 72) / cell)
+    turned = across > each  # names too wide for their columns
     seeds = {matrix.run.record.seed for matrix in matrices}
     tails = [_scored(matrix, len(seeds) > 1) for matrix in matrices]
     titles = shortened([matrix.run.label for matrix in matrices], marks, side, 3, tails)
     lines = max(title.count("\n") + 1 for title in titles)
-    size = (WIDTH, 0.6 + down * (cell * C + 0.1 * lines + 0.25))
+    size = (WIDTH, 0.6 + down * (cell * C + 0.1 * lines + 0.25 + wide * turned))
     figure = Figure(figsize=size, layout="constrained")
     axes = figure.subplots(down, abreast, squeeze=False)
     for i, (ax, matrix, title) in enumerate(zip(axes.flat, matrices, titles, strict=False)):
-        _heatmap(ax, matrix, cell)
+        _heatmap(ax, matrix, each, each if turned else across, turned)
         ax.set_title(title, fontsize=SMALL, loc="left")
         if i % abreast == 0:
             ax.set_ylabel("Class", fontsize=SMALL)
         if i + abreast >= len(matrices):
-            ax.set_xlabel("Cluster, by matched class", fontsize=SMALL)
+            which = "Component, by its class" if block.labelled else "Cluster, by matched class"
+            ax.set_xlabel(which, fontsize=SMALL)
     for ax in axes.flat[len(matrices) :]:
         ax.set_visible(False)
     bar = figure.colorbar(
@@ -125,8 +141,12 @@ def _confusion(
     bar.set_label("Share of the class", fontsize=SMALL)
     bar.outline.set_visible(False)
     run = named_seeds(seeds) if len(seeds) == 1 else "the first run that ended well"
-    matched = f"On the {SPLIT_NAMES[split]} split, {run}; clusters matched to classes one to one."
-    headed(figure, block, [matched])
+    matched = (
+        "components carry the classes"
+        if block.labelled
+        else "clusters matched to classes one to one"
+    )
+    headed(figure, block, [f"On the {SPLIT_NAMES[split]} split, {run}; {matched}."])
     return figure
 
 
@@ -135,8 +155,8 @@ def _scored(matrix: _Matrix, seeded: bool) -> str:
     return f"({seed}error {number(matrix.error, 'error_rate')})"
 
 
-def _heatmap(ax: Axes, matrix: _Matrix, cell: float) -> None:
-    """``cell`` is the side of one cell in inches."""
+def _heatmap(ax: Axes, matrix: _Matrix, down: int, across: int, turned: bool) -> None:
+    """Every ``down``-th row and ``across``-th column is named, these upright where ``turned``."""
     import seaborn as sns  # slow to import
 
     sns.heatmap(
@@ -151,15 +171,14 @@ def _heatmap(ax: Axes, matrix: _Matrix, cell: float) -> None:
         yticklabels=False,
     )
     C, n_matched = len(matrix.shares), int((matrix.classes >= 0).sum())
-    rows = np.arange(0, C, _step(0.09 / cell))
-    columns = np.arange(0, n_matched, _step((width(str(C - 1)) + 3) / 72 / cell))
-    ax.set_yticks(rows + 0.5, rows, rotation=0)
-    places, names = [*(columns + 0.5)], [str(c) for c in matrix.classes[columns]]
+    rows, columns = np.arange(0, C, down), np.arange(0, n_matched, across)
+    ax.set_yticks(rows + 0.5, matrix.names[rows], rotation=0)
+    places, names = [*(columns + 0.5)], [*matrix.names[matrix.classes[columns]]]
     if n_matched < len(matrix.classes):
         ax.axvline(n_matched, color=INK, lw=0.6)
         places.append((n_matched + len(matrix.classes)) / 2)
         names.append("unmatched")
-    ax.set_xticks(places, names)
+    ax.set_xticks(places, names, rotation=90 if turned else 0)
     ax.tick_params(length=0)
     ax.set_anchor("NW")  # under its title, whatever its proportions
     ax.spines[:].set(visible=True, linewidth=0.5)

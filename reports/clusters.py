@@ -12,7 +12,7 @@ from reports.caption import data_and_profile
 from reports.latex import booktabs, escape, floating, named
 from reports.stored import Stored, labels_of
 from reports.summary import Block, Row
-from reports.text import ABSENT, number
+from reports.text import ABSENT, class_name, number
 from results import Record
 
 __all__ = ["ClusterColumn", "cluster_tables", "column_of", "tabular"]
@@ -79,7 +79,7 @@ def tabular(block: Block, columns: Sequence[ClusterColumn], sums: Sequence[str] 
         for column in columns
     ]
     body = [
-        [str(i + 1), *(text for column in columns for text in _cells(column.clusters[i]))]
+        [str(i + 1), *(text for column in columns for text in _cells(column, i))]
         for i in range(block.n_clusters)
     ]
     if sums:
@@ -116,7 +116,9 @@ def _table(block: Block, columns: Sequence[ClusterColumn], first: int) -> str:
     return floating(tabular(block, columns), sentences, name)
 
 
-def _cells(cluster: ClusterRow) -> tuple[str, str, str]:
+def _cells(column: ClusterColumn, i: int) -> tuple[str, str, str]:
+    cluster = column.clusters[i]
     if cluster.majority_class is None:
         return escape(ABSENT), "0", escape(ABSENT)
-    return str(cluster.majority_class), str(cluster.size), number(cluster.purity, "purity")
+    name = class_name(column.record.dataset.class_names, cluster.majority_class)
+    return escape(name), str(cluster.size), number(cluster.purity, "purity")

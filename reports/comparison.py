@@ -244,9 +244,8 @@ def _of_data(block: Block, entry: Entry, split: str) -> Iterator[Difference]:
         ours = f"{block.n:,}" if block.n else "an unknown number"
         theirs = f"on {entry.n:,} points, ours on {ours}" if entry.n else "on an unknown number"
         yield Difference(kind="scale", said=f"{where} fitted {theirs}")
-    labelled = words.get("labelled") or 0
-    if entry.labelled != labelled:
-        said = f"{where} saw {entry.labelled:,} labels, ours {labelled:,}"
+    if entry.labelled != block.labelled:
+        said = f"{where} saw {entry.labelled:,} labels, ours {block.labelled:,}"
         yield Difference(kind="labels", said=said)
     for word, value in entry.setting.items():
         if word != SAMPLES and words.get(word) != value:

@@ -13,6 +13,7 @@ from reports.latex import HEADINGS, booktabs, breakable, escape, floating, named
 from reports.tables import aligned, printable
 from reports.text import ABSENT, SPLIT_NAMES, named_seeds, number
 from results.printed import Entry
+from results.published import tables
 
 __all__ = ["LETTERS", "amount", "caption", "console", "latex", "notes", "spread", "to_csv"]
 
@@ -97,13 +98,15 @@ def caption(each: ComparedBlock, marked: str = LETTERS) -> list[str]:
 def notes(each: ComparedBlock) -> Iterator[tuple[Kind | None, str, str]]:
     """What stands below a table: the kind of a difference or None, a name, and the text.
 
-    The name is the kind's mark, the published number of a remark, or "Not measured here".
+    The name is the kind's mark, the published table, column or number of a remark, or
+    "Not measured here".
     """
     said = {(d.kind, d.said): None for pair in each.rows for d in pair.differs}
     for kind, mark in KINDS.items():
         texts = [text for other, text in said if other == kind]
         if texts:
             yield kind, mark, f"{'; '.join(texts)}."
+    yield from ((None, where, text) for where, text in _on_tables(each.rows))
     remarks = {
         (f"{pair.entry.where}, {pair.entry.row}", text): None
         for pair in each.rows
@@ -122,6 +125,17 @@ def amount(pair: Compared, value: float, beside: float | None = None) -> str:
 def spread(pair: Compared, std: float | None, mean: float) -> str:
     """A standard deviation with its sign; empty for none."""
     return "" if std is None else f"± {amount(pair, std, mean)}"
+
+
+def _on_tables(rows: Sequence[Compared]) -> Iterator[tuple[str, str]]:
+    """What is wrong with each table, and column, that a published number of the rows is from."""
+    for table in tables():
+        held = [pair.entry for pair in rows if pair.entry in table.entries]
+        if held and table.remark:
+            yield held[0].where, table.remark
+        for column in dict.fromkeys(entry.column for entry in held):
+            if column in table.column_remarks:
+                yield f"{held[0].where}, {column}", table.column_remarks[column]
 
 
 def _unmeasured(entries: Sequence[Entry]) -> Iterator[str]:

@@ -1,7 +1,8 @@
 r"""The comparison table as LaTeX: booktabs, best means in bold, every foreign string escaped.
 
-A fragment needs ``\usepackage{booktabs, graphicx}`` and is never wider than the line it stands in:
-long names are broken, and a table that is still too wide is shrunk.
+A fragment needs ``\usepackage{booktabs, graphicx}``, as its first line says, and is never wider
+than the line it stands in: long names are broken, and a table that is still too wide is shrunk
+(graphicx's ``\resizebox``, around every table).
 """
 
 from __future__ import annotations
@@ -107,10 +108,13 @@ ACCENTED = frozenset("ÀÁÂÃÄÅÇÈÉÊËÌÍÎÏÑÒÓÔÕÖÙÚÛÜÝàáâ
 PLAIN = re.compile(r"[A-Za-z0-9 .,:;()\[\]=+*/'!?@]*")
 """What LaTeX prints as it is."""
 
-PREAMBLE = r"""\documentclass{article}
-\usepackage[a4paper, margin=2.5cm]{geometry}
-\usepackage{booktabs, graphicx}
-\begin{document}
+PACKAGES = r"\usepackage{booktabs, graphicx}"
+"""What the tables need: their rules, and the box that shrinks them."""
+
+PREAMBLE = rf"""\documentclass{{article}}
+\usepackage[a4paper, margin=2.5cm]{{geometry}}
+{PACKAGES}
+\begin{{document}}
 """
 
 
@@ -120,8 +124,8 @@ def comparison(blocks: Sequence[Block], shown: Sequence[str]) -> str:
 
 
 def fragment(tables: str) -> str:
-    r"""``tables`` as the text of a file to ``\input``."""
-    return f"% \\usepackage{{booktabs, graphicx}}\n{tables}"
+    r"""``tables`` as the text of a file to ``\input``; its first line names the packages."""
+    return f"% needs {PACKAGES} in the preamble\n{tables}"
 
 
 def standalone(*tables: str) -> str:
@@ -199,7 +203,7 @@ def _comparison(block: Block, shown: Sequence[str]) -> str:
 def _table(block: Block, part: Part, notes: Sequence[str]) -> str:
     heads = [f"{escape(HEADINGS.get(m, m))}{ARROWS[direction(m)]}" for m in part.columns]
     names = ["Split", "Method"]
-    numbers = [*heads, *(["Parameters"] if part.samples else []), "Fit (s)", "$n$"]
+    numbers = [*heads, *(["Parameters"] if part.sized else []), "Fit (s)", "$n$"]
     body = [line for split in part.splits for line in _lines(block, part, split)]
     if part.samples and any(block.real(metric) for metric in part.columns):
         cells = [_cell(block.real(metric), metric) for metric in part.columns]
@@ -211,8 +215,8 @@ def _table(block: Block, part: Part, notes: Sequence[str]) -> str:
     tabular = booktabs(lines[:1], lines[1:], columns)
     name = f"{block.suite} {block.dataset} {block.n_clusters} {block.profile}"
     if part.samples:
-        name += " samples"
-    sentences = caption(block, mark="in bold", samples=part.samples)
+        name += " components" if part.components else " samples"
+    sentences = caption(block, mark="in bold", columns=part.columns)
     return floating(tabular, sentences, name, notes)
 
 
@@ -224,7 +228,7 @@ def _lines(block: Block, part: Part, split: str) -> Iterator[list[str]]:
             _cell(row.statistic(split, metric), metric, row.label in block.best(split, metric))
             for metric in part.columns
         ]
-        if part.samples:
+        if part.sized:
             size = row.n_parameters
             cells.append(escape(ABSENT) if size is None else f"{size:,}")
         yield [rule + (SPLIT_NAMES[split] if i == 0 else ""), named(row.label), *cells, fit, row.n]

@@ -181,7 +181,7 @@ def _read(row: Row, store: Store, marks: Mapping[str, Mark]) -> Iterator[_Method
     runs, seeds = [], []
     for record in row.ok:
         try:
-            history = store.read(record.key, history=True).history
+            history = store.history(record.key)
         except DataError as error:
             log.warning("no history of %s: %s", row.label, error)
             continue

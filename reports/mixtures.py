@@ -11,7 +11,7 @@ from reports.clusters import ClusterColumn, column_of, tabular
 from reports.latex import breakable, floating
 from reports.stored import Stored
 from reports.summary import Block, Row
-from reports.text import number
+from reports.text import class_name, number
 
 __all__ = ["mixture_table", "rows_of"]
 
@@ -76,7 +76,8 @@ def _sums(column: ClusterColumn) -> tuple[str, str, str]:
 
 def _lost(column: ClusterColumn) -> str:
     lost = sorted(set(range(column.n_classes)) - _classes(column))
-    return f"no cluster for {', '.join(map(str, lost))}" if lost else "a cluster for each class"
+    names = [class_name(column.record.dataset.class_names, c) for c in lost]
+    return f"no cluster for {', '.join(names)}" if lost else "a cluster for each class"
 
 
 def _classes(column: ClusterColumn) -> set[int]:

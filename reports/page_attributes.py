@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from reports.attribute_marks import told
 from reports.attribute_rows import (
     Line,
     Means,
     attribute_lines,
     grouped,
     labels_known,
+    marked,
     means_by_method,
     notes_on,
     reading,
@@ -44,6 +46,7 @@ def attribute_scores(
 def _sheet(sheet: Attributes, entries: Sequence[Entry], places: Places, title: str) -> Table:
     lines = list(attribute_lines(sheet, entries))
     means = [line for line in lines if line.block is None]
+    marks = [Cell(text=text) for text in marked(sheet, entries)]
     return Table(
         title=f"Error by attribute: {title}",
         sentences=(*sheet.reading(), "Best in bold.", LEADS),
@@ -55,6 +58,7 @@ def _sheet(sheet: Attributes, entries: Sequence[Entry], places: Places, title: s
         groups=(
             Group(lines=tuple(_line(sheet, line, places) for line in lines if line.block)),
             *(Group(lines=(_line(sheet, line, places),)) for line in means),
+            *([Group(lines=((text_cell("Differs"), *marks, Cell(text="")),))] if marks else []),
         ),
         notes=tuple(notes_on(sheet, entries)),
     )
@@ -93,12 +97,14 @@ def _means(
     ]
     return Table(
         title=title,
-        sentences=tuple(reading(group)),
+        sentences=tuple(reading(group, entries)),
         columns=(
             Column(name="Method", numeric=False, hint="Leads to its cells"),
             *(Column(name=labels_known(sheet), hint=sheet.metric) for sheet in group),
+            Column(name="Differs", numeric=False),
         ),
         groups=tuple(groups),
+        notes=tuple(told(group, entries)),
     )
 
 
@@ -118,6 +124,7 @@ def _mean(
     return (
         text_cell(means.name, rows=every),
         *(_error(cell, rows, blank) for cell, rows in cells),
+        Cell(text=means.differs),
     )
 
 

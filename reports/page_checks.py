@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from reports.caption import seldom
 from reports.comparison import KINDS, Compared, ComparedBlock
 from reports.comparison_tables import amount, caption, notes, spread
 from reports.latex import HEADINGS
@@ -44,6 +45,7 @@ def _differences(tested: Tested, places: Places) -> Table:
         title=f"Differences: {titled(block)}",
         sentences=(
             *(f"MIXED: {sentence}." for sentence in block.mixed),
+            *seldom(block),
             *reading(tested.sections),
         ),
         columns=(

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from core import DataError
 from metrics.clustering import ClusterRow
-from reports.caption import caption, nets
+from reports.caption import caption
 from reports.latex import HEADINGS
 from reports.page_cells import Places, titled, traceback_of
 from reports.stored import NotStoredError, Stored
@@ -18,6 +18,7 @@ from reports.text import (
     ARROWS,
     REAL_IMAGES,
     SPLIT_NAMES,
+    class_name,
     named_seeds,
     number,
     seconds,
@@ -48,8 +49,8 @@ def scores(blocks: Sequence[Block], shown: Sequence[str], places: Places) -> Ite
         edges = list(_edges(block, places))
         tables = [_scores(block, part, cells, edges) for part in parts(block, shown)]
         every = sorted({metric for _, metric in cells})
-        if set(every) - set(shown):
-            tables += [_scores(block, p, cells, edges, folded=True) for p in parts(block, every)]
+        wider = [part for part in parts(block, every) if set(part.columns) - set(shown)]
+        tables += [_scores(block, part, cells, edges, folded=True) for part in wider]
         yield Part(title=titled(block), tables=tuple(tables))
 
 
@@ -94,6 +95,8 @@ def clusters(blocks: Sequence[Block], stored: Stored) -> Iterator[Part]:
         done += len(shown)
         if shown or missing:
             notes = [f"{_capital(why)}: {', '.join(rows)}." for why, rows in missing.items()]
+            if block.labelled:
+                notes.append("Rows whose class the fit knew are left out.")
             yield Part(title=titled(block), tables=tuple(shown), notes=tuple(notes))
 
 
@@ -120,23 +123,24 @@ def _scores(
         lines = []
         for i in rows:
             label, size, *last = edges[i]
-            sized = [size] if part.samples else []
+            sized = [size] if part.sized else []
             lines.append((label, *(column[i] for column in found), *sized, *last))
         titles = len(part.splits) > 1 or split == "test"
         groups.append(Group(title=SPLIT_NAMES[split] if titles else "", lines=tuple(lines)))
     if part.samples and any(map(block.real, part.columns)):
         real = [_score(block.real(metric), metric, _blank(block)) for metric in part.columns]
-        line = (text_cell(REAL_IMAGES), *real, *[Cell(text=ABSENT)] * 3)
+        line = (text_cell(REAL_IMAGES), *real, *[Cell(text=ABSENT)] * (2 + part.sized))
         groups.append(Group(lines=(line,)))
-    said = [*caption(block, mark="in bold", samples=False), *(nets(block) if part.samples else ())]
     what = f"{'All metrics' if folded else 'Scores'}{' of samples' if part.samples else ''}"
+    what += " by component" if part.components else ""
+    said = () if folded else tuple(caption(block, mark="in bold", columns=part.columns))
     return Table(
         title=f"{what}: {titled(block)}",
-        sentences=() if folded else tuple(said),
+        sentences=said,
         columns=(
             Column(name="Method", numeric=False, hint="Leads to its cells"),
             *map(metric_column, part.columns),
-            *([Column(name="Parameters", hint="Of the fitted model")] if part.samples else []),
+            *([Column(name="Parameters", hint="Of the fitted model")] if part.sized else []),
             Column(name="Fit (s)"),
             Column(name="n", hint="Runs that ended well, of all: leads to their cells"),
         ),
@@ -237,7 +241,7 @@ def _clusters(label: str, record: Record, found: Sequence[ClusterRow]) -> Table:
 def _cluster(row: ClusterRow, names: Sequence[str]) -> tuple[Cell, ...]:
     c = row.majority_class
     return (
-        text_cell("" if c is None else names[c] if c < len(names) else str(c)),
+        text_cell("" if c is None else class_name(names, c)),
         number_cell(row.size, f"{row.size:,}"),
         number_cell(None if c is None else row.purity, number(row.purity, "purity")),
         number_cell(row.cluster, str(row.cluster)),

@@ -19,6 +19,7 @@ from threadpoolctl import threadpool_limits
 
 from reports.caption import data_and_profile
 from reports.cluster_figures import first_runs
+from reports.comparison import Compared, compare
 from reports.stored import Run, Stored
 from reports.style import SMALL, WIDTH, Mark, mark, shortened, titled
 from reports.summary import Block
@@ -44,7 +45,7 @@ FIGURE_4 = {
     ("gan_em", False, 100): "4c",
     ("gan_em", False, 2): "4d",
 }
-"""Panels of GAN-EM's figure, by method, whether it knew labels, and number of features."""
+"""Panels of GAN-EM's figure: method, whether trained on labels alone, number of features."""
 
 METRIC, LABELS = "knn_accuracy", "labelled"
 SPLITS = ("train", "test")
@@ -69,6 +70,8 @@ class _Panel:
 
     run: Run
     labelled: bool
+    beside: Compared | None
+    """The row's error and the paper's."""
     split: str
     y: np.ndarray
     """``(n,)``"""
@@ -79,7 +82,15 @@ class _Panel:
     def name(self) -> str:
         """The row, after the panel of GAN-EM's figure that it stands for."""
         method, k = self.run.record.method.name, self.features.shape[1]
-        return f"{FIGURE_4.get((method, self.labelled, k), '')} {self.run.label}".strip()
+        if self.labelled and not self.supervised:
+            return self.run.label
+        return f"{FIGURE_4.get((method, self.supervised, k), '')} {self.run.label}".strip()
+
+    @property
+    def supervised(self) -> bool:
+        """Whether the E-net was trained on labels alone, before any EM iteration."""
+        params = self.run.record.method.params
+        return self.labelled and params.get("max_iter") == 0 and not params.get("pretrain_steps")
 
     @property
     def place(self) -> tuple[bool, bool, int, str]:
@@ -128,6 +139,8 @@ def _labels(block: Block) -> int:
 
 def _panels(group: Sequence[Block], stored: Stored) -> Iterator[_Panel]:
     for block in group:
+        pairs = [pair for each in compare([block], published()) for pair in each.rows]
+        beside = {p.row.label: p for p in pairs if p.metric == _error(labelled=_labels(block) > 0)}
         for run in first_runs(block, stored):
             if "features" not in run.arrays:
                 continue
@@ -142,6 +155,7 @@ def _panels(group: Sequence[Block], stored: Stored) -> Iterator[_Panel]:
                 yield _Panel(
                     run=run,
                     labelled=_labels(block) > 0,
+                    beside=beside.get(run.label),
                     split=split,
                     y=y[: len(features)],
                     features=features,
@@ -158,7 +172,8 @@ def _figure(group: Sequence[Block], panels: Sequence[_Panel], marks: Mapping[str
     abreast, down = min(ABREAST, len(panels)), -(-len(panels) // ABREAST)
     known = {**marks} | {panel.name: marks[panel.run.label] for panel in panels}
     tails = [_scored(panel) for panel in panels]
-    titles = shortened([panel.name for panel in panels], known, SIDE, 4, tails)
+    names = shortened([panel.name for panel in panels], known, SIDE, 4, tails)
+    titles = [name + _paper(panel) for name, panel in zip(names, panels, strict=True)]
     lines = max(title.count("\n") + 1 for title in titles)
     size = (WIDTH, 0.05 + down * (SIDE + 0.1 * lines + 0.08))
     figure = Figure(figsize=size, layout="constrained")
@@ -173,28 +188,28 @@ def _figure(group: Sequence[Block], panels: Sequence[_Panel], marks: Mapping[str
 
 
 def _scored(panel: _Panel) -> str:
-    """What a title says of the run after its name, the paper's number included."""
+    """What a title says of the run after its name."""
     record = panel.run.record
     scores = getattr(record.metrics, panel.split)
-    error = "error_rate_classes" if panel.labelled else "error_rate"
-    found = [
+    error = _error(labelled=panel.labelled)
+    return ", ".join(
         f"{name} {number(value, metric)}"
         for name, metric in (("error", error), ("k-NN", METRIC))
         if (value := scores.get(metric)) is not None
-    ]
-    theirs = [
-        entry
-        for entry in published()
-        if record.suite in entry.suites
-        and entry.method == record.method.name
-        and entry.params
-        and all(record.method.params.get(name) == v for name, v in entry.params.items())
-        and error in entry.beside
-        and not panel.labelled
-    ]
-    if theirs and found:
-        found[0] += f" (paper {number(theirs[0].value, error)})"
-    return ", ".join(found)
+    )
+
+
+def _error(*, labelled: bool) -> str:
+    """The metric: of classes as they are named where labels were known, else matched."""
+    return "error_rate_classes" if labelled else "error_rate"
+
+
+def _paper(panel: _Panel) -> str:
+    """A line below with the paper's number, and whether its protocol differs."""
+    if (pair := panel.beside) is None:
+        return ""
+    differs = ", protocol differs" if pair.differs else ""
+    return f"\n(paper {number(pair.entry.value, pair.metric)}{differs})"
 
 
 def _plane(features: np.ndarray) -> np.ndarray:
@@ -280,7 +295,13 @@ def _reading(group: Sequence[Block], panels: Sequence[_Panel]) -> Iterator[str]:
     yield f"{n:,} points of the {SPLIT_NAMES[panels[0].split]} split, {one}; digits: classes."
     yield "Two features are drawn as they are, others by t-SNE."
     yield "k-NN: accuracy of five neighbours in the features themselves, not in the picture."
-    if any(panel.name != panel.run.label for panel in panels):
-        yield "4a–4d: as in GAN-EM, Figure 4."
+    for panel in panels:
+        if panel.beside and panel.beside.differs:
+            kinds = dict.fromkeys(difference.kind for difference in panel.beside.differs)
+            yield f"{panel.run.label}: protocol differs from the paper's in {', '.join(kinds)}."
+    if any(panel.name != panel.run.label for panel in panels if not panel.labelled):
+        yield "4b–4d: as many features as in GAN-EM, Figure 4."
+    if any(panel.name != panel.run.label for panel in panels if panel.labelled):
+        yield "4a: its supervised reference; it does not say of how many labels."
     if any(panel.run.record.method.name == "tsne_kmeans" for panel in panels):
         yield "tsne_kmeans has no map for new points: its features were fitted to these."

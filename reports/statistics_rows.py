@@ -23,9 +23,6 @@ from reports.text import named_seeds
 
 __all__ = ["Comparison", "Difference", "Ranking", "compared", "ranked", "ranked_over_data"]
 
-KEPT = 0.5
-"""Share of the seeds that a row must have ended well on to be ranked with the others."""
-
 
 @dataclass(frozen=True, kw_only=True)
 class Difference:
@@ -61,7 +58,7 @@ class Comparison:
     metric: str
     split: str
     best: str
-    """Label of the row with the best mean."""
+    """Label of the rated row with the best mean."""
     rows: tuple[Difference, ...]
     """In the table's order, the best row included."""
 
@@ -115,15 +112,16 @@ class Ranking:
 
 
 def compared(block: Block, split: str, metric: str) -> Comparison | None:
-    """Every row against the one with the best mean.
+    """Every row against the one with the best mean of those that :attr:`Block.rated` has.
 
-    None where the metric has no better direction, or fewer than two rows have a number. Holm's
-    family are the rows that are tested by this metric on this split.
+    None where the metric has no better direction, fewer than two rows have a number, or no rated
+    one does. Holm's family are the rows that are tested by this metric on this split.
     """
     scores = _scores(block, split, metric)
-    if len(scores) < 2:
+    rated = {row.label: scores[row.label] for row in block.rated if row.label in scores}
+    if len(scores) < 2 or not rated:
         return None
-    means = {label: sum(found.values()) / len(found) for label, found in scores.items()}
+    means = {label: sum(found.values()) / len(found) for label, found in rated.items()}
     pick = min if direction(metric) == "lower" else max
     best = pick(means, key=lambda label: means[label])
     seeds = {row.label: set(row.seeds) for row in block.rows}
@@ -154,12 +152,11 @@ def compared(block: Block, split: str, metric: str) -> Comparison | None:
 def ranked(block: Block, split: str, metric: str) -> Ranking | None:
     """Average ranks over the seeds of one table's data set.
 
-    A row that ended well on less than half of the seeds is left out, then each seed on which a row
-    that is left has no score. None where the metric has no better direction, or no two rows or no
-    seed is left.
+    A row that is not rated is left out, then each seed on which a row that is left has no score.
+    None where the metric has no better direction, or no two rows or no seed is left.
     """
     scores = _scores(block, split, metric)
-    kept = {label: s for label, s in scores.items() if len(s) >= KEPT * len(block.seeds)}
+    kept = {row.label: scores[row.label] for row in block.rated if row.label in scores}
     seeds = [seed for seed in block.seeds if all(seed in found for found in kept.values())]
     if len(kept) < 2 or not seeds:
         return None
@@ -180,11 +177,11 @@ def ranked_over_data(blocks: Sequence[Block], split: str, metric: str) -> Rankin
 
     Several tables of one data set, with other words or numbers of clusters, are not independent:
     the average ranks in them are that data set's scores. A row that one of the tables has no
-    number of is left out. None where the metric has no better direction, and for fewer than two
-    data sets or rows.
+    number of, or does not rate, is left out. None where the metric has no better direction, and
+    for fewer than two data sets or rows.
     """
     found = {
-        i: {row.label: s.mean for row in block.rows if (s := row.statistic(split, metric))}
+        i: {row.label: s.mean for row in block.rated if (s := row.statistic(split, metric))}
         for i, block in enumerate(blocks)
         if direction(metric) != "none" and split in block.splits([metric])
     }

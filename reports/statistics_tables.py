@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from reports.caption import data_and_profile
+from reports.caption import data_and_profile, seldom
 from reports.latex import ARROWS as TEX_ARROWS
 from reports.latex import HEADINGS, booktabs, breakable, escape, floating, named
 from reports.statistics import ALPHA, LARGE, RESAMPLES, coverage_bound, wilcoxon_least
@@ -177,7 +177,8 @@ def _title(found: Comparison) -> str:
 
 def _caption(tested: Tested) -> list[str]:
     mixed = [f"MIXED: {sentence}." for sentence in tested.block.mixed]
-    return [*data_and_profile(tested.block), *mixed, *reading(tested.sections)]
+    told = (*mixed, *seldom(tested.block))
+    return [*data_and_profile(tested.block), *told, *reading(tested.sections)]
 
 
 def _notes(sections: Sequence[Section]) -> list[tuple[str, str]]:

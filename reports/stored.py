@@ -20,6 +20,9 @@ from results import Record, Store
 
 __all__ = ["NotStoredError", "Run", "Stored", "by_class", "labels_of"]
 
+TOLD = "labelled_rows"
+"""The stored array of training points whose class a semi-supervised fit was told."""
+
 KEPT = 2**28
 """Bytes of arrays that are held for whoever asks next."""
 
@@ -105,13 +108,21 @@ class Stored:
 def labels_of(arrays: Mapping[str, np.ndarray], split: str) -> tuple[np.ndarray, np.ndarray]:
     """Classes and clusters of one split's points, ``(N,)`` each.
 
+    Training points whose class the fit was told are left out, as they are where it is scored.
     Raises :class:`NotStoredError` naming the first that is missing.
     """
     y, labels = f"y_{split}", f"labels_{split}"
     for name in (y, labels):
         if name not in arrays:
             raise NotStoredError(f"the record stores no {name!r}")
-    return arrays[y], arrays[labels]
+    told = arrays.get(TOLD) if split == "train" else None
+    if told is None:
+        return arrays[y], arrays[labels]
+    return _without(arrays[y], told), _without(arrays[labels], told)
+
+
+def _without(values: np.ndarray, rows: np.ndarray) -> np.ndarray:
+    return values[~np.isin(np.arange(len(values)), rows)]
 
 
 def by_class(y: np.ndarray, labels: np.ndarray, *, n_clusters: int) -> list[ClusterRow]:

@@ -27,6 +27,9 @@ SPLITS = ("train", "test", "generation")
 BASELINES = ("kmeans", "gmm")
 """Methods whose rows come first, in this order."""
 
+KEPT = 0.5
+"""Share of a table's seeds that a row must have ended well on to be called best, or ranked."""
+
 MESSAGE_LENGTH = 160
 
 
@@ -127,6 +130,17 @@ class Block:
         """Of any row."""
         return tuple(sorted({record.seed for record in self.records}))
 
+    @functools.cached_property
+    def rated(self) -> tuple[Row, ...]:
+        """The rows that ended well on enough seeds to be called best, or ranked: :data:`KEPT`."""
+        least = KEPT * len(self.seeds)
+        return tuple(row for row in self.rows if len({run.seed for run in row.ok}) >= least)
+
+    @property
+    def labelled(self) -> int:
+        """Labels that the fit knew, and then the components are the classes; mostly none."""
+        return self.records[0].dataset.words.get("labelled") or 0
+
     @property
     def failures(self) -> list[Failed]:
         """Every run without a result, grouped by row, status and message."""
@@ -185,7 +199,7 @@ class Block:
         return [s for s in SPLITS if (found[s] if wanted is None else found[s] & set(wanted))]
 
     def best(self, split: str, metric: str) -> set[str]:
-        """Labels of the rows with the best mean; those that are equal as printed are all best.
+        """Labels of the rated rows with the best mean; equals as printed are all best.
 
         Empty where the metric has no better direction, or fewer than two rows have a number.
         """
@@ -202,9 +216,9 @@ class Block:
         sign = {"lower": 1, "higher": -1, "none": 0}[direction(metric)]
         if not sign:
             return set()
-        found = {row.label: row.statistic(split, metric) for row in self.rows}
-        means = {label: statistic.mean for label, statistic in found.items() if statistic}
-        if len(means) < 2:
+        found = {row.label: s.mean for row in self.rows if (s := row.statistic(split, metric))}
+        means = {row.label: found[row.label] for row in self.rated if row.label in found}
+        if len(found) < 2 or not means:
             return set()
         best = number(min(means.values(), key=lambda mean: sign * mean), metric)
         return {label for label, mean in means.items() if number(mean, metric) == best}

@@ -21,9 +21,11 @@ from reports.text import (
     SPLIT_NAMES,
     named_seeds,
     number,
+    of_components,
     of_samples,
     seconds,
 )
+from results import Record
 
 __all__ = [
     "Part",
@@ -40,7 +42,11 @@ __all__ = [
 SHOWN = (
     *("error_rate_classes", "error_rate", "purity", "ari", "nmi", "active_clusters"),
     "knn_accuracy",
-    *(f"{score}_{net}" for net in EXTRACTORS for score in ("is", "fid", "kid")),
+    *(
+        f"{score}_{net}"
+        for net in EXTRACTORS
+        for score in ("is", "fid", "kid", "is_between", "is_within", "fid_within")
+    ),
 )
 """Metrics with a column in the tables for people; the rest is in CSV and JSON."""
 
@@ -52,7 +58,7 @@ CSV_COLUMNS = (
 
 @dataclass(frozen=True, kw_only=True)
 class Part:
-    """A table of its own: the scores of labels, or those of samples."""
+    """A table of its own: the scores of labels, of samples, or of samples by component."""
 
     splits: tuple[str, ...]
     columns: tuple[str, ...]
@@ -60,25 +66,45 @@ class Part:
 
     @property
     def samples(self) -> bool:
-        """Whether it holds the scores of samples: these rows have sizes, and real images below."""
+        """Whether it holds scores of samples, which may have those of real images below."""
         return self.splits == ("generation",)
+
+    @property
+    def components(self) -> bool:
+        """Whether these are the scores of the components' samples, each by itself."""
+        return any(map(of_components, self.columns))
+
+    @property
+    def sized(self) -> bool:
+        """Whether the rows have the sizes of their models: once, with the scores of samples."""
+        return self.samples and not self.components
 
 
 def parts(block: Block, shown: Sequence[str]) -> list[Part]:
     """The tables of a block with these columns: one of its labels' scores, one of its samples'.
 
-    Where neither has a number, one of the rows alone.
+    A third one, where any method's components were scored one by one, has the rows that were.
+    Where nothing has a number, there is one of the rows alone.
     """
     drawn = tuple(name for name in shown if name in block.metrics("generation"))
+    whole = tuple(name for name in drawn if not of_components(name))
+    apart = tuple(name for name in drawn if of_components(name))
     labelled = tuple(split for split in block.splits(shown) if split != "generation")
     found = []
     if labelled or not drawn:
         of_labels = {name for split in labelled for name in block.metrics(split)}
         columns = (name for name in shown if name in of_labels or not of_samples(name))
         found.append(Part(splits=labelled or ("train",), columns=tuple(columns), rows=block.rows))
-    if drawn:
-        found.append(Part(splits=("generation",), columns=drawn, rows=block.generative))
+    if whole:
+        found.append(Part(splits=("generation",), columns=whole, rows=block.generative))
+    if apart:
+        rows = (row for row in block.rows if any(_scored(record, apart) for record in row.ok))
+        found.append(Part(splits=("generation",), columns=apart, rows=tuple(rows)))
     return found
+
+
+def _scored(record: Record, names: Sequence[str]) -> bool:
+    return not record.metrics.generation.keys().isdisjoint(names)
 
 
 def measured(blocks: Sequence[Block]) -> list[str]:
@@ -246,7 +272,8 @@ def _real(block: Block) -> Iterator[tuple[str, Statistic]]:
 
 
 def _console(block: Block, shown: Sequence[str]) -> Iterator[str]:
-    yield from (printable(sentence) for sentence in caption(block, mark="marked *"))
+    said = caption(block, mark="marked *", columns=shown)
+    yield from (printable(sentence) for sentence in said)
     for part in parts(block, shown):
         yield ""
         yield from aligned(list(_lines(block, part)))
@@ -259,9 +286,9 @@ def _console(block: Block, shown: Sequence[str]) -> Iterator[str]:
 
 def _lines(block: Block, part: Part) -> Iterator[list[str]]:
     columns = [f"{name} {ARROWS[direction(name)]}".strip() for name in part.columns]
-    yield ["", *columns, *(["parameters"] if part.samples else []), "fit s", "n"]
+    yield ["", *columns, *(["parameters"] if part.sized else []), "fit s", "n"]
     for split in part.splits:
-        yield [SPLIT_NAMES[split]]
+        yield [SPLIT_NAMES[split] + (" by component" if part.components else "")]
         for row in part.rows:
             fit = seconds(row.fit_s.mean) if row.fit_s else ABSENT
             cells = [
@@ -270,7 +297,7 @@ def _lines(block: Block, part: Part) -> Iterator[list[str]]:
             ]
             size = [f"{row.n_parameters:,}" if row.n_parameters is not None else ABSENT]
             yield [
-                *(f"  {printable(row.label)}", *cells, *(size if part.samples else [])),
+                *(f"  {printable(row.label)}", *cells, *(size if part.sized else [])),
                 *(fit, row.n),
             ]
     if part.samples and any(block.real(name) for name in part.columns):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import metrics
 from core import ConfigError
@@ -16,9 +16,11 @@ __all__ = [
     "PIECES",
     "REAL_IMAGES",
     "SPLIT_NAMES",
+    "class_name",
     "methods_shown",
     "named_seeds",
     "number",
+    "of_components",
     "of_samples",
     "seconds",
 ]
@@ -75,6 +77,15 @@ def of_samples(metric: str) -> bool:
 
 
 @functools.cache
+def of_components(metric: str) -> bool:
+    """Whether a metric is computed from samples of known components, each by itself."""
+    try:
+        return "components" in metrics.info(metric).needs
+    except ConfigError:
+        return False
+
+
+@functools.cache
 def _digits(metric: str) -> int:
     try:
         low, high = metrics.info(metric).bounds
@@ -89,6 +100,15 @@ def _decimals(value: float) -> int:
         return FIGURES - 1
     exponent = int(f"{value:.{FIGURES - 1}e}".partition("e")[2])
     return min(max(FIGURES - 1 - exponent, 0), FINEST)
+
+
+def class_name(names: Sequence[str], c: int) -> str:
+    """What class ``c`` is called: by its name, or by its number where the record has no names.
+
+    >>> class_name(("sky", "grass"), 1), class_name((), 1)
+    ('grass', '1')
+    """
+    return names[c] if c < len(names) else str(c)
 
 
 def methods_shown(first: int, n: int, total: int) -> str:

@@ -21,6 +21,7 @@ import zipfile
 import zlib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -79,22 +80,18 @@ class Store:
         Raises :class:`core.DataError` naming the file if it is missing or damaged.
         """
         path = self._json(key)
-        try:
-            size = path.stat().st_size
-            if size > MOST_TEXT:
-                raise DataError(
-                    f"{path} has {size:,} bytes, expected at most {MOST_TEXT:,}; "
-                    f"run the cell again"
-                )
-            text = path.read_text(encoding="utf-8")
-        except (OSError, UnicodeDecodeError) as error:
-            raise DataError(
-                f"{path} cannot be read ({_reason(error)}); run the cell again"
-            ) from error
-        record = Record.from_json(text, where=str(path), history=history)
+        record = Record.from_json(_text(path), where=str(path), history=history)
         if record.key != key:
             raise DataError(f"{path} holds the record of {record.key}; name it {record.key}.json")
         return record
+
+    def history(self, key: str) -> tuple[Mapping[str, Any], ...]:
+        """The history of the record of ``key``, and nothing else of it looked at.
+
+        Raises :class:`core.DataError` naming the file if it is missing or damaged.
+        """
+        path = self._json(key)
+        return Record.history_of(_text(path), where=str(path))
 
     def load(self, *, history: bool = True) -> Iterator[Record]:
         """Every record, by key; a damaged file is warned of by name, skipped and left as it is."""
@@ -207,6 +204,19 @@ class Store:
 
     def _npz(self, key: str) -> Path:
         return self.folder / f"{key}.npz"
+
+
+def _text(path: Path) -> str:
+    """Of a record's file. Raises :class:`core.DataError` naming it."""
+    try:
+        size = path.stat().st_size
+        if size > MOST_TEXT:
+            raise DataError(
+                f"{path} has {size:,} bytes, expected at most {MOST_TEXT:,}; run the cell again"
+            )
+        return path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise DataError(f"{path} cannot be read ({_reason(error)}); run the cell again") from error
 
 
 def _npz_bytes(arrays: Mapping[str, np.ndarray]) -> bytes:

@@ -84,6 +84,18 @@ def test_a_good_cell_has_everything(tmp_path: Path) -> None:
     assert (arrays["samples"] == np.arange(K)[:, None, None]).all()
 
 
+def test_data_are_told_the_device(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    load, told = datasets.load, []
+    monkeypatch.setattr(
+        datasets, "load", lambda name, **words: told.append(words["device"]) or load(name, **words)
+    )
+    made = job(tmp_path, "steady")
+    setting = dataclasses.replace(made.setting, device="cpu")
+    engine.look_at([made.cell], setting)
+    execute(dataclasses.replace(made, setting=setting), host())
+    assert told == ["auto", "cpu", "cpu"]
+
+
 def test_scores_are_those_of_the_stored_labels(tmp_path: Path) -> None:
     record, arrays = execute(job(tmp_path, "steady"), host())
     for split, scores in (("train", record.metrics.train), ("test", record.metrics.test)):

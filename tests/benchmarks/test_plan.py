@@ -44,6 +44,8 @@ methods."steady[stable]" = { rate = 3 }
 [profiles.tiny]
 seeds = [7]
 drop = ["twin[other]"]
+methods.steady = { rate = 2, steps = 9 }
+methods."fewer steps" = { steps = 4 }
 """
 
 GOLDEN = Cell(
@@ -99,6 +101,8 @@ def test_each_layer_of_parameters_goes_over_the_one_below(suite: MakeSuite) -> N
     assert (by_label["rate"], by_label["steps"], by_label["mode"]) == (3.0, 9, "slow")
     own = params_of(quick, "fewer steps")
     assert (own["rate"], own["steps"], own["mode"]) == (2.0, 1, "slow")
+    tiny = params_of(plan(made, "tiny"), "fewer steps")
+    assert (tiny["rate"], tiny["steps"]) == (2.0, 4)  # by label, over the row's own
     aimed = Selection(overrides=(Override(target="steady", param="steps", value=2),))
     over = plan(made, "quick", aimed)
     assert {c.params["steps"] for c in over if c.method == "steady"} == {2}

@@ -17,6 +17,18 @@ def test_a_comparison_is_printed_with_what_it_ran_on(
     assert told == [None, "cpu", 2]
 
 
+@pytest.mark.parametrize("option", ["--rounds", "--threads"])
+@pytest.mark.parametrize("value", ["0", "-1", "1.5"])
+def test_a_count_of_nothing_is_refused(
+    option: str, value: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as left:
+        speed.main(["fid", f"{option}={value}"])
+    assert left.value.code == 2
+    said = capsys.readouterr().err.splitlines()[-1]
+    assert said.endswith(f"argument {option}: '{value}' is no whole number of at least 1")
+
+
 def test_an_unusable_device_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:
     assert speed.main(["gan_em", "--device", "cuda:99"]) == 1
     out, err = capsys.readouterr()

@@ -29,10 +29,14 @@ class Sums:
 
     def __init__(self) -> None:
         self.fits: list[tuple[str, int]] = []
+        self.devices: list[str] = []
         self.code = "first"
 
-    def __call__(self, points: Points, recipe: str, seed: int, report: Report) -> Points:
+    def __call__(
+        self, points: Points, recipe: str, seed: int, device: str, report: Report
+    ) -> Points:
         self.fits.append((recipe, seed))
+        self.devices.append(device)
         report({"stage": "summing", "step": 1, "steps": 2, "loss": 2.0})
         report({"stage": "summing", "step": 2, "steps": 2, "loss": 1.0})
         report({"stage": "polishing", "step": 5, "steps": 5, "loss": 0.5})
@@ -103,12 +107,12 @@ def test_ten_features_stand_for_any_points(load: Callable[..., Dataset], name: s
 @pytest.mark.usefixtures("tiny_autoencoder")
 def test_both_splits_go_through_one_net(home: Path, tmp_path: Path) -> None:
     X = datasets.load("blobs", n_samples=300).X
-    Z, Z_test = embedding.sae10((X, X[40:50].copy()), "quick", 1, lambda _: None)
+    Z, Z_test = embedding.sae10((X, X[40:50].copy()), "quick", 1, "cpu", lambda _: None)
     assert Z_test is not None
     np.testing.assert_allclose(Z_test, Z[40:50], atol=1e-5)
-    again, _ = embedding.sae10((X, None), "quick", 1, lambda _: None)
+    again, _ = embedding.sae10((X, None), "quick", 1, "cpu", lambda _: None)
     np.testing.assert_array_equal(again, Z)
-    other, _ = embedding.sae10((X, None), "quick", 2, lambda _: None)
+    other, _ = embedding.sae10((X, None), "quick", 2, "cpu", lambda _: None)
     assert (other != Z).any()
 
 
@@ -165,16 +169,24 @@ def test_labels_change_nothing(
     assert after.source.sha256 == before.source.sha256
 
 
-def test_the_code_of_the_autoencoder_counts(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+def test_features_of_processors_and_gpus_are_kept_apart(
+    sums: Sums, load: Callable[..., Dataset], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    import methods.autoencoder
+    found = [load(features="sums", device=device) for device in ("cpu", "cuda", "cuda:1")]
+    assert sums.devices == ["cpu", "cuda"]
+    hashes = [list(data.source.sha256) for data in found]
+    assert hashes[0] != hashes[1] == hashes[2]
+    for there, expected in ((False, hashes[0]), (True, hashes[1])):
+        monkeypatch.setattr("torch.cuda.is_available", lambda there=there: there)
+        assert list(load(features="sums").source.sha256) == expected
+    assert len(sums.fits) == 2
+    assert all(dict(data.words) == dict(found[0].words) for data in found)
+    assert "device" not in found[0].words
 
-    before = embedding._autoencoder_version()
-    changed = tmp_path / "autoencoder.py"
-    changed.write_bytes(Path(methods.autoencoder.__file__).read_bytes() + b"\n")
-    monkeypatch.setattr(methods.autoencoder, "__file__", str(changed))
-    assert embedding._autoencoder_version() != before
+
+def test_a_device_that_is_not_there_is_refused(load: Callable[..., Dataset]) -> None:
+    with pytest.raises(ConfigError, match="device 'cuda:99' cannot be used here"):
+        load(features="sae10", device="cuda:99")
 
 
 @pytest.mark.parametrize("damage", ["cut", "empty", "text", "other rows", "pickle", "nan", "keys"])

@@ -18,7 +18,7 @@ def test_two_processes_at_once_end_with_one_file(tmp_path: Path) -> None:
         "from datasets.embedding import register_embedding\n"
         "folder = Path(sys.argv[1])\n"
         "@register_embedding('mine', recipes=('quick',), version=lambda: '1')\n"
-        "def mine(points, recipe, seed, report):\n"
+        "def mine(points, recipe, seed, device, report):\n"
         "    (folder / f'{os.getpid()}.here').touch()\n"
         "    while len(list(folder.glob('*.here'))) < 2:\n"
         "        time.sleep(0.01)\n"

@@ -195,12 +195,15 @@ def unusable_data_are_refused_with_a_sentence(make: Factory, folder: Path) -> No
 
 @check
 def what_is_not_fitted_or_not_there_is_refused(make: Factory, folder: Path) -> None:
-    X = blobs()
-    with pytest.raises(NotFittedError):
-        make().predict(X)
-    with pytest.raises(NotFittedError):
-        make().save(folder / "unfitted.safetensors")
-    method = fit(make(), X)
+    X, method = blobs(), make()
+    asked = [partial(method.predict, X), partial(method.save, folder / "unfitted.safetensors")]
+    if isinstance(method, Generative):
+        own = type(method).can_sample is not Generative.can_sample
+        asked += [partial(method.sample, 4), *([partial(method.can_sample)] if own else [])]
+    for ask in asked:
+        with pytest.raises(NotFittedError):
+            ask()
+    fit(method, X)
     with pytest.raises(ValueError, match="where the description goes"):
         method.save(folder / "fitted.json")
     if isinstance(method, Generative) and method.can_sample():

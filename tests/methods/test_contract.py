@@ -11,6 +11,7 @@ from typing import Any, Self
 
 import numpy as np
 import pytest
+from sklearn.utils.validation import check_is_fitted
 
 import methods
 from core import Registered
@@ -76,6 +77,7 @@ class Nearest(Method, Generative, Reducer):
     def sample(
         self, n: int, component: int | None = None, *, random_state: int = 0
     ) -> tuple[np.ndarray, np.ndarray]:
+        check_is_fitted(self)
         check_draw(n, component, self.n_clusters)
         rng = np.random.default_rng(random_state)
         c = rng.integers(self.n_clusters, size=n) if component is None else np.full(n, component)
@@ -186,6 +188,17 @@ class Standardises(Nearest):
         return drawn - self.centers_.mean(axis=0), c
 
 
+class Invents(Nearest):
+    """Draws before there is anything to draw from."""
+
+    def sample(
+        self, n: int, component: int | None = None, *, random_state: int = 0
+    ) -> tuple[np.ndarray, np.ndarray]:
+        if not hasattr(self, "centers_"):
+            return np.zeros((n, 4), np.float32), np.zeros(n, np.int64)
+        return super().sample(n, component, random_state=random_state)
+
+
 class Moves(Nearest):
     """Goes on learning after its last row."""
 
@@ -229,6 +242,7 @@ class Forgets(Nearest):
         (Listens, "a_seed_determines_everything"),
         (Seeds, "global_random_state_is_untouched"),
         (Trusts, "unusable_data_are_refused_with_a_sentence"),
+        (Invents, "what_is_not_fitted_or_not_there_is_refused"),
         (Accumulates, "fitting_again_starts_afresh"),
         (Peeks, "labels_are_seen_only_by_the_semi_supervised"),
         (Moves, "a_callback_may_sample"),

@@ -18,13 +18,15 @@ from tests.methods.small import BLOBS, FEW, IMAGES, INFORMED, SMALL, em, paramet
 
 class TestStopping:
     def test_it_stops_after_enough_still_iterations(self) -> None:
-        method = em(max_iter=9, tol=1.0, patience=3).fit(FEW)
-        assert (method.n_iter_, method.converged_) == (3, True)
-        # A frozen E: labels move from their start at most once.
+        method = em(max_iter=9, tol=0.99, patience=3).fit(FEW)
+        assert (method.n_iter_, method.converged_) == (4, True)
+        method = em(max_iter=9, tol=0.99, patience=3, pretrain_steps=1, **INFORMED).fit(FEW)
+        assert (method.n_iter_, method.converged_) == (3, True)  # labels by a pretrained E
+        assert "churn" in method.history_[0]
+        # A frozen E: the same labels always, and none before the first.
         method = em(max_iter=9, tol=0.0, patience=2, e_lr=0.0, e_batch_norm="none").fit(FEW)
-        assert method.converged_
-        assert method.n_iter_ <= 3
-        assert [row["churn"] for row in method.history_][-2:] == [0.0, 0.0]
+        assert (method.n_iter_, method.converged_) == (3, True)
+        assert [row.get("churn") for row in method.history_] == [None, 0.0, 0.0]
 
     def test_it_ends_at_its_budget(self) -> None:
         method = em(max_iter=4, tol=0.0, patience=5).fit(FEW)
@@ -119,6 +121,22 @@ class TestNets:
         method = em(generator_clip=0.01).fit(FEW)
         assert parameters(method.G_).abs().max() <= 0.01
         assert parameters(method.D_).abs().max() > 0.01
+
+    @pytest.mark.parametrize("K", [12, 20, 30])
+    def test_any_number_of_clusters(self, K: int) -> None:
+        method = em(K, prior="estimated", fake_units="own").fit(FEW)
+        assert method.predict_proba(BLOBS).shape == (300, K)
+        assert len(method.history_[-1]["shares"]) == len(method.phi_) == K
+        assert method.sample(3, component=K - 1)[0].shape == (3, 2)
+        assert set(method.sample(5000)[1].tolist()) == set(range(K))
+
+    def test_convolutional_nets_have_as_many_units_as_there_are_clusters(self) -> None:
+        X = np.random.default_rng(0).random((24, 1, 28, 28), dtype=np.float32)
+        method = em(20, network="auto", max_iter=1, extra_unit="weight_1").fit(X)
+        assert any(isinstance(part, nn.Conv2d) for part in method.E_.modules())
+        x = method._incoming(X)
+        assert (method.E_(x).shape, method.D_(x).shape) == ((24, 20), (24, 21))
+        assert method.sample(2, component=19)[0].shape == (2, 1, 28, 28)
 
     @pytest.mark.parametrize("network", ["mlp", "conv"])
     def test_transform_gives_what_the_output_layer_is_given(self, network: str) -> None:

@@ -67,7 +67,7 @@ class TestSteps:
         assert torch.equal(phi, torch.full((3,), 1 / 3))
         assert not torch.equal(second, first)
         assert method.history_[0].keys() >= {
-            *("d_loss", "g_loss", "cross_entropy", "responsibility_entropy", "shares", "churn"),
+            *("d_loss", "g_loss", "cross_entropy", "responsibility_entropy", "shares"),
             *("m_seconds", "e_seconds"),
         }
         assert sum(method.history_[0]["shares"]) == pytest.approx(1)
@@ -165,6 +165,26 @@ class TestSupervision:
         t.labelled = torch.arange(9), torch.from_numpy(self.CLASS[:9])
         t.supervise()
         assert len(updates) == 7
+
+    def test_supervision_ends_under_the_error_rate(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        updates: list[Tensor] = []
+        monkeypatch.setattr(gan_em_steps, "descend", lambda optimizer, loss: updates.append(loss))
+        t = training(labelled_steps=25, labelled_error=0.3)
+        rows = torch.arange(9)
+        known = t.responsibilities()[rows].argmax(dim=1)
+        for wrong, done in ((0, 0), (2, 0), (3, 25), (9, 25)):  # of 9: 0, .22, .33 and 1
+            updates.clear()
+            t.labelled = rows, torch.where(rows < wrong, (known + 1) % 3, known)
+            assert t.supervise() == pytest.approx(wrong / 9)
+            assert len(updates) == done
+
+    def test_supervision_looks_again_as_it_goes_on(self) -> None:
+        t = training(BLOBS, labelled_steps=1000, labelled_error=0.05, e_lr=5e-3)
+        t.labelled = torch.arange(9), torch.from_numpy(self.CLASS[:9])
+        assert t.supervise() < 0.05
+        (steps,) = {int(state["step"]) for state in t.e_optimizer.state.values()}
+        assert 0 < steps < 1000
+        assert steps % gan_em_steps.SUPERVISION_CHECKS == 0
 
     def test_the_error_rate_told_is_that_of_e_as_it_is_left(self) -> None:
         t = training(labelled_steps=9, labelled_error=0.0, e_lr=0.01)

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+from typing import Any
+
 import pytest
 import torch
 from torch import Tensor
 
-from methods.ganmm_clusters import Augment, ClusterBatches, equal_division, reseed
+from methods.ganmm_clusters import Augment, ClusterBatches, _exact, equal_division, reseed
 
 
 def stream() -> torch.Generator:
@@ -120,3 +123,8 @@ class TestBatches:
         labels, w = torch.zeros(10, dtype=torch.long), torch.ones(10, 1)
         shares = drawn(ClusterBatches(labels, w, 0.5, augment, stream()), 0)
         assert shares.tolist() == pytest.approx([0.1] * 10, abs=0.02)
+
+
+def test_where_there_is_no_float64_sums_are_made_on_the_cpu() -> None:
+    there: Any = SimpleNamespace(device=torch.device("mps"), cpu=lambda: torch.full((2,), 0.1))
+    assert _exact(there).dtype == torch.float64

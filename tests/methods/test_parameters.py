@@ -8,8 +8,13 @@ import numpy as np
 import pytest
 
 from core import ConfigError
+from methods.base import Method
+from methods.dec import Dec
 from methods.gan_em import GanEm
+from methods.ganmm import Ganmm
+from methods.ganmm_em import GanmmEm
 from methods.gmm import Gmm
+from methods.imsat import Imsat
 from methods.parameters import (
     BatchSize,
     Count,
@@ -91,6 +96,12 @@ def test_whole_numbers_become_floats_where_it_says_so() -> None:
 def test_gan_em_refuses_them_before_training(params: dict[str, Any]) -> None:
     with pytest.raises(ConfigError, match=next(iter(params))):
         GanEm(2, **params).fit(np.zeros((8, 2), np.float32))
+
+
+@pytest.mark.parametrize("method", [Dec, GanEm, Ganmm, GanmmEm, Imsat])
+def test_no_more_than_all_labels_can_change(method: type[Method]) -> None:
+    with pytest.raises(ConfigError, match=r"'tol' of .* is 1\.5; .* 0\.0 to 1\.0"):
+        method(2, tol=1.5).fit(np.zeros((8, 2), np.float32))  # pyright: ignore[reportCallIssue]
 
 
 def test_gmm_refuses_them_too() -> None:

@@ -109,35 +109,16 @@ def test_a_collapsed_generator_is_as_far_as_the_data_are_wide() -> None:
     n=st.integers(2, 60),
     d=st.integers(1, 12),
     cuts=st.lists(st.integers(0, 60), max_size=6),
-    merged=st.booleans(),
 )
-def test_streaming_is_the_whole(n: int, d: int, cuts: list[int], merged: bool) -> None:
+def test_streaming_is_the_whole(n: int, d: int, cuts: list[int]) -> None:
     x = 100 + np.random.default_rng(n + 100 * d).normal(size=(n, d))
     parts = np.split(x, sorted(min(cut, n) for cut in cuts))
-    if merged:
-        seen = Moments(d)
-        for part in parts:
-            seen.merge(of(part))
-    else:
-        seen = of(*parts)
+    seen = of(*parts)
     assert seen.n == n
     np.testing.assert_allclose(seen.mean, x.mean(axis=0), rtol=1e-12)
     covariance = np.cov(x, rowvar=False).reshape(d, d)
     np.testing.assert_allclose(seen.covariance(), covariance, rtol=1e-9, atol=1e-12)
     assert seen.total_variance() == pytest.approx(np.trace(covariance))
-
-
-def test_merging_leaves_the_other_as_it_was_and_may_be_with_oneself() -> None:
-    for n in (4, 30):
-        x, y = features(n, 10, 0), features(n + 3, 10, 1)
-        a, b = of(x), of(y)
-        before = b.covariance()
-        a.merge(b).add(x)
-        np.testing.assert_array_equal(b.covariance(), before)
-        twice = of(x)
-        twice.merge(twice)
-        expected = np.cov(np.concatenate([x, x]), rowvar=False)
-        np.testing.assert_allclose(twice.covariance(), expected, atol=1e-12)
 
 
 def test_float32_rows_are_summed_in_float64() -> None:
@@ -193,7 +174,5 @@ def test_too_few_rows_and_other_widths_are_refused() -> None:
         _ = Moments(2).mean
     with pytest.raises(ValueError, match="moments of 2 and of 3 features"):
         frechet_distance(one, of(np.ones((5, 3))))
-    with pytest.raises(ValueError, match="moments of 3 features cannot join those of 2"):
-        one.merge(of(np.ones((5, 3))))
     with pytest.raises(ValueError, match="d is 0"):
         Moments(0)

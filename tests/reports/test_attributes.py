@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import csv
 import io
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from matplotlib.text import Text
 
+from datasets.celeba import FACES_FILE
 from reports import attribute_tables
 from reports.attribute_figure import attribute_figures
+from reports.attribute_marks import differing
 from reports.attributes import attribute_of, by_attribute
+from reports.comparison import KINDS, compare
 from reports.page import page
 from reports.stored import Stored
 from reports.style import look, mark
@@ -21,6 +25,8 @@ from results.published import published
 from tests.reports.html_tree import data, lines, parsed, section
 
 ATTRIBUTES = ("Bangs", "Male", "Smiling", "Wearing_Hat")
+BY_SEED = ((0.4, 0.0), (0.4, 0.02), (0.3, 0.0), (0.3, 0.04))
+"""Errors of the first attribute, and what a seed adds."""
 
 
 @pytest.fixture
@@ -30,19 +36,14 @@ def store(tmp_path):
 
 @pytest.fixture
 def put(store, make_record):
-    def put(label, attribute, error, seed=0, labelled=None, arrays=None, **words):
+    def put(label, attribute, error, seed=0, labelled=None, arrays=None, files=(), **words):
         said = {"attribute": attribute} | ({"labelled": labelled} if labelled else {})
         metric = "error_rate_classes" if labelled else "error_rate"
         n = 300 + 10 * len(attribute)
-        record = make_record(
-            label,
-            seed,
-            test={metric: error},
-            suite="celeba",
-            n_clusters=2,
-            dataset=DatasetUsed(name="celeba", words=said, n=n, n_test=80, n_classes=2),
-            **words,
-        )
+        used = DatasetUsed(name="celeba", words=said, n=n, n_test=80, n_classes=2)
+        used = replace(used, sha256=dict.fromkeys(files, "0" * 64))
+        words = {"suite": "celeba", "n_clusters": 2, "dataset": used} | words
+        record = make_record(label, seed, test={metric: error}, **words)
         return store.write(record, arrays if record.status == "ok" else None)
 
     return put
@@ -74,12 +75,12 @@ def test_blocks_are_grouped_by_labels_and_others_left(store, all_put, make_recor
 
 def test_the_mean_is_over_attributes_and_its_spread_over_seeds(store, all_put):
     (without, told), _ = sheets_of(store)
-    mean = without.mean("kmeans")
+    mean = without.mean("kmeans", without.blocks)
     assert mean is not None
     assert mean.mean == pytest.approx(0.425)  # of .415 and .435
     assert mean.std == pytest.approx(np.std([0.415, 0.435], ddof=1))
     assert mean.n == 2
-    assert told.mean("kmeans") is None
+    assert told.mean("kmeans", told.blocks) is None
 
 
 def test_a_seed_that_lacks_an_attribute_has_no_mean(store, put):
@@ -88,7 +89,7 @@ def test_a_seed_that_lacks_an_attribute_has_no_mean(store, put):
     put("kmeans", "Male", 0.2, 0)
     put("kmeans", "Male", 0.4, 1, status="failed")
     (sheet,), _ = sheets_of(store)
-    mean = sheet.mean("kmeans")
+    mean = sheet.mean("kmeans", sheet.blocks)
     assert mean is not None
     assert (mean.n, mean.mean, mean.std) == (1, pytest.approx(0.15), None)
 
@@ -99,7 +100,7 @@ def test_captions_say_how_images_were_chosen_and_what_the_fit_knew(store, all_pu
         said = " ".join(sheet.reading())
         assert "LABELS CHOSE THE IMAGES" in said
         assert "appendix B.3" in said
-        assert "340 to 410 training points each" in said
+        assert "each with 340 to 410 training points and 80 held out" in said
         assert "chance is .5" in said
         assert "not comparable with published numbers" in said
     assert "100 labels, as many of each class, are known" in " ".join(told.reading())
@@ -111,7 +112,18 @@ def test_captions_say_how_images_were_chosen_and_what_the_fit_knew(store, all_pu
         assert text.count("LABELS CHOSE") == 3
 
 
-def test_published_numbers_stand_beside_their_attribute_and_their_mean(store, all_put):
+def test_no_profile_makes_images_out_of_the_compact_file_comparable(store, put):
+    put("kmeans", "Male", 0.4, profile="paper", files=["other"])
+    put("kmeans", "Male", 0.4, profile="paper", files=[FACES_FILE.path], labelled=100)
+    whole, compact = (" ".join(sheet.reading()) for sheet in sheets_of(store)[0])
+    assert "Profile paper. LABELS" in whole
+    assert (
+        "Profile paper, images out of 4,000, not out of all of CelebA: not comparable with "
+        "published numbers. LABELS"
+    ) in compact
+
+
+def test_published_numbers_stand_beside_their_attribute_and_means_are_of_the_same(store, all_put):
     (without, _), _ = sheets_of(store)
     lines = attribute_tables.console([without], published()).splitlines()
     rows = {line.split()[0]: line.split() for line in lines if line.strip()}
@@ -119,12 +131,49 @@ def test_published_numbers_stand_beside_their_attribute_and_their_mean(store, al
     assert rows["Male"][-3:] == [".476", "or", ".368"]  # printed twice, once as "gender"
     assert rows["Smiling"][-1] == "–"
     assert rows["Wearing_Hat"][-1] == ".294"
-    mean = next(line.split() for line in lines if line.startswith("Mean of 4"))
+    mean = next(line.split() for line in lines if line.startswith("Mean of 3"))
     assert mean[-1] == ".377"  # of .3592, .4763 and .2941
-    assert any(line.startswith("Not published: Smiling.") for line in lines)
-    assert rows["GAN-EM,"][-1] == ".421"
+    assert mean[3::3][:2] == [".423", ".333"]  # of .41, .42 and .44; of .32, .33 and .35
+    assert any(line.startswith("Not published, and in no mean: Smiling.") for line in lines)
+    assert rows["kmeans"][1] == ".423"
+    same, _, printed = (line.split() for line in lines if line.startswith(("GAN-EM,", "GANMM,")))
+    assert (" ".join(same[-3:]), printed[-1]) == ("the same .377", ".421")
     assert rows["Bangs"][4].startswith(".320")
     assert rows["Bangs"][6].endswith("*")
+
+
+def test_letters_are_those_of_the_comparison(store, all_put):
+    (without, told), _ = sheets_of(store)
+    compared = compare(without.blocks, published())
+    (stable,) = {tuple(d.kind for d in pair.differs) for each in compared for pair in each.rows}
+    kinds = differing([without], published())
+    assert sorted(kinds["gan_em[stable]"]) == sorted(stable)
+    assert {"preset", "variant"} <= set(stable)
+    assert set(kinds["kmeans"]) == set(stable) - {"preset", "variant"}
+    marks = [" ".join(KINDS[kind] for kind in found) for found in kinds.values()]
+    for sheets in ([without], [without, told]):
+        text = attribute_tables.console(sheets, published())
+        (letters, *_) = (line for line in text.splitlines() if line.startswith("differs "))
+        assert " ".join(letters.split()) == f"differs {' '.join(marks)}"
+        for said in ("Q: profile quick", "P: preset default of gan_em is not the paper's method."):
+            assert said in " ".join(text.split())
+    means = next(line for line in text.splitlines()[::-1] if line.startswith("kmeans"))
+    assert means.endswith(f"  {marks[0]}")
+
+
+def test_what_was_not_published_has_no_letters(store, put):
+    put("kmeans", "Smiling", 0.4)
+    put("kmeans", "Laughing", 0.3)
+    sheets, _ = sheets_of(store)
+    text = attribute_tables.console(sheets, published())
+    assert "differs " not in text
+    assert "A letter marks" not in text
+    assert next(line for line in text.splitlines() if line.startswith("Mean of 2")).endswith("–")
+
+
+def test_numbers_by_attribute_leave_open_which_points_were_scored():
+    """The sheets choose the split by our records: a known one would have to be asked for."""
+    assert {entry.split for entry in published() if "attribute" in entry.words} == {None}
 
 
 def test_the_best_of_an_attribute_is_bold_in_latex(store, all_put):
@@ -147,8 +196,14 @@ def test_every_number_is_in_the_csv(store, all_put):
     ]
     assert (float(row["mean"]), row["published"]) == (pytest.approx(0.32), "0.3592")
     assert {r["published"] for r in rows if r["label"] == "kmeans"} == {""}
+    assert row["differs"] == "profile metric split scale preset variant"
     over = [r for r in rows if not r["attribute"] and r["label"] == "gan_em[stable]"]
-    assert [r["published"] for r in over] == ["0.4209", "0.2882"]
+    theirs = [float(r["published"]) for r in over]
+    assert theirs == pytest.approx(
+        [(0.3592 + 0.4763 + 0.2941) / 3, (0.1506 + 0.2746 + 0.1598) / 3]
+    )
+    assert [float(r["mean"]) for r in over] == pytest.approx([1 / 3, 0.2])
+    assert {(r["attributes"], r["printed"]) for r in over} == {("3", "")}
 
 
 def test_forty_attributes_fit_in_tables_of_a_page(store, put):
@@ -188,13 +243,46 @@ def test_samples_with_the_attribute_stand_above_those_without(store, put, legibl
     assert [name.split()[0] for name in found] == ["attributes", "faces", "attributes", "faces"]
     _, without, _, told = found.values()
     for ax, bright in ((without.axes[0], False), (without.axes[1], True), (told.axes[0], True)):
-        canvas = ax.images[0].get_array()
+        canvas = np.asarray(ax.images[0].get_array())
         assert bool(canvas[0, 0].max() == 200) == bright
         assert [tick.get_text() for tick in ax.get_yticklabels()] == ["with", "without"]
     assert without.axes[0].get_title("left") == "Bangs (error .400)"
     words = " ".join(" ".join(t.get_text() for t in told.findobj(Text)).split())
     assert "LABELS CHOSE THE IMAGES" in words
     assert "Components carry the classes." in words
+    for figure in found.values():
+        legible(figure)
+
+
+def test_every_run_has_a_point_and_every_mean_a_mark_on_a_line_of_its_own(store, all_put, legible):
+    figure, told = drawn(store).values()
+    ax = figure.axes[0]
+    points = [line for line in ax.lines if line.get_markersize() == 1.5]
+    means = [line for line in ax.lines if line.get_markerfacecolor() == "none"]
+    runs, middles = (np.concatenate([m.get_xydata() for m in drew]) for drew in (points, means))
+    expected = sorted(b + 0.01 * i + s for i in range(4) for b, s in BY_SEED)
+    assert sorted(runs[:, 0]) == pytest.approx(expected)
+    assert len(set(middles[:, 1])) == 8
+    np.testing.assert_array_equal(runs[::2, 1], middles[:, 1])
+    np.testing.assert_allclose(runs.reshape(8, 2, 2).mean(axis=1), middles)
+    words = " ".join(" ".join(t.get_text() for t in figure.findobj(Text)).split())
+    assert "Dots: runs, seeds 0, 1; hollow: their means, in the legend's order." in words
+    assert "Q profile, M metric, S split, N scale, P preset, V variant" in words
+    assert "kmeans Q M S N" in words
+    assert "gan_em[stable] Q M S N P V" in words
+    assert len(ax.collections) == 4  # three published attributes, one of them twice
+    for each in (figure, told):
+        legible(each)
+
+
+def test_more_attributes_than_fit_make_several_figures_of_error_rates(store, put, legible):
+    for i in range(40):
+        for seed in (0, 1):
+            put("kmeans", f"Attribute_{i:02d}", 0.4, seed)
+    found = drawn(store)
+    assert [name.split()[-1] for name in found] == ["quick", "1"]
+    ticks = [[t.get_text() for t in f.axes[0].get_yticklabels()] for f in found.values()]
+    assert ticks == [[f"Attribute_{i:02d}" for i in part] for part in (range(20), range(20, 40))]
     for figure in found.values():
         legible(figure)
 
@@ -235,8 +323,9 @@ def test_the_page_has_an_attribute_a_row_and_all_leads_to_cells(store, all_put):
     part, rows, root = paged(store)
     means, without, told = part.all("table")
     assert lines(without)[0] == ["Attribute", "kmeans", "gan_em[stable]", "Published"]
-    assert [line[0] for line in lines(without)[1:]] == [*ATTRIBUTES, "Mean of 4"]
-    assert [line[0] for line in lines(told)[1:]] == [*ATTRIBUTES, "Mean of 4"]
+    assert [line[0] for line in lines(without)[1:]] == [*ATTRIBUTES, "Mean of 3", "Differs"]
+    assert [line[0] for line in lines(told)[1:]] == [*ATTRIBUTES, "Mean of 3", "Differs"]
+    assert lines(without)[-1][1:] == ["Q M S N", "Q M S N P V", ""]
     assert lines(without)[1] == ["Bangs", ".410± .014", ".320± .028", ".359"]
     assert lines(without)[2][-1] == ".476 or .368"
     assert lines(without)[3][-1] == "–"
@@ -246,9 +335,10 @@ def test_the_page_has_an_attribute_a_row_and_all_leads_to_cells(store, all_put):
     assert {label for label, _ in leads_to(kmeans, rows)} == {"kmeans"}
     assert len(leads_to(name, rows)) == 2
     assert held.all("b")[0].text == ".320"
-    assert lines(means)[0] == ["Method", "no labels", "100 labels"]
+    assert lines(means)[0] == ["Method", "no labels", "100 labels", "Differs"]
+    assert "Q: profile quick: " in part.text
     found = {line[0]: line[1:] for line in lines(means)[1:]}
-    assert found["kmeans"][1] == "–"
+    assert found["kmeans"][1:] == ["–", "Q M S N"]
     (link,) = [a for a in means.all("a") if a.text == "gan_em[stable]"]
     assert len(leads_to(link.attributes["data-row"], rows)) == 8
     assert "LABELS CHOSE THE IMAGES" in part.text

@@ -20,7 +20,10 @@ from tests.reports.browser import Browser
 def browser(tmp_path_factory):
     program = shutil.which("chromium") or shutil.which("chromium-browser")
     if program is None:
-        pytest.skip("needs chromium on the PATH (Debian: apt-get install chromium)")
+        pytest.skip(
+            "needs chromium or chromium-browser on the PATH; get it on Debian with: "
+            "apt-get install --no-install-recommends chromium"
+        )
     opened = Browser(program, tmp_path_factory.mktemp("profile"))
     yield opened
     opened.close()

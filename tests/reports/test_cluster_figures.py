@@ -1,9 +1,12 @@
+import dataclasses
 import logging
 
 import numpy as np
 from matplotlib.collections import QuadMesh
 
 import metrics
+from benchmarks.scoring import headline, score
+from results import DatasetUsed
 from tests.reports.drawing import images, only, titles, words_of
 
 
@@ -56,3 +59,41 @@ def test_arrays_that_cannot_be_read_are_warned_of(store, put, drawn, caplog):
     assert "no pictures of the clusters of damaged: " in caplog.text
     assert "no samples of wrong: 5 components, not 3" in caplog.text
     assert "no confusion matrix of unlabelled: labels run from 9" in caplog.text
+
+
+def test_with_labels_components_are_the_classes_and_told_rows_are_left_out(put, drawn):
+    y = np.arange(60) % 3
+    labels, told = np.roll(y, 20), np.arange(6)
+    labels[told] = y[told]  # the fit has these right, and nothing else
+    arrays = {"y_train": y, "labels_train": labels, "labelled_rows": told}
+    used = DatasetUsed(name="digits", words={"labelled": 6}, n=60, n_test=0)
+    put("gan_em", arrays=arrays, dataset=used)
+    figure = only(drawn(), "confusion")
+    error = headline(score(arrays, 3))
+    assert error == 1.0
+    assert titles(figure)[0] == "gan_em (error 1.000)"
+    (mesh,) = figure.axes[0].findobj(QuadMesh)
+    shares = np.asarray(mesh.get_array()).reshape(3, 3)
+    assert np.trace(shares) == 0
+    words = " ".join(words_of(figure).split())
+    assert "On the train split, seed 0; components carry the classes." in words
+    assert "Component, by its class" in words
+    assert "matched" not in words
+
+
+def test_axes_have_the_names_of_the_classes(put, drawn, legible):
+    names = ("brickface", "a very long name of a class", "", "$x_1$", "漢字", *map(str, range(5)))
+    used = DatasetUsed(name="digits", n=60, n_test=0, n_classes=10, class_names=names)
+    for label in ("kmeans", "gmm"):
+        put(label, K=10, C=10, dataset=used)
+    put("kmeans", K=14, C=10, dataset=dataclasses.replace(used, words={"subset": 0.5}))
+    for stem, figure in drawn().items():
+        if stem.startswith("confusion"):
+            assert {tick.get_rotation() for tick in figure.axes[0].get_xticklabels()} == {90}
+            for ticks in (figure.axes[0].get_xticklabels(), figure.axes[0].get_yticklabels()):
+                shown = [tick.get_text() for tick in ticks]
+                assert shown[0] == "brickface"
+                assert shown[1].startswith("a very")
+                assert shown[1].endswith("…")
+                assert shown[-1] in ("4", "unmatched")
+            legible(figure, stem)

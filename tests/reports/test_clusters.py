@@ -5,6 +5,7 @@ import numpy as np
 from reports.clusters import cluster_tables
 from reports.stored import Stored
 from reports.summary import summarise
+from results import DatasetUsed
 
 
 def stored(store, record, labels, y=(0, 0, 1, 1, 1, 2)):
@@ -57,3 +58,21 @@ def test_what_stores_no_labels_or_damaged_ones_is_warned_of(store, make_record, 
     assert "no clusters of none: the record stores no 'y_train'" in caplog.text
     assert "no clusters of damaged" in caplog.text
     assert "sha256" in caplog.text
+
+
+def test_classes_have_their_names_and_told_rows_are_left_out(store, make_record):
+    used = DatasetUsed(name="three", words={"labelled": 2}, class_names=("sky", "a_b"))
+    record = make_record("gan_em", n_clusters=3, dataset=used)
+    labels = {
+        "y_train": np.array([0, 0, 1, 1, 1, 2]),
+        "labels_train": np.array([0, 1, 1, 1, 0, 2]),
+    }
+    record = store.write(record, labels | {"labelled_rows": np.array([1, 4])})
+    text = cluster_tables(summarise([record]), Stored(store))
+    body = text.split("\\midrule\n")[1].split("\\bottomrule")[0].splitlines()
+    assert body == [
+        r"1 & sky & 1 & 1.000 \\",
+        r"2 & a\_b & 2 & 1.000 \\",
+        r"3 & 2 & 1 & 1.000 \\",
+    ]
+    assert "training scores and clusters leave these rows out" in text

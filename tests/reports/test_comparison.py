@@ -193,6 +193,21 @@ def test_the_printed_table(run):
     assert any(line.startswith("Not measured here: DEC [27], GAN-EM Table 1:") for line in lines)
 
 
+def test_what_is_wrong_with_a_whole_table_stands_below_its_numbers(run, flowers):
+    used = DatasetUsed(name="artificial_characters", words={"reading": "ganmm"}, n=30_500)
+    records = run("gmm", "full", [0.26], "purity", suite="uci", dataset=used)
+    compared = compare(summarise(records), published())
+    text = " ".join(console(compared).split())
+    assert 'GANMM Table 5: The "6000 instances with 6 features" are 30,654 line segments' in text
+    assert "GANMM Table 4" not in text
+    assert "line segments of 6,000" in latex(compared).replace(r"\allowbreak{}", "")
+    text = console(compare(summarise([flowers("responsibility_gan", True)]), published()))
+    assert "Responsibility GAN Table 6, number of parameters: Shared minus GM-GAN" in text
+    text = console(compare(summarise(run("kmeans", "default", [0.4])), published()))
+    assert "GAN-EM Table 1: The column mixes one-to-one error" in text
+    assert "All rows but GAN-EM's are copied" not in text  # of the other half of Table 1
+
+
 def test_quick_is_never_without_its_mark(run):
     records = run("gan_em", "official", [0.1, 0.2], profile="quick")
     found = compare(summarise(records), published())

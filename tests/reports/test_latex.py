@@ -130,6 +130,13 @@ def test_the_fragment_fits_a_narrow_column(latex, suite_records, hostile_blocks)
     assert "Overfull" not in log
 
 
+def test_a_fragment_names_its_packages_first(suite_records):
+    text = fragment(comparison(summarise(suite_records), ["error_rate"]))
+    assert text.startswith(
+        "% needs \\usepackage{booktabs, graphicx} in the preamble\n\\begin{table}"
+    )
+
+
 def test_a_table_of_failures_compiles(latex, make_record):
     blocks = summarise([make_record("a", s, status="timeout") for s in range(2)])
     text = comparison(blocks, [])

@@ -21,7 +21,7 @@ def put(store, make_record):
     """Writes a run with its labels and, where asked, images: component k as bright as 20 k."""
 
     def put(label, labels=(0, 0, 1, 1, 2, 2), *, seed=0, images=None, preset="stable", **words):
-        record = make_record(label, seed, n_clusters=3, dataset=THREE, **words)
+        record = make_record(label, seed, **({"n_clusters": 3, "dataset": THREE} | words))
         used = dataclasses.replace(record.method, preset=preset)
         arrays = {} if labels is None else {"y_train": Y, "labels_train": np.array(labels)}
         if images is not None:
@@ -70,6 +70,14 @@ def test_methods_stand_in_the_papers_order_with_sums_and_what_is_lost(store, put
     # Of the six 3, by cluster 2 + 2 + 1, are of their cluster's class.
     assert text.split("\\midrule\n")[2].startswith("all & 1 & 6 & .500 & 2 & 6 & .833 & ")
     assert "no cluster for 0, 2" in text
+
+
+def test_classes_that_are_lost_have_their_names(store, put):
+    named = dataclasses.replace(THREE, class_names=("sky", "grass", "path"))
+    put("ganmm[stable]", [2, 2, 2, 2, 2, 2], dataset=named)
+    text = table(store)
+    assert "no cluster for sky, path" in text
+    assert "1 & grass & 6 & .500" in text
 
 
 def test_of_several_rows_of_a_method_the_presets_own_is_shown(store, put):

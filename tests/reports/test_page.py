@@ -138,6 +138,16 @@ def test_clusters_are_those_of_the_first_good_run(paged, make_record):
     ]
 
 
+def test_clusters_leave_out_what_the_fit_was_told_and_say_so(paged, make_record):
+    arrays = {"y_train": np.array([0, 0, 1, 1]), "labels_train": np.array([0, 0, 1, 0])}
+    told = {"labelled_rows": np.array([0, 3])}
+    used = DatasetUsed(name="toy", words={"labelled": 2}, n=4, n_test=0)
+    record = make_record("a", 0, {"ari": 0.0}, dataset=used, n_clusters=2)
+    part = section(paged([record], arrays=arrays | told), "clusters")
+    assert lines(part.all("table")[0])[1:] == [["0", "1", "1.000", "0"], ["1", "1", "1.000", "1"]]
+    assert "Rows whose class the fit knew are left out." in part.text
+
+
 def test_clusters_that_cannot_be_read_are_named(paged, make_record):
     record = make_record("a", 0, {"ari": 0.0})
     assert "The record stores no 'y_train': a." in section(paged([record]), "clusters").text
@@ -299,6 +309,18 @@ def test_samples_have_a_table_with_real_images_below(paged, make_samples):
     (place,) = {cell[-1] for cell in told["cells"]}
     assert told["shared"][place]["lenet"]["n_fake"] == 5000
     assert told["shared"][place]["real images"]["fid_lenet"] == 0.873
+
+
+def test_components_have_a_table_of_their_own(paged, make_samples):
+    record = make_samples("a")
+    apart = {"is_between_lenet": 3.4, "is_std_lenet": 0.1}
+    scores = dataclasses.replace(record.metrics, generation={**record.metrics.generation, **apart})
+    root = paged([dataclasses.replace(record, metrics=scores), make_samples("b")])
+    _, samples, components, *folded = section(root, "scores").all("table")
+    assert "IS between" not in samples.text
+    assert lines(components)[1:] == [["a", "3.40", "2.00", "1/1"]]
+    assert "By component (Benny et al., 2021)" in section(root, "scores").text
+    assert ["IS between" in table.text for table in folded] == [False]  # it has no more columns
 
 
 def test_every_row_leads_to_its_cells(paged, suite_records):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -15,6 +16,7 @@ from reports.stored import Stored
 from reports.style import look, mark
 from reports.summary import summarise
 from results import DatasetUsed, MethodUsed, Store
+from results.published import published
 
 N, C = 60, 10
 Y = np.arange(N) % C
@@ -29,7 +31,7 @@ def store(tmp_path):
 def put(store, make_record):
     """Writes a record with features of so many dimensions, or with those given."""
 
-    def put(label, k=2, features=None, labelled=None, params=None, arrays=None):
+    def put(label, k=2, features=None, labelled=None, params=None, arrays=None, **said):
         if features is None:
             draw = np.random.default_rng(k)
             features = draw.normal(size=(N, k)) + 5 * draw.normal(size=(C, k))[Y]
@@ -42,6 +44,7 @@ def put(store, make_record):
             suite="mnist_reduction",
             dataset=DatasetUsed(name="mnist", words=words, n=N, n_test=N, n_classes=C),
             params={"n_components": k} if params is None else params,
+            **said,
         )
         assert isinstance(record.method, MethodUsed)
         held = {"y_train": Y, "labels_train": Y, "y_test": Y, "labels_test": Y}
@@ -80,7 +83,8 @@ def test_panels_are_those_of_the_paper_and_baselines_follow(put, drawn, legible)
     put("gan_em[2]", 2)
     put("gan_em[100]", 100)
     put("gan_em[1000]", 1000)
-    put("gan_em[supervised 100]", 100, labelled=20)
+    put("gan_em[supervised 100]", 100, labelled=20, params={"n_components": 100, "max_iter": 0})
+    put("gan_em[semi 100]", 100, labelled=20)
     put("pca_kmeans[2]", 2)
     put("tsne_kmeans[2]", 2)
     found = drawn()
@@ -91,14 +95,18 @@ def test_panels_are_those_of_the_paper_and_baselines_follow(put, drawn, legible)
     deep, baselines = found.values()
     names = [title.partition(" error")[0] for title in panels(deep)]
     assert names == [
-        *("4a gan_em[supervised 100]", "4b gan_em[1000]"),
+        *("gan_em[semi 100]", "4a gan_em[supervised 100]", "4b gan_em[1000]"),
         *("4c gan_em[100]", "4d gan_em[2]"),
     ]
+    said = words(deep)
+    assert "4b–4d: as many features as in GAN-EM, Figure 4." in said
+    assert "4a: its supervised reference; it does not say of how many labels." in said
+    assert "Figure 4" not in words(baselines)
     assert [t.partition(" error")[0] for t in panels(baselines)] == [
         "pca_kmeans[2]",
         "tsne_kmeans[2]",
     ]
-    assert "gan_em[supervised 100]: 20 labels known to the fit." in words(deep)
+    assert "gan_em[semi 100], gan_em[supervised 100]: 20 labels known to the fit." in said
     assert "its features were fitted to these" in words(baselines)
     assert "its features were fitted to these" not in words(deep)
     for figure in found.values():
@@ -111,9 +119,22 @@ def test_a_title_holds_the_runs_numbers_and_the_papers_at_two_dimensions(put, dr
     (figure,) = drawn().values()
     wide, flat = panels(figure)
     near = f"{record.metrics.test['knn_accuracy']:.3f}".lstrip("0")
-    assert flat == f"4d gan_em[2] error .250 (paper .118), k-NN {near}"
+    assert flat == f"4d gan_em[2] error .250, k-NN {near} (paper .118, protocol differs)"
     assert "paper" not in wide
     assert "not comparable with published numbers" in words(figure)
+    assert "gan_em[2]: protocol differs from the paper's in profile, metric," in words(figure)
+
+
+def test_a_number_whose_protocol_agrees_stands_unmarked(put, drawn, monkeypatch):
+    record = put("gan_em[2]", 2, profile="paper")
+    put("gan_em[100]", 100, profile="paper")
+    (entry,) = [e for e in published() if "mnist_reduction" in e.suites]
+    agrees = replace(entry, metric="error_rate", split="test", n=N, presets=("default",))
+    monkeypatch.setattr(module, "published", lambda: (agrees,))
+    (figure,) = drawn().values()
+    near = f"{record.metrics.test['knn_accuracy']:.3f}".lstrip("0")
+    assert panels(figure)[1] == f"4d gan_em[2] error .250, k-NN {near} (paper .118)"
+    assert "protocol differs" not in words(figure)
 
 
 def test_two_features_are_drawn_as_they_are_and_others_are_not(put, drawn):

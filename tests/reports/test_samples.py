@@ -1,6 +1,7 @@
 """Scores of samples in the tables: their columns, the real images' row, the nets behind them."""
 
 import csv
+import dataclasses
 import io
 import json
 
@@ -109,7 +110,7 @@ def test_the_caption_tells_the_net_its_digest_and_the_counts(make_samples):
         "10,000 real images, held out. Real images: 5,000 against as many others" in text
     )
     assert "biased" not in text
-    assert "LeNet" not in " ".join(caption(block, mark="in bold", samples=False))
+    assert "LeNet" not in " ".join(caption(block, mark="in bold", columns=["nmi"]))
     net = {"name": "inception", "accuracy": None, "n_floor": 261, "n_fake": 500, "n_real": None}
     (block,) = summarise([make_samples("a", net=net)])
     text = " ".join(caption(block, mark="in bold"))
@@ -154,3 +155,33 @@ def test_two_data_sets_may_have_two_nets_of_one_name(make_samples):
     fashion = DatasetUsed(name="fashion_mnist", n=100, n_test=0)
     records = [make_samples("a"), make_samples("a", net={"sha256": "cd" * 32}, dataset=fashion)]
     assert [block.mixed for block in summarise(records)] == [(), ()]
+
+
+@pytest.fixture
+def by_component(make_samples):
+    """Two methods, one of which has components that were scored one by one."""
+    record = make_samples("gm_gan[static]")
+    apart = {"is_between_lenet": 3.4, "is_within_lenet": 1.4, "fid_within_lenet": 16.5}
+    scores = dataclasses.replace(record.metrics, generation={**record.metrics.generation, **apart})
+    return summarise([make_samples("vanilla_gan"), dataclasses.replace(record, metrics=scores)])
+
+
+def test_components_have_a_table_of_their_own_with_the_rows_that_have_some(by_component):
+    shown = shown_metrics(by_component)
+    samples, components = parts(by_component[0], shown)[1:]
+    assert samples.columns == ("is_lenet", "fid_lenet", "kid_lenet")
+    assert len(samples.rows) == 2
+    assert components.columns == ("is_between_lenet", "is_within_lenet", "fid_within_lenet")
+    text = console(by_component, shown).splitlines()
+    assert [" ".join(line.split()) for line in text[-3:]] == [
+        "is_between_lenet ↑ is_within_lenet ↓ fid_within_lenet ↓ fit s n",
+        "samples by component",
+        "gm_gan[static] 3.40 1.40 16.5 2.00 1/1",
+    ]
+    assert any(line.startswith("By component (Benny et al., 2021): IS between") for line in text)
+    *_, of_samples, of_components = comparison(by_component, shown).split(r"\begin{table}")
+    assert "By component" not in of_samples
+    assert "By component" in of_components
+    assert r"gm\_gan[static] & 3.40 & 1.40 & 16.5 & 2.00 & 1/1" in of_components
+    assert "real images}" not in of_components
+    assert len(parts(by_component[0], ["nmi"])) == 1

@@ -73,6 +73,16 @@ def test_a_row_without_a_number_is_listed_and_not_tested(table):
     assert rows["c"].underpowered == ""
 
 
+def test_a_row_that_seldom_ended_well_is_no_reference_and_stays(table):
+    block = table({"a": [0.1] * 4, "b": [0.2] * 4, "lucky": [0.01, None, None, None]})
+    found, rows = rows_of(block)
+    assert found.best == "a"
+    assert rows["lucky"].mean == pytest.approx(-0.09)
+    assert (rows["lucky"].n, rows["lucky"].left_out) == (1, 3)
+    block = table({"a": [0.1, None, None], "b": [None, 0.2, None]})
+    assert compared(block, "train", "error_rate") is None
+
+
 def test_five_pairs_are_underpowered_and_six_are_tested(table):
     _, rows = rows_of(table({"a": [0.1] * 5, "b": [0.2, 0.3, 0.4, 0.5, 0.6]}))
     assert rows["b"].p is None
@@ -200,6 +210,19 @@ def test_over_data_sets_each_is_one_block_by_its_means(table):
     assert ranking.left_out == ("only here",)
     assert ranked_over_data(blocks[:1], "train", "error_rate") is None
     assert ranked_over_data(blocks, "test", "error_rate") is None
+
+
+def test_a_row_that_seldom_ended_well_is_not_ranked_over_data_sets(table):
+    blocks = [
+        table(
+            {"a": [0.1] * 3, "b": [0.2] * 3, "c": [0.0, *[None] * 2] if i else [0.0] * 3},
+            dataset=DatasetUsed(name=name, n=10),
+        )
+        for i, name in enumerate(("digits", "moons"))
+    ]
+    ranking = ranked_over_data(blocks, "train", "error_rate")
+    assert ranking is not None
+    assert (ranking.labels, ranking.left_out) == (("a", "b"), ("c",))
 
 
 def test_subsets_of_one_data_set_are_no_data_sets(table):

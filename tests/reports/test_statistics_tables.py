@@ -97,6 +97,15 @@ def test_what_is_mixed_is_said(suite):
     assert "MIXED: a mixes code versions" in latex(blocks, ["ari"])
 
 
+def test_who_is_never_the_best_row_for_want_of_runs_is_said(suite, make_record):
+    lucky = [make_record("lucky", s, status="failed") for s in range(1, 10)]
+    blocks = summarise([*suite(), make_record("lucky", 0, {"error_rate": 0.001}), *lucky])
+    for text in (console(blocks, ["error_rate"]), latex(blocks, ["error_rate"])):
+        said = "Never called best, with results for fewer than half of the seeds: lucky."
+        assert said in text
+    assert "Never called best" not in console(summarise(suite()), ["error_rate"])
+
+
 def test_nothing_to_compare_is_no_text(make_record):
     blocks = summarise([make_record("a", 0, {"ari": 0.5})])
     assert console(blocks, ["ari"]) == latex(blocks, ["ari"]) == ""

@@ -75,3 +75,12 @@ def test_clusters_are_ordered_by_class_then_size():
     clusters = by_class(y, labels, n_clusters=5)
     assert [cluster.cluster for cluster in clusters] == [3, 0, 2, 1, 4]
     assert [cluster.majority_class for cluster in clusters] == [0, 1, 1, None, None]
+
+
+def test_points_whose_class_was_told_are_left_out_of_the_training_split_alone():
+    y, labels, told = np.array([0, 1, 2, 2]), np.array([0, 0, 1, 2]), np.array([3, 0])
+    arrays = {"y_train": y, "labels_train": labels, "labelled_rows": told}
+    found = labels_of(arrays | {"y_test": y, "labels_test": labels}, "train")
+    assert [values.tolist() for values in found] == [[1, 2], [0, 1]]
+    found = labels_of(arrays | {"y_test": y, "labels_test": labels}, "test")
+    assert [values.tolist() for values in found] == [y.tolist(), labels.tolist()]

@@ -86,6 +86,25 @@ def test_best(make_record, metric, values, best):
     assert block.best("train", metric) == best
 
 
+def test_a_row_that_seldom_ended_well_is_never_best(make_record):
+    def runs(label, values):
+        return [
+            make_record(label, seed, {"error_rate": value})
+            if value is not None
+            else make_record(label, seed, status="diverged")
+            for seed, value in enumerate(values)
+        ]
+
+    lucky = runs("lucky", [0.01, None, None, None])
+    (block,) = summarise([*lucky, *runs("a", [0.2] * 4), *runs("half", [0.1, 0.1, None, None])])
+    assert block.best("train", "error_rate") == {"half"}
+    assert [row.label for row in block.rated] == ["a", "half"]
+    (block,) = summarise([*lucky, *runs("a", [0.2] * 4)])
+    assert block.best("train", "error_rate") == {"a"}
+    (block,) = summarise([*lucky, *runs("b", [None, None, None, 0.2])])
+    assert block.best("train", "error_rate") == set()
+
+
 def test_rows_have_baselines_first(make_record):
     labels = ["vade", "gmm[pca_full]", "Alpha", "gan_em[stable]", "gmm[full]", "kmeans"]
     assert list(rows_of([make_record(label) for label in labels])) == [

@@ -4,6 +4,8 @@ import json
 
 import pytest
 
+import metrics
+from benchmarks.execute import FEATURES
 from reports.caption import caption
 from reports.summary import summarise
 from reports.tables import console, measured, shown_metrics, to_csv, to_json
@@ -148,3 +150,48 @@ def test_where_no_run_ended_well_no_mean_is_promised(make_record, seeds):
     text = " ".join(caption(block, mark="in bold"))
     assert "No run ended well." not in text
     assert "in bold" in text
+
+
+def test_the_caption_names_who_is_too_seldom_there_to_be_best(make_record):
+    lucky = [make_record("lucky", s, status="failed") for s in range(1, 3)]
+    records = [
+        *lucky,
+        make_record("lucky", 0, {"ari": 0.99}),
+        make_record("none", status="failed"),
+    ]
+    (block,) = summarise([*records, *(make_record("a", s, {"ari": 0.1}) for s in range(3))])
+    text = " ".join(caption(block, mark="in bold"))
+    assert "Never called best, with results for fewer than half of the seeds: lucky. " in text
+    (row,) = [line for line in console([block], ["ari"]).splitlines() if "lucky" in line[:8]]
+    assert ".990 " in row
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("artificial_characters", "A point is a line segment with its character's letter"),
+        ("celeba", "Labels chose the images (GAN-EM, appendix B.3)."),
+    ],
+)
+def test_the_caption_says_what_the_data_are(make_record, name, said):
+    (block,) = summarise([make_record("a", dataset=DatasetUsed(name=name, n=10, n_test=0))])
+    assert said in " ".join(caption(block, mark="in bold"))
+    (block,) = summarise([make_record("a")])
+    assert said not in " ".join(caption(block, mark="in bold"))
+
+
+def test_the_caption_says_of_which_points_and_map_the_nearest_neighbours_are(make_record):
+    large = DatasetUsed(name="mnist", n=60_000, n_test=10_000)
+    scores = {"error_rate": 0.1, "knn_accuracy": 0.9}
+    records = [
+        make_record(label, 0, {"error_rate": 0.1}, scores, dataset=large)
+        for label in ("pca_kmeans[2]", "tsne_kmeans[2]")
+    ]
+    (block,) = summarise(records)
+    text = " ".join(caption(block, mark="in bold"))
+    assert f"k-NN accuracy: of the first {FEATURES:,} points of the split. " in text
+    assert "The k-NN accuracy of tsne_kmeans[2] is transductive: of a map that was fitted" in text
+    assert f"{FEATURES:,} points" in metrics.info("knn_accuracy").source
+    assert "k-NN" not in " ".join(caption(block, mark="in bold", columns=["error_rate"]))
+    (block,) = summarise([make_record("pca_kmeans[2]", 0, scores)])
+    assert "k-NN" not in " ".join(caption(block, mark="in bold"))  # of all points, and by a map

@@ -71,6 +71,23 @@ def test_a_message_that_looks_like_the_layout_does_no_harm(make_record):
     assert Record.from_json(record.to_json(), history=False).error == record.error
 
 
+@pytest.mark.parametrize("indent", [None, 2])
+def test_the_history_alone_is_that_of_the_record(make_record, indent):
+    record = make_record()
+    assert record.history
+    assert Record.history_of(record.to_json()) == record.history
+    other = json.dumps(json.loads(record.to_json()), indent=indent)
+    assert Record.history_of(other) == record.history
+    assert Record.history_of(dataclasses.replace(record, history=()).to_json()) == ()
+
+
+@pytest.mark.parametrize("row", ["3", '{"loss": NaN}', '{"loss": '])
+def test_a_damaged_history_is_named(make_record, row):
+    text = make_record(history=({"loss": 1.0},)).to_json().replace('{"loss": 1.0}', row)
+    with pytest.raises(DataError, match=r"runs/x.json.*(damaged|`history\[0\]`)"):
+        Record.history_of(text, where="runs/x.json")
+
+
 def test_a_truncated_file_is_found_out_without_its_history_too(make_record):
     text = make_record().to_json()
     for end in range(1, len(text) - 1, 7):

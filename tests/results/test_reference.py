@@ -1,8 +1,11 @@
-"""The records that come with the project can be read by the code that comes with them."""
+"""The records that come with the project are read by its code and are cells of its suites."""
 
+from collections import Counter
 from pathlib import Path
 
 import results
+from benchmarks.plan import Selection, plan
+from benchmarks.suite import Suite, suite_files
 
 REFERENCE = Path(results.__file__).parent / "reference"
 
@@ -13,3 +16,17 @@ def test_reference_records_are_read():
     for path in paths:
         record = results.Record.from_json(path.read_text(encoding="utf-8"), where=str(path))
         assert (record.suite, record.key) == (path.parent.name, path.stem)
+
+
+def test_reference_records_are_cells_of_their_suites():
+    strangers = Counter()
+    for store in results.stores(root=REFERENCE):
+        name, records = store.folder.name, list(store)
+        for profile in {record.profile for record in records} if name in suite_files() else ():
+            held = [record for record in records if record.profile == profile]
+            seeds = tuple(sorted({record.seed for record in held}))
+            cells = plan(Suite.find(name), profile, Selection(seeds=seeds))
+            keys = {cell.key for cell in cells}
+            strangers.update((name, r.label) for r in held if r.key not in keys)
+    listed = [f"{n} of {suite}, {label}" for (suite, label), n in sorted(strangers.items())]
+    assert not listed, "records that are no cells, run these again:\n" + "\n".join(listed)

@@ -1,0 +1,73 @@
+"""GAN-EM's E-net on principal components."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from methods.base import load
+from methods.projection import Projection
+from tests.methods.small import BLOBS, IMAGES, INFORMED, em, training
+
+WIDE = np.random.default_rng(3).normal(size=(60, 20)).astype(np.float32)
+
+
+def first_layer(net: nn.Module) -> nn.Linear:
+    return next(part for part in net.modules() if isinstance(part, nn.Linear))
+
+
+def test_a_dense_e_has_so_many_inputs_and_the_other_nets_have_all() -> None:
+    method = em(e_components=5).fit(WIDE)
+    assert first_layer(method.E_).in_features == 5
+    assert first_layer(method.D_).in_features == 20
+    assert method.predict_proba(WIDE).shape == (60, 3)
+    assert method.transform(WIDE).shape == (60, 16)
+    assert em(e_components=5, n_components=2).fit(WIDE).transform(WIDE).shape == (60, 2)
+
+
+@pytest.mark.parametrize("k", [None, 20, 50])
+def test_as_many_components_as_columns_are_none(k: int | None) -> None:
+    assert not isinstance(next(em(e_components=k).fit(WIDE).E_.children()), Projection)
+
+
+def test_a_convolutional_e_is_given_the_images() -> None:
+    method = em(network="conv", e_components=5).fit(IMAGES)
+    assert not isinstance(next(method.E_.children()), Projection)
+
+
+def test_what_e_is_given_is_what_it_finds_behind_its_projection() -> None:
+    run = training(WIDE, e_components=5, **INFORMED)
+    method = run.em
+    first = next(method.E_.children())
+    assert torch.equal(run.given, first(run.data))
+    whole = method._apply(method.E_, run.data).softmax(dim=1)
+    assert torch.allclose(run.responsibilities(), whole)
+    before = torch.cat([p.detach().flatten() for p in method.E_.parameters()])
+    axes = first.axes.clone()
+    run.pretrain()
+    run.e_step(torch.full((3,), 1 / 3))
+    assert not torch.equal(before, torch.cat([p.flatten() for p in method.E_.parameters()]))
+    assert torch.equal(first.axes, axes)
+
+
+def test_the_radius_is_that_of_the_components() -> None:
+    """Noise columns that no component holds make points farther apart, not these radii wider."""
+    noise = np.random.default_rng(0).normal(size=(300, 30)).astype(np.float32)
+    plane = np.repeat(BLOBS, 15, axis=1)
+    radius = training(plane, e_components=2, **INFORMED).radius
+    noisy = training(np.hstack([plane, noise]), e_components=2, **INFORMED).radius
+    assert torch.median(noisy / radius) < 1.5
+    whole = training(np.hstack([plane, noise]), e_components=None, **INFORMED)
+    scale = 60**0.5 * whole.radius  # distances
+    assert torch.median(scale / (2**0.5 * radius)) > 5
+
+
+def test_it_is_kept(tmp_path: Path) -> None:
+    method = em(e_components=5).fit(WIDE)
+    method.save(tmp_path / "em.npz")
+    again = load(tmp_path / "em.npz")
+    assert np.array_equal(again.predict_proba(WIDE), method.predict_proba(WIDE))
