@@ -76,8 +76,8 @@ class GanEm(NeuralMethod, Generative, Reducer, SemiSupervised):
         noise_dim: length of z.
         init_std: of the first weights; None: He's.
         d_batch_norm: whether D has batch norm.
-        e_components: principal components that a fully connected E is given in place of the data;
-            None, or no fewer than there are columns: the data as they are.
+        e_components: principal components that a fully connected E is given in place of data with
+            more than twice as many columns; None: it is always given the data as they are.
         e_batch_norm: ``train``: as usual; ``affine``: never leaves evaluation mode, as in the
             released code, so that only its factor and offset learn; ``none``.
         generator_clip: bound on G's weights after each update (section 4.4); None: none.
@@ -334,8 +334,8 @@ class GanEm(NeuralMethod, Generative, Reducer, SemiSupervised):
         shape, K = tuple(self.shape_), self.n_clusters
         kind = resolve_kind(self.network, shape)
         columns = math.prod(shape)
-        k = min(columns, self.e_components or columns)
-        projected = name == "E" and kind == "mlp" and k < columns
+        k = self.e_components or columns
+        projected = name == "E" and kind == "mlp" and 2 * k < columns
         with torch.device("meta"):
             if name == "G":
                 net = generator(

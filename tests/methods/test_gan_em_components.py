@@ -29,9 +29,10 @@ def test_a_dense_e_has_so_many_inputs_and_the_other_nets_have_all() -> None:
     assert em(e_components=5, n_components=2).fit(WIDE).transform(WIDE).shape == (60, 2)
 
 
-@pytest.mark.parametrize("k", [None, 20, 50])
-def test_as_many_components_as_columns_are_none(k: int | None) -> None:
+@pytest.mark.parametrize("k", [None, 10, 20, 50])
+def test_half_as_many_components_as_columns_are_none(k: int | None) -> None:
     assert not isinstance(next(em(e_components=k).fit(WIDE).E_.children()), Projection)
+    assert isinstance(next(em(e_components=9).fit(WIDE).E_.children()), Projection)
 
 
 def test_a_convolutional_e_is_given_the_images() -> None:
