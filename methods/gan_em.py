@@ -77,7 +77,8 @@ class GanEm(NeuralMethod, Generative, Reducer, SemiSupervised):
         init_std: of the first weights; None: He's.
         d_batch_norm: whether D has batch norm.
         e_components: principal components that a fully connected E is given in place of data with
-            more than twice as many columns; None: it is always given the data as they are.
+            more than twice as many columns, if no row is labelled: what labels tell apart need not
+            be where the data vary most. None: it is always given the data as they are.
         e_batch_norm: ``train``: as usual; ``affine``: never leaves evaluation mode, as in the
             released code, so that only its factor and offset learn; ``none``.
         generator_clip: bound on G's weights after each update (section 4.4); None: none.
@@ -101,6 +102,9 @@ class GanEm(NeuralMethod, Generative, Reducer, SemiSupervised):
         compile: hand the nets to torch.compile.
         callback: called with every row of ``history_``.
     """
+
+    labelled_: bool = False
+    """Whether the fit knew any labels."""
 
     def __init__(
         self,
@@ -217,9 +221,11 @@ class GanEm(NeuralMethod, Generative, Reducer, SemiSupervised):
         With labels the components carry the class ids: ``predict`` gives classes. ``labels_`` of
         labelled rows are the given ones.
         """
+        known = check_labels(y, len(X), self.n_clusters)
+        self.labelled_ = known is not None
         data = self._begin(X)
         N, K = len(data), self.n_clusters
-        labelled = self._on_device(check_labels(y, N, K))
+        labelled = self._on_device(known)
         training = Training(self, data, self._generator, labelled)
         self.history_, self.converged_, still = [], False, 0
         w = torch.full((N, K), 1 / K, device=self._device)  # Algorithm 1, line 1
@@ -335,7 +341,7 @@ class GanEm(NeuralMethod, Generative, Reducer, SemiSupervised):
         kind = resolve_kind(self.network, shape)
         columns = math.prod(shape)
         k = self.e_components or columns
-        projected = name == "E" and kind == "mlp" and 2 * k < columns
+        projected = name == "E" and kind == "mlp" and 2 * k < columns and not self.labelled_
         with torch.device("meta"):
             if name == "G":
                 net = generator(

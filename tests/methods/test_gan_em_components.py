@@ -67,8 +67,11 @@ def test_the_radius_is_that_of_the_components() -> None:
     assert torch.median(scale / (2**0.5 * radius)) > 5
 
 
-def test_it_is_kept(tmp_path: Path) -> None:
-    method = em(e_components=5).fit(WIDE)
+@pytest.mark.parametrize("labels", [0, 6])
+def test_it_is_kept(tmp_path: Path, labels: int) -> None:
+    y = np.where(np.arange(60) < labels, np.arange(60) % 3, -1)
+    method = em(e_components=5).fit(WIDE, y)
+    assert isinstance(next(method.E_.children()), Projection) == (labels == 0)
     method.save(tmp_path / "em.npz")
     again = load(tmp_path / "em.npz")
     assert np.array_equal(again.predict_proba(WIDE), method.predict_proba(WIDE))
