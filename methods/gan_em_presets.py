@@ -1,8 +1,9 @@
 """GAN-EM as printed, as released, and made stable.
 
 ``stable``, the defaults of :class:`methods.gan_em.GanEm`: Eq. (18) instead of (2), fakes drawn by
-phi, so that Eq. (15) holds, and an E-net that is given the principal components of wide data and
-that besides generated images also learns from real ones, by regularised information maximisation.
+phi, so that Eq. (15) holds, and an E-net that is given the principal components of wide data
+without labels, and that besides generated images also learns from real ones, by regularised
+information maximisation.
 What was learnt in making it (accuracy one to one, last iterate, fully connected nets, CPU):
 
 - Digits, 10 seeds: .894 +- .035. E alone with as many updates, all on real data, no GAN: .887
@@ -27,7 +28,8 @@ What was learnt in making it (accuracy one to one, last iterate, fully connected
 - With labels, supervision after an E-step alone (5.3) comes too late for clusters that the
   pretraining has merged: MNIST, 10,000 images, 100 labels, held out, seed 1: error .191, and
   .062 where the labels join every update of E (``labelled_weight``; both on pixels). There too
-  the regularised E-net is better without a GAN.
+  the regularised E-net is better without a GAN. On 50 components the mean error on faces with 100
+  labels was .38 (CelebA, 4 attributes), on pixels .29: attributes are not where faces vary most.
 - Consensus of several pretrained E-nets as the first w, and convolutional E-nets on 8x8
   images, were tried and brought nothing.
 """
