@@ -43,9 +43,9 @@ from results.published import published as entries
 __all__ = ["Suite", "index", "page"]
 
 FOOT = (
-    "Made from the records of the runs alone. Labels score; only semi-supervised methods read any. "
-    "Presets named stable are ours, chosen with digits, MNIST and, for GANMM, the UCI sets in "
-    "view. Nothing on this page is loaded from anywhere else."
+    "Made from the records of the runs alone. Labels score; only semi-supervised methods read "
+    "any. Presets named stable are ours, chosen with digits, MNIST and, for GANMM, the UCI sets "
+    "in view. Nothing on this page is loaded from anywhere else."
 )
 
 CHAPTERS = {

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import results
@@ -39,6 +42,29 @@ def test_the_method_that_the_readme_adds_runs_and_stands_in_a_table(tmp_path: Pa
     assert report(["--suite", "my_suite", "--root", str(tmp_path / "runs"), *tables]) == 0
     table = (tmp_path / "out" / "my_suite" / "table.tex").read_text(encoding="utf-8")
     assert "minibatch" in table
+
+
+def test_the_method_that_the_readme_adds_keeps_the_contract(tmp_path: Path) -> None:
+    plugin = tmp_path / "my_method.py"
+    plugin.write_text(snippet("python"), encoding="utf-8")
+    command = [
+        sys.executable,
+        "-m",
+        "pytest",
+        "-p",
+        "no:cacheprovider",
+        "-k",
+        "minibatch and keeps",
+    ]
+    done = subprocess.run(
+        [*command, "tests/methods/test_contract.py"],
+        cwd=ROOT,
+        env=os.environ | {"DEEP_EM_BENCH_PLUGIN": str(plugin), "PYTEST_ADDOPTS": ""},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
 
 
 def test_the_two_commands_are_in_the_makefile() -> None:
