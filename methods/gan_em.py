@@ -221,7 +221,7 @@ class GanEm(NeuralMethod, Generative, Reducer, SemiSupervised):
         With labels the components carry the class ids: ``predict`` gives classes. ``labels_`` of
         labelled rows are the given ones.
         """
-        known = check_labels(y, len(X), self.n_clusters)
+        known = check_labels(y, len(self._fitting(X)), self.n_clusters)
         self.labelled_ = known is not None
         data = self._begin(X)
         N, K = len(data), self.n_clusters

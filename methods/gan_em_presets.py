@@ -29,7 +29,7 @@ What was learnt in making it (accuracy one to one, last iterate, fully connected
   pretraining has merged: MNIST, 10,000 images, 100 labels, held out, seed 1: error .191, and
   .062 where the labels join every update of E (``labelled_weight``; both on pixels). There too
   the regularised E-net is better without a GAN. On 50 components the mean error on faces with 100
-  labels was .38 (CelebA, 4 attributes), on pixels .29: attributes are not where faces vary most.
+  labels was .37 (CelebA, 4 attributes), on pixels .29: attributes are not where faces vary most.
 - Consensus of several pretrained E-nets as the first w, and convolutional E-nets on 8x8
   images, were tried and brought nothing.
 """
