@@ -25,7 +25,7 @@ from reports.attribute_rows import (
     written,
 )
 from reports.attributes import Attributes, attribute_of
-from reports.latex import booktabs, breakable, escape, floating, named
+from reports.latex import booktabs, breakable, escape, floating, named, spread
 from reports.summary import Statistic
 from reports.tables import aligned, printable
 from reports.text import ABSENT, number
@@ -36,10 +36,10 @@ __all__ = ["console", "latex", "to_csv"]
 LINES = 32
 """Attributes in one LaTeX table, so that it fits on a page with its notes."""
 
-LONG_HEAD = 16
+LONG_HEAD = 10
 """Characters of a method's name from which it is broken over lines: its numbers are narrow."""
 
-HEAD = r"\parbox[b]{6.5em}{\raggedleft\hspace{0pt}"
+HEAD = r"\parbox[b]{5.5em}{\raggedleft\hspace{0pt}"
 
 CSV_COLUMNS = (
     *("suite", "profile", "dataset", "labelled", "attribute", "attributes", "label", "split"),
@@ -180,4 +180,4 @@ def _tex(statistic: Statistic | None, best: bool) -> str:
         mean = rf"\textbf{{{mean}}}"
     if statistic.std is None:
         return mean
-    return rf"{mean}{{\scriptsize\,$\pm$\,{number(statistic.std, 'error_rate')}}}"
+    return mean + spread(number(statistic.std, "error_rate"))

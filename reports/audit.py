@@ -88,7 +88,7 @@ def latex(audited: Sequence[AuditTable]) -> str:
         listed = f"\\begin{{itemize}}\n{items}\\end{{itemize}}\n" if items else ""
         parts.append(
             f"\\subsection*{{{breakable(paper.name)}}}\n"
-            f"{breakable(f'{paper.title} ({paper.cite})')}.\n{listed}"
+            f"{{\\raggedright {breakable(f'{paper.title} ({paper.cite})')}.\\par}}\n{listed}"
             + "".join(_latex(table, i) for i, table in enumerate(group))
             + "\\clearpage\n"
         )

@@ -25,6 +25,10 @@ LETTERS = "A letter marks a protocol that differs, as told below."
 LINES = 40
 """Rows of one LaTeX table, so that it fits on a page."""
 
+METRIC = r"\parbox[t]{6em}{\raggedright "
+LONG_METRIC = 12
+"""The box of a metric's name of so many characters, which is broken over lines in it."""
+
 CSV_COLUMNS = (
     *("suite", "profile", "dataset", "n_clusters", "label", "method", "preset", "split"),
     *("metric", "mean", "std", "n", "published", "published_std", "printed", "where", "row"),
@@ -199,16 +203,9 @@ def _latex(each: ComparedBlock) -> Iterator[str]:
 
 
 def _table(each: ComparedBlock, part: int) -> str:
-    body = []
-    for pair in each.rows:
-        metric = escape(HEADINGS.get(pair.metric, pair.metric))
-        split, measured, n, published, _, *numbers, holds, marks = map(escape, _cells(pair))
-        numbers = [text.replace("-{}", "$-$") for text in numbers]
-        cells = [split, measured, n, published, escape(pair.entry.where), *numbers, holds, marks]
-        body.append([named(pair.row.label), metric, *cells])
-    heads = ["Method", "Metric", "Split", "Measured", "$n$", "Published", "In", "Difference"]
-    heads += [r"95\,\% interval", "Holds it", "Differs"]
-    tabular = booktabs([heads], body, "lllrrrlrrll")
+    heads = ["Method", "Metric", "Split", "Measured ($n$)", "Published", "Difference"]
+    heads += [r"95\,\% interval", "Holds", "Differs"]
+    tabular = booktabs([heads], list(_lines(each.rows, len(heads))), "lllrrrrll")
     below = [rf"\emph{{{breakable(name)}}}: {breakable(text)}" for _, name, text in notes(each)]
     block = each.block
     label = f"published {block.suite} {block.dataset} {block.n_clusters} {block.profile}"
@@ -216,3 +213,21 @@ def _table(each: ComparedBlock, part: int) -> str:
         label += f" {part + 1}"
     sentences = [*(["Continued."] if part else []), *caption(each)]
     return floating(tabular, sentences, label, below)
+
+
+def _lines(rows: Sequence[Compared], columns: int) -> Iterator[list[str]]:
+    """The lines of a LaTeX table, each under the published table that it stands beside."""
+    for i, where in enumerate(dict.fromkeys(pair.entry.where for pair in rows)):
+        rule = "\\midrule\n" if i else ""
+        yield [rf"{rule}\multicolumn{{{columns}}}{{l}}{{\emph{{{escape(where)}}}}}"]
+        above = None
+        for pair in (pair for pair in rows if pair.entry.where == where):
+            split, measured, n, published, _, *others, holds, marks = map(escape, _cells(pair))
+            yield [
+                named(pair.row.label) if pair.row is not above else "",
+                named(HEADINGS.get(pair.metric, pair.metric), METRIC, LONG_METRIC),
+                *(split, f"{measured} ({n})", published),
+                *(text.replace("-{}", "$-$") for text in others),
+                *(holds, marks.replace(" ", r"\,")),
+            ]
+            above = pair.row

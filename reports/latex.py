@@ -1,8 +1,9 @@
 r"""The comparison table as LaTeX: booktabs, best means in bold, every foreign string escaped.
 
-A fragment needs ``\usepackage{booktabs, graphicx}``, as its first line says, and is never wider
-than the line it stands in: long names are broken, and a table that is still too wide is shrunk
-(graphicx's ``\resizebox``, around every table).
+A fragment needs ``\usepackage{booktabs}`` and nothing else, as its first line says. It fits the
+line it stands in: long names are broken, a table is set at the largest of four sizes at which it
+is no wider than the line, and one of many columns goes across both columns of a paper that has
+two.
 """
 
 from __future__ import annotations
@@ -34,6 +35,7 @@ __all__ = [
     "floating",
     "fragment",
     "named",
+    "spread",
     "standalone",
 ]
 
@@ -65,7 +67,7 @@ HEADINGS = {
 
 ARROWS = {"lower": r"\,$\downarrow$", "higher": r"\,$\uparrow$", "none": ""}
 
-LONG_NAME = 26
+LONG_NAME = 20
 """Characters from which a name is broken over lines."""
 
 LONG_WORD = 12
@@ -108,13 +110,24 @@ ACCENTED = frozenset("ÀÁÂÃÄÅÇÈÉÊËÌÍÎÏÑÒÓÔÕÖÙÚÛÜÝàáâ
 PLAIN = re.compile(r"[A-Za-z0-9 .,:;()\[\]=+*/'!?@]*")
 """What LaTeX prints as it is."""
 
-PACKAGES = r"\usepackage{booktabs, graphicx}"
-"""What the tables need: their rules, and the box that shrinks them."""
+PACKAGES = r"\usepackage{booktabs}"
+
+FITTED = r"""\providecommand{\fittedtable}[1]{% at the largest of four sizes that fits the line
+  \small\setlength{\tabcolsep}{4pt}\setbox0=\hbox{#1}%
+  \ifdim\wd0>\linewidth\footnotesize\setlength{\tabcolsep}{3pt}\setbox0=\hbox{#1}\fi
+  \ifdim\wd0>\linewidth\scriptsize\setlength{\tabcolsep}{2pt}\setbox0=\hbox{#1}\fi
+  \ifdim\wd0>\linewidth\tiny\setlength{\tabcolsep}{0.6pt}\setbox0=\hbox{#1}\fi
+  \leavevmode\box0 }
+"""
+"""What sets every table; defined in every file, since each may be used without the others."""
+
+NARROW = 3
+"""Columns of a table that fits one column of a paper that has two."""
 
 PREAMBLE = rf"""\documentclass{{article}}
 \usepackage[a4paper, margin=2.5cm]{{geometry}}
 {PACKAGES}
-\begin{{document}}
+{FITTED}\begin{{document}}
 """
 
 
@@ -124,8 +137,8 @@ def comparison(blocks: Sequence[Block], shown: Sequence[str]) -> str:
 
 
 def fragment(tables: str) -> str:
-    r"""``tables`` as the text of a file to ``\input``; its first line names the packages."""
-    return f"% needs {PACKAGES} in the preamble\n{tables}"
+    r"""``tables`` as the text of a file to ``\input``; its first line names the package."""
+    return f"% needs {PACKAGES} in the preamble\n{FITTED}{tables}"
 
 
 def standalone(*tables: str) -> str:
@@ -149,14 +162,17 @@ def breakable(text: str) -> str:
     return " ".join(_broken(word) for word in text.split())
 
 
-def named(
-    name: str, box: str = r"\parbox[t]{0.3\linewidth}{\raggedright ", longest: int = LONG_NAME
-) -> str:
+def named(name: str, box: str = r"\parbox[t]{9em}{\raggedright ", longest: int = LONG_NAME) -> str:
     r"""A name as a cell of a table; one of more characters in that box, over several lines."""
     if len(name) <= longest:
         # A row that began with a bracket or a star would give it to the \\ or rule before it.
         return ("{}" if name.startswith(("[", "*")) else "") + escape(name)
     return rf"{box}{breakable(name)}\strut}}"
+
+
+def spread(std: str) -> str:
+    """A standard deviation after its mean: smaller than it, at any size of the table."""
+    return rf"$\scriptstyle\,\pm\,{std}$"
 
 
 def booktabs(heads: Sequence[Sequence[str]], body: Sequence[Sequence[str]], columns: str) -> str:
@@ -175,18 +191,17 @@ def booktabs(heads: Sequence[Sequence[str]], body: Sequence[Sequence[str]], colu
 
 
 def floating(tabular: str, sentences: Sequence[str], label: str, notes: Sequence[str] = ()) -> str:
-    """A ``table`` environment around ``tabular``: caption above, notes below, no overfull line."""
+    """A float around ``tabular``: caption above, notes below, no overfull line."""
     identifier = re.sub(r"[^A-Za-z0-9]+", "-", label).strip("-").lower()
     below = "".join(
         rf"\par\smallskip{{\footnotesize\raggedright {note}\par}}" + "\n" for note in notes
     )
+    columns = 1 + max(line.replace(r"\&", "").count("&") for line in tabular.splitlines())
+    kind = "table" if columns <= NARROW else "table*"
     return (
-        "\\begin{table}[htbp]\n\\centering\n"
+        f"\\begin{{{kind}}}[htbp]\n\\centering\n"
         f"\\caption{{{breakable(' '.join(sentences))}}}\n\\label{{tab:{identifier}}}\n"
-        "\\smallskip\n"
-        "\\small\\setlength{\\tabcolsep}{4pt}%\n"
-        "\\resizebox{\\ifdim\\width>\\linewidth\\linewidth\\else\\width\\fi}{!}{%\n"
-        f"{tabular.strip()}%\n}}\n{below}\\end{{table}}\n"
+        f"\\smallskip\n\\fittedtable{{%\n{tabular.strip()}%\n}}\n{below}\\end{{{kind}}}\n"
     )
 
 
@@ -242,7 +257,7 @@ def _cell(statistic: Statistic | None, metric: str, best: bool = False) -> str:
         mean = rf"\textbf{{{mean}}}"
     if statistic.std is None:
         return mean
-    return rf"{mean}{{\scriptsize\,$\pm$\,{number(statistic.std, metric, statistic.mean)}}}"
+    return mean + spread(number(statistic.std, metric, statistic.mean))
 
 
 def _signed(text: str) -> str:

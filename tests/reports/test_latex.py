@@ -6,7 +6,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from reports.latex import breakable, comparison, escape, fragment, named, standalone
+from reports.latex import (
+    booktabs,
+    breakable,
+    comparison,
+    escape,
+    floating,
+    fragment,
+    named,
+    standalone,
+)
 from reports.summary import summarise
 
 HOSTILE = [
@@ -79,7 +88,7 @@ def test_escape_prints_every_special_character():
 def test_nothing_foreign_is_left_after_escaping(text):
     """Take away what escaping may produce: plain characters are left, none special to TeX."""
     for escaped in (escape(text), breakable(text), named(text)):
-        left = re.sub(r"\\[a-z]+(\[[tb]\])?(\{\}|\{0\.3\\linewidth\})?|\\[#$%&_{}]", "", escaped)
+        left = re.sub(r"\\[a-z]+(\[[tb]\])?(\{\}|\{9em\})?|\\[#$%&_{}]", "", escaped)
         left = left.replace("-{}", "-").replace("$", "").removeprefix("{}")
         left = left.removeprefix("{").removesuffix("}")
         assert not re.search(r"[\\{}%&#_^~]", left)
@@ -89,7 +98,7 @@ def test_nothing_foreign_is_left_after_escaping(text):
 def test_long_names_are_boxed_and_short_ones_stay():
     assert named("gan_em[stable]") == r"gan\_em[stable]"
     boxed = named("gan_em[stable], label smoothing")
-    assert boxed.startswith(r"\parbox[t]{0.3\linewidth}{\raggedright gan\_")
+    assert boxed.startswith(r"\parbox[t]{9em}{\raggedright gan\_")
     assert r"\allowbreak{}" in named("x" * 40)
     assert [named("[2pt]"), named("*x")] == ["{}[2pt]", "{}*x"]
 
@@ -97,8 +106,8 @@ def test_long_names_are_boxed_and_short_ones_stay():
 def test_table_holds_numbers_marks_and_failures(suite_records):
     text = comparison(summarise(suite_records), ["error_rate", "purity", "active_clusters"])
     assert r"Error\,$\downarrow$ & Purity\,$\uparrow$ & Clusters & Fit (s) & $n$ \\" in text
-    assert r"train & kmeans & .210{\scriptsize\,$\pm$\,.010}" in text
-    assert r"gan\_em[stable] & \textbf{.120}{\scriptsize\,$\pm$\,.028}" in text
+    assert r"train & kmeans & .210$\scriptstyle\,\pm\,.010$" in text
+    assert r"gan\_em[stable] & \textbf{.120}$\scriptstyle\,\pm\,.028$" in text
     assert "& 2.00 & 2/3" in text
     assert "\\midrule\nheld-out & kmeans & .220" in text
     assert r"\emph{diverged}: gan\_\allowbreak{}em\allowbreak{}[" in text
@@ -119,22 +128,40 @@ def test_hostile_names_compile_and_fit(latex, hostile_blocks, tmp_path):
     assert not (tmp_path / "pwned").exists()
 
 
-def test_the_fragment_fits_a_narrow_column(latex, suite_records, hostile_blocks):
+@pytest.mark.parametrize("columns", ["onecolumn", "twocolumn"])
+def test_the_fragment_fits_a_paper(latex, suite_records, hostile_blocks, columns):
     shown = ["error_rate", "purity", "rand_index", "active_clusters"]
     blocks = [*summarise(suite_records), *hostile_blocks]
     log = latex(
-        "\\documentclass[twocolumn]{article}\n\\usepackage{booktabs, graphicx}\n"
+        f"\\documentclass[{columns}]{{article}}\n\\usepackage{{booktabs}}\n"
         "\\begin{document}\\input{table}\\end{document}\n",
         table=fragment(comparison(blocks, shown)),
     )
     assert "Overfull" not in log
 
 
+def test_few_columns_stay_in_one_of_two_and_many_go_across():
+    few, many = (booktabs([["a"] * n], [["1"] * n], "l" * n) for n in (3, 4))
+    assert floating(few, ["x"], "x").startswith("\\begin{table}[htbp]")
+    assert floating(many, ["x"], "x").startswith("\\begin{table*}[htbp]")
+    spanned = few.replace(r"a \\", r"\multicolumn{3}{l}{a} \\").replace("1 & 1", r"\& \& 1 & 1")
+    assert floating(spanned, ["x"], "x").startswith("\\begin{table}[htbp]")
+
+
+@pytest.mark.parametrize(
+    ("characters", "size"), [(44, "9"), (51, "8"), (55, "7"), (62, "5")], ids=str
+)
+def test_a_table_has_the_largest_size_that_fits(latex, characters, size):
+    text = floating(booktabs([["x" * characters]], [["1"]], "l"), ["x"], "x")
+    told = text.replace("\\toprule", "\\toprule\\typeout{size \\csname f@size\\endcsname.}")
+    log = latex(standalone(told).replace("margin=2.5cm", "textwidth=240pt"))
+    assert log.split("size ")[-1].partition(".")[0] == size
+    assert "Overfull" not in log
+
+
 def test_a_fragment_names_its_packages_first(suite_records):
     text = fragment(comparison(summarise(suite_records), ["error_rate"]))
-    assert text.startswith(
-        "% needs \\usepackage{booktabs, graphicx} in the preamble\n\\begin{table}"
-    )
+    assert text.startswith("% needs \\usepackage{booktabs} in the preamble\n\\providecommand")
 
 
 def test_a_table_of_failures_compiles(latex, make_record):
@@ -156,7 +183,7 @@ def test_tables_of_samples_fit_a_narrow_column(latex, make_samples):
     )
     shown = ["nmi", "is_squeezenet", "fid_squeezenet", "kid_squeezenet", "fid_lenet"]
     log = latex(
-        "\\documentclass[twocolumn]{article}\n\\usepackage{booktabs, graphicx}\n"
+        "\\documentclass[twocolumn]{article}\n\\usepackage{booktabs}\n"
         "\\begin{document}\\input{table}\\end{document}\n",
         table=fragment(comparison(blocks, shown)),
     )
