@@ -7,6 +7,8 @@ JOBS ?= $(shell $(PYTHON) -c 'import os; print(os.cpu_count() or 1)')
 ARGS ?=
 VENV := .venv
 BIN := $(VENV)/bin
+# Every process of a suite and of the tests starts sooner where compiled modules are kept.
+unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: bench test lint check check-suite clean
 

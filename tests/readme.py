@@ -33,6 +33,8 @@ class Column:
     score: str
     """Split and metric, as in "test/ari", or "fit_s". An error rate is shown in %, or as the
     accuracy where the heading says so."""
+    n_clusters: int | None = None
+    """Of runs with so many clusters alone."""
 
     @property
     def metric(self) -> str:
@@ -40,7 +42,10 @@ class Column:
 
     def holds(self, record: Record) -> bool:
         """Whether a record belongs here."""
-        return record.suite == self.suite and bool(re.search(self.on, record.dataset.title))
+        known = self.n_clusters in (None, record.n_clusters)
+        return (
+            known and record.suite == self.suite and bool(re.search(self.on, record.dataset.title))
+        )
 
 
 def columns(suite: str, on: str, scores: Mapping[str, str]) -> tuple[Column, ...]:
@@ -55,6 +60,11 @@ TABLES = {
     "digits": columns("digits_raw", "", {"accuracy ↑": "train/error_rate", **FITTED}),
     "MNIST": columns(
         "mnist_raw", "", {"accuracy ↑": "test/error_rate", **HELD_OUT, "fit s": "fit_s"}
+    ),
+    "more clusters": tuple(
+        Column(heading, "mnist_k", "", f"test/{metric}", n_clusters)
+        for n_clusters in (10, 20, 30)
+        for metric, heading in (("purity", f"K = {n_clusters}: purity ↑"), ("nmi", "NMI ↑"))
     ),
     "MNIST otherwise": (
         Column("SAE features", "mnist_sae", "", "test/purity"),

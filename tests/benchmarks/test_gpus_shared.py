@@ -95,7 +95,7 @@ def test_a_gpu_is_not_free_before_its_cell_is_gone(
 ) -> None:
     """Though the one that supervises it was killed."""
     (tmp_path / "sitecustomize.py").write_text(TWO_GPUS, encoding="utf-8")
-    params = f'folder = "{tmp_path}", stubborn = true, seconds = 3.0'
+    params = f'folder = "{tmp_path}", stubborn = true, seconds = 2.0'
     suite = SUITE.replace('folder = "FOLDER"', params).replace("seeds = 2", "seeds = 1")
     (tmp_path / "trial.toml").write_text(suite, encoding="utf-8")
     command = subprocess.Popen(
