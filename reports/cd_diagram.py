@@ -38,6 +38,9 @@ TITLE, RULER, TICKS = 10.0, 10.0, 9.0
 BAR = 4.0
 """From one bar to the next."""
 
+OVERHANG, APART = 2.5, 6.0
+"""How far a bar reaches past its rows' ranks, and the least gap between two on one level."""
+
 MARKER = 7.0
 """Room for a row's marker, between its name and its line."""
 
@@ -128,17 +131,20 @@ def _panel(ranking: Ranking, marks: Mapping[str, Mark]) -> _Panel:
     lines = [name.split("\n") for name in names]
     tall = [LINE * len(each) + ROW_GAP for each in lines]
     left = -(-len(labels) // 2)
+    wide = max(width(line) for each in lines for line in each)
+    _, unit = _axis(wide, len(ranking.labels))
     levels: list[int] = []
     ends: list[float] = []  # of the last bar in each level
     for first, last in _bars(ranking):
-        low, high = ranking.average[first], ranking.average[last]
-        level = next((i for i, end in enumerate(ends) if end < low - 0.2), len(ends))
+        low, high = (unit * ranking.average[i] for i in (first, last))
+        free = (i for i, end in enumerate(ends) if end + 2 * OVERHANG + APART <= low)
+        level = next(free, len(ends))
         ends[level : level + 1] = [high]
         levels.append(level)
     return _Panel(
         ranking=ranking,
         names=names,
-        wide=max(width(line) for each in lines for line in each),
+        wide=wide,
         levels=levels,
         rows=[
             max(pair)
@@ -149,6 +155,12 @@ def _panel(ranking: Ranking, marks: Mapping[str, Mark]) -> _Panel:
     )
 
 
+def _axis(wide: float, n: int) -> tuple[float, float]:
+    """Where the axis of ``n`` ranks begins between names so ``wide``, and points a rank."""
+    start, end = wide + MARKER + 4, ACROSS - wide - MARKER - 4
+    return start, (end - start) / (n - 1)
+
+
 def _bars(ranking: Ranking) -> list[tuple[int, int]]:
     """First and last place of each group, of the rows that are shown."""
     shown = min(MOST, len(ranking.labels)) - 1
@@ -157,8 +169,8 @@ def _bars(ranking: Ranking) -> list[tuple[int, int]]:
 
 def _draw(ax: Axes, panel: _Panel, top: float, marks: Mapping[str, Mark]) -> None:
     ranking, k = panel.ranking, len(panel.names)
-    start, end = panel.wide + MARKER + 4, ACROSS - panel.wide - MARKER - 4
-    unit = (end - start) / (len(ranking.labels) - 1)
+    start, unit = _axis(panel.wide, len(ranking.labels))
+    end = ACROSS - start
     places = [start + unit * (average - 1) for average in ranking.average[:k]]
     line = {"color": INK, "lw": 0.6, "solid_capstyle": "butt"}
     assert ranking.critical is not None, "underpowered rankings are not drawn"
@@ -177,7 +189,7 @@ def _draw(ax: Axes, panel: _Panel, top: float, marks: Mapping[str, Mark]) -> Non
         ax.text(x, axis - 3.5, str(rank), ha="center", va="bottom", fontsize=SMALL)
     for (first, last), level in zip(_bars(ranking), panel.levels, strict=True):
         height = axis + 5 + BAR * level
-        ends = [places[first] - 2.5, places[last] + 2.5]
+        ends = [places[first] - OVERHANG, places[last] + OVERHANG]
         ax.plot(ends, [height, height], color=INK, lw=2.2, solid_capstyle="butt", zorder=3)
     below = axis + panel.bars
     middles = [below + sum(panel.rows[:i]) + tall / 2 for i, tall in enumerate(panel.rows)]

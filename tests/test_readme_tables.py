@@ -135,10 +135,12 @@ def ablation_of_ganmm() -> str:
     said = []
     for purity in TABLES["UCI"][::3]:
         found = paired("ganmm[stable]", "ganmm[no GAN]", purity)
-        said += [f"{sum(d > 0 for d in found)} of {len(found)}", number(fmean(found), "purity")]
+        mean = fmean(found)
+        sign = "+" if mean > 0 else ""
+        said += [f"{sum(d > 0 for d in found)} of {len(found)}", sign + number(mean, "purity")]
     return (
-        "GANMM has a higher purity than its classifier without GANs in {} on Segmentation, by {} "
-        "in the mean, and in {} on Characters, by {}.".format(*said)
+        "GANMM has a higher purity than its classifier without GANs in {} on Segmentation, {} in "
+        "the mean, and in {} on Characters, {}.".format(*said)
     )
 
 

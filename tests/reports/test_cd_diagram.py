@@ -1,12 +1,17 @@
+import itertools
+from pathlib import Path
+
 import numpy as np
 import pytest
 from matplotlib.colors import to_hex
 
+import results
 from reports.cd_diagram import ACROSS, MOST, over_data, over_seeds
 from reports.statistics_rows import ranked
 from reports.style import INK, look, mark
 from reports.summary import summarise
 from results import DatasetUsed
+from results.store import Store
 
 
 @pytest.fixture
@@ -109,6 +114,21 @@ def test_many_methods_with_long_names_are_legible(table, legible, n):
         assert line.get_xdata().min() >= 0 if len(line.get_xdata()) > 1 else True
         assert max(line.get_xdata()) <= ACROSS
     assert (f"Of {n} ranked rows the best {MOST} are shown." in words_of(figure)) == (n > MOST)
+
+
+def test_bars_of_one_level_are_not_taken_for_one():
+    """By NMI on digits a bar ends a quarter of a rank before another begins."""
+    store = Store(Path(results.__file__).parent / "reference" / "digits_raw")
+    (block,) = summarise(store.load(history=False))
+    marks = {row.label: mark(i) for i, row in enumerate(block.rows)}
+    with look():
+        (figure,) = over_seeds(block, ["nmi"], marks)
+    held = [line for line in figure.axes[0].lines if line.get_linewidth() > 2]
+    assert len(held) >= 5
+    for one, other in itertools.combinations(held, 2):
+        if one.get_ydata()[0] == other.get_ydata()[0]:
+            first, second = sorted(tuple(line.get_xdata()) for line in (one, other))
+            assert first[1] + 5 < second[0]
 
 
 def test_several_metrics_are_panels_of_as_few_figures_as_they_fit_in(make_record):
