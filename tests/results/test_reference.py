@@ -30,3 +30,13 @@ def test_reference_records_are_cells_of_their_suites():
             strangers.update((name, r.label) for r in held if r.key not in keys)
     listed = [f"{n} of {suite}, {label}" for (suite, label), n in sorted(strangers.items())]
     assert not listed, "records that are no cells, run these again:\n" + "\n".join(listed)
+
+
+def test_the_seeds_of_a_row_are_of_one_code_version():
+    """Reports show no others together unless they are told to."""
+    versions: dict[tuple[object, ...], set[str]] = {}
+    for store in results.stores(root=REFERENCE):
+        for r in store.load(history=False):
+            row = (r.suite, r.profile, r.dataset.title, r.n_clusters, r.label)
+            versions.setdefault(row, set()).add(r.provenance.code)
+    assert not [row for row, found in versions.items() if len(found) > 1]
