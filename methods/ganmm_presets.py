@@ -20,12 +20,13 @@ was learnt in making it (seed 0 unless said otherwise; purity, ARI, NMI; last it
   whose learning rate falls to 0, .69, .54, .64.
 - More EM iterations than the 12 by default leave the neighbourhood of K-means on Image
   Segmentation: 40 have .72, .57, .67 (10 seeds, deviations of .05 against .004: purity still
-  wanders from .65 to .79 within one fit), without GANs .76, .61, .70. Assigning by a running mean
-  of the classifier's weights (decay .9 an EM iteration) does not keep the better of these: .67,
-  .52, .62 against .75, .60, .70 (seeds 0 to 2).
-- On the segments of Artificial Characters the GANs do add: .249, .093, .206 against .238, .077,
-  .179 without (4 seeds, deviations of .005 at most). Labels still move after 12 EM iterations;
-  40 give .25, .09, .21, and the same by the running mean, with a twentieth of the churn.
+  wanders, in one fit from .64 to .77), without GANs .76, .61, .70. Assigning by a running mean of
+  the classifier's weights (decay .9 an EM iteration) does not help: .67, .52, .62 against .75,
+  .60, .70 (seeds 0 to 2).
+- On the segments of Artificial Characters the GANs add to few EM iterations: after 12 .249, .093,
+  .206 against .238, .077, .179 without (4 seeds, deviations of .005 at most), after 40 .248, .095,
+  .215 against .246, .090, .205 (10 seeds, deviations of .012 at most). By the running mean labels
+  move a tenth as much, and are no better: .246, .092, .206 (seeds 0, 1).
 """
 
 from __future__ import annotations
