@@ -10,6 +10,7 @@ import torch
 import torch.nn.functional as F
 from sklearn.cluster import KMeans
 from torch import Tensor, nn
+from torch.optim.swa_utils import update_bn
 
 from core import ConfigError, derive_seed
 from methods.base import Callback, register
@@ -26,6 +27,9 @@ from methods.parameters import BatchSize, Count, Fraction, NonNegative, Positive
 __all__ = ["Ganmm", "Start"]
 
 Start = Literal["random", "kmeans", "classifier"]
+
+STATISTICS_BATCH = 1000
+"""Rows of which batch norm takes one mean and variance; those of all such batches are averaged."""
 
 
 @register("ganmm", presets=PRESETS)
@@ -83,7 +87,7 @@ class Ganmm(GanMixture):
         critic_norm: of convolutional critics.
         e_hidden: layer sizes of a fully connected h,
         e_conv_hidden: and of what stands between a convolutional one's maps and its output.
-        e_batch_norm: whether h has batch norm.
+        e_batch_norm: whether h has batch norm, which assigns by the statistics of all real data.
         e_last_std: of the first weights of h's last layer; None: as of all others.
         e_noise: standard deviation of Gaussian noise on generated data that h sees, in units of
             the median of the data's scale, which is that of ``consistency_radius``.
@@ -230,7 +234,7 @@ class Ganmm(GanMixture):
             if self.prior == "estimated":
                 phi = torch.bincount(labels, minlength=K) / N
             e_row = h.train(batches, phi, self.e_steps)  # lines 6-8
-            w = self._responsibilities(data)
+            w = self._assign(data)
             previous, labels = labels, w.argmax(dim=1)  # line 9
             epsilon = self._epsilon(iteration)
             own, reseeded = reseed(labels, w, least)
@@ -272,12 +276,20 @@ class Ganmm(GanMixture):
             seed = derive_seed(self.random_state, "first division")
             found = KMeans(K, n_init=10, random_state=seed).fit(data.flatten(1).cpu().numpy())
             return torch.from_numpy(found.labels_.astype(np.int64)).to(self._device)
-        w = self._responsibilities(data)
+        w = self._assign(data)
         return reseed(w.argmax(dim=1), w, least)[0]
 
     def _epsilon(self, iteration: int) -> float:
         """Amount of augmentation of EM iteration 0, 1, ..."""
         return self.epsilon[sum(iteration >= end for end in self.epsilon_ends)]
+
+    def _assign(self, data: Tensor) -> Tensor:
+        """Posteriors of all real data by h, whose batch norm takes its statistics from them."""
+        if self.e_batch_norm:
+            with self._arithmetic():
+                batches = self._batches(len(data), STATISTICS_BATCH, epochs=1)
+                update_bn((data[rows] for rows in batches), self.E_)
+        return self._responsibilities(data)
 
     def _responsibilities(self, data: Tensor) -> Tensor:
         """Posteriors by h, ``(N, K)``."""

@@ -281,3 +281,17 @@ def test_blobs_are_parted_and_each_component_draws_its_own() -> None:
         middle = BLOBS[kind == KIND].mean(axis=0)
         drawn, _ = method.sample(200, component=i)
         assert np.mean(np.linalg.norm(drawn - middle, axis=1) < 4) > 0.9
+
+
+def test_batch_norm_assigns_by_the_statistics_of_the_real_data(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(module, "STATISTICS_BATCH", len(FEW))
+    method = ganmm(e_noise=5.0, **INFORMED).fit(FEW)  # generated data lie elsewhere
+    first, norm, *_ = method.E_.children()
+    assert isinstance(norm, nn.BatchNorm1d)
+    with torch.no_grad():
+        seen = first(method._incoming(FEW))
+    torch.testing.assert_close(norm.running_mean, seen.mean(dim=0), rtol=1e-3, atol=1e-4)
+    torch.testing.assert_close(norm.running_var, seen.var(dim=0), rtol=1e-3, atol=1e-4)
+    np.testing.assert_array_equal(method.predict(FEW), method.labels_)
