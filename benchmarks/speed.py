@@ -28,7 +28,10 @@ def _gan_em(network: Network | None, device: str, rounds: int) -> str:
 def _ganmm(network: Network | None, device: str, rounds: int) -> str:
     from benchmarks.speed_ganmm import ganmm, rendered
 
-    return rendered(ganmm(network=network or "mlp", device=device, rounds=rounds))
+    ways = (False, True) if device.startswith("cuda") else (False,)
+    nets = network or "mlp"
+    rows = [ganmm(network=nets, device=device, compile=c, rounds=rounds) for c in ways]
+    return rendered(rows)
 
 
 def _fid(network: Network | None, device: str, rounds: int) -> str:

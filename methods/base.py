@@ -231,8 +231,11 @@ def default_preset(entry: Registered[type[Method]]) -> str:
     return "stable" if "stable" in presets else next(iter(presets))
 
 
-def load(path: str | Path) -> Method:
-    """A fitted method from what :meth:`Method.save` wrote."""
+def load(path: str | Path, *, device: str | None = None) -> Method:
+    """A fitted method from what :meth:`Method.save` wrote.
+
+    ``device`` is where a method on torch comes to, in place of where it was fitted.
+    """
     path = Path(path)
     try:
         described = json.loads(path.with_suffix(".json").read_text(encoding="utf-8"))
@@ -253,6 +256,8 @@ def load(path: str | Path) -> Method:
         raise DataError(
             f"{path} does not hold the arrays that its .json names; restore both from one save()"
         )
+    if device is not None and "device" in params:
+        params["device"] = device
     method = create(name, **params)
     for key, value in fitted.items():
         setattr(method, key, value)

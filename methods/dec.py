@@ -19,6 +19,7 @@ from core import derive_seed
 from methods.autoencoder import Recipe, StackedAutoencoder
 from methods.base import Callback, Preset, Reducer, register
 from methods.neural import NeuralMethod, Precision
+from methods.optimise import descend
 from methods.parameters import Count, Fraction, NonNegative, Positive
 
 __all__ = ["Dec", "target_distribution"]
@@ -85,7 +86,7 @@ class Dec(NeuralMethod, Reducer):
         random_state: seed of every draw.
         device: ``auto``, ``cpu``, ``cuda``, ``cuda:1``, ``mps``.
         precision: ``fp32``; ``tf32`` matrix products; ``bf16`` autocast.
-        compile: hand the nets to torch.compile.
+        compile: updates as CUDA graphs on a GPU, elsewhere nets by torch.compile.
         callback: called with every row of ``history_``.
     """
 
@@ -210,15 +211,19 @@ class Dec(NeuralMethod, Reducer):
     ) -> float:
         """Updates of encoder and centres on KL(P || Q), Eqs. (2), (4), (5); its mean."""
         self.encoder_.train()
-        total, steps = torch.zeros((), device=x.device), 0
-        for rows in batches:
+        total = torch.zeros((), device=x.device)
+
+        @self._compiled
+        def update(rows: Tensor) -> None:
             with self._arithmetic():
                 z = self.encoder_(x[rows])
             loss = F.kl_div(self.centers_(z).log_softmax(dim=1), p[rows], reduction="batchmean")
-            optimizer.zero_grad(set_to_none=True)
-            loss.backward()
-            optimizer.step()
-            total += loss.detach()
+            descend(optimizer, loss)
+            total.add_(loss.detach())
+
+        steps = 0
+        for rows in batches:
+            update(rows)
             steps += 1
         return float(total) / max(1, steps)
 

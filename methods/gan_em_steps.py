@@ -12,7 +12,7 @@ from core import derive_seed
 from methods.base import DivergenceError
 from methods.consistency import InformationWeights, information_loss, neighbour_distance
 from methods.gan_em_losses import discriminator_loss, generator_loss
-from methods.optimise import adam, descend
+from methods.optimise import adam, descend, rmsprop
 from methods.projection import Projection
 
 if TYPE_CHECKING:
@@ -73,12 +73,11 @@ class Training:
         self.G.train()
         self.D.train()
         total = torch.zeros(2, device=data.device)
-        steps = 0
         # Unit i meets only fakes of component i under "own": then they are drawn by phi (Eq. 15).
         drawn_by = phi if em.fake_units == "own" else None
-        a_pass = max(1, len(data) // em.batch_size)
-        passes = max(em.m_epochs, -(-em.m_steps // a_pass))
-        for rows in em._batches(len(data), em.batch_size, passes):
+
+        @em._compiled
+        def update(rows: Tensor) -> None:
             x_real, w_real = self._noisy(data[rows], self.d_noise), w[rows]
             c = self._components(len(rows), drawn_by)
             with em._arithmetic():
@@ -98,7 +97,13 @@ class Training:
                 with torch.no_grad():
                     for p in self.G.parameters():
                         p.clamp_(-em.generator_clip, em.generator_clip)
-            total += torch.stack([d_loss.detach(), g_loss.detach()])
+            total.add_(torch.stack([d_loss.detach(), g_loss.detach()]))
+
+        steps = 0
+        a_pass = max(1, len(data) // em.batch_size)
+        passes = max(em.m_epochs, -(-em.m_steps // a_pass))
+        for rows in em._batches(len(data), em.batch_size, passes):
+            update(rows)
             steps += 1
         d_mean, g_mean = (total / max(1, steps)).tolist()
         return {"d_loss": d_mean, "g_loss": g_mean}
@@ -110,7 +115,9 @@ class Training:
         self.E.train(em.e_batch_norm == "train")
         total = torch.zeros(2, device=self.data.device)
         drawn_by = phi if em.prior == "estimated" else None
-        for _ in range(em.e_steps):
+
+        @em._compiled
+        def update() -> None:
             c = self._components(em.e_batch_size, drawn_by)
             with em._arithmetic():
                 with torch.no_grad():
@@ -119,7 +126,10 @@ class Training:
             cross_entropy = F.cross_entropy(logits, c)
             information, divergence = self._information()
             descend(self.e_optimizer, cross_entropy + information + self._supervision())
-            total += torch.stack([cross_entropy.detach(), divergence])
+            total.add_(torch.stack([cross_entropy.detach(), divergence]))
+
+        for _ in range(em.e_steps):
+            update()
         cross_entropy, divergence = (total / max(1, em.e_steps)).tolist()
         row = {"cross_entropy": cross_entropy}
         return {**row, "divergence": divergence} if self.informed else row
@@ -135,12 +145,18 @@ class Training:
         a_pass = max(1, len(self.data) // em.e_batch_size)
         steps = max(em.pretrain_epochs * a_pass, em.pretrain_steps)
         self.E.train(em.e_batch_norm == "train")
-        loss = torch.zeros(())
-        for _ in range(steps):
+        last = torch.zeros((), device=self.data.device)
+
+        @em._compiled
+        def update() -> None:
             loss = self._information()[0] + self._supervision()
             descend(self.e_optimizer, loss)
-        if not loss.isfinite():
-            raise DivergenceError(f"the pretraining's loss became {loss.item()}; lower e_lr")
+            last.copy_(loss.detach())
+
+        for _ in range(steps):
+            update()
+        if not last.isfinite():
+            raise DivergenceError(f"the pretraining's loss became {last.item()}; lower e_lr")
         return steps > 0
 
     def responsibilities(self) -> Tensor:
@@ -154,6 +170,11 @@ class Training:
         """
         em, (rows, y) = self.em, self._known()
         error = 1.0
+
+        @em._compiled
+        def update() -> None:
+            descend(self.e_optimizer, self._labelled_loss())
+
         for step in range(em.labelled_steps + 1):
             if step % SUPERVISION_CHECKS == 0 or step == em.labelled_steps:
                 predicted = em._apply(self.inner, self.given[rows]).argmax(dim=1)
@@ -161,7 +182,7 @@ class Training:
                 if error < em.labelled_error or step == em.labelled_steps:
                     break
                 self.E.train(em.e_batch_norm == "train")
-            descend(self.e_optimizer, self._labelled_loss())
+            update()
         return error
 
     def _supervision(self) -> Tensor | float:
@@ -237,7 +258,7 @@ class Training:
 
     def _make_optimizers(self) -> None:
         em = self.em
-        make = adam if em.optimizer == "adam" else torch.optim.RMSprop
+        make = adam if em.optimizer == "adam" else rmsprop
         self.d_optimizer = make(self.D.parameters(), em.d_lr)
         self.g_optimizer = make(self.G.parameters(), em.g_lr)
         self.e_optimizer = make(self.E.parameters(), em.e_lr)

@@ -17,7 +17,7 @@ from methods.ensemble import Ensemble, EnsembleKind, join, resolve_ensemble
 from methods.ganmm_networks import CriticNorm, critic, generator, initialise
 from methods.ganmm_steps import PenaltyUnit
 from methods.networks import Kind, resolve_kind
-from methods.neural import NeuralMethod, Scaling
+from methods.neural import NeuralMethod, Scaling, resolve_device
 
 __all__ = ["GanMixture"]
 
@@ -99,10 +99,11 @@ class GanMixture(NeuralMethod, Generative):
                 "critic_norm='batch' was asked for with wgan='gp', a penalty of each row by "
                 "itself, which batch norm mixes with others; use critic_norm='layer' or 'none'"
             )
-        if self.compile and self.wgan == "gp":
+        on_gpu = resolve_device(self.device).type == "cuda"
+        if self.compile and self.wgan == "gp" and not on_gpu:
             raise ConfigError(
                 "compile=True was asked for with wgan='gp', which needs second derivatives that "
-                "compiled nets have not; use compile=False"
+                "nets compiled for a processor have not; use compile=False or a CUDA device"
             )
         return super()._begin(X)
 

@@ -101,7 +101,8 @@ class Ganmm(GanMixture):
         random_state: seed of every draw.
         device: ``auto``, ``cpu``, ``cuda``, ``cuda:1``, ``mps``.
         precision: ``fp32``; ``tf32`` matrix products; ``bf16`` autocast.
-        compile: hand the nets to torch.compile; not with ``gp``.
+        compile: updates as CUDA graphs on a GPU, elsewhere nets by
+            torch.compile, which cannot with ``gp``.
         callback: called with every row of ``history_``.
     """
 

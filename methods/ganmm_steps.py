@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from methods.consistency import InformationWeights, information_loss, neighbour_distance
 from methods.ganmm_clusters import ClusterBatches
+from methods.optimise import adam, descend, rmsprop
 
 if TYPE_CHECKING:
     from methods.gan_mixture import GanMixture
@@ -70,7 +71,9 @@ class Gans:
         method.G_.train()
         method.D_.train()
         total = torch.zeros(K, device=self.data.device)
-        for _ in range(steps):
+
+        @method._compiled
+        def update() -> None:
             z = self._latent()
             for group, of in self._parts():
                 with method._arithmetic():
@@ -84,6 +87,9 @@ class Gans:
                         total[of] += group.critic_step(x[of], z[of], alpha[of])
                     if clip and method.wgan == "clip":
                         group.clip(method.clip)
+
+        for _ in range(steps):
+            update()
         return total / max(1, steps * method.critic_steps)
 
     def _latent(self) -> Tensor:
@@ -110,7 +116,7 @@ class _Group:
 
     def generator_step(self, z: Tensor) -> None:
         loss = -self.D(self.G(z)).float().mean(dim=(1, 2)).sum()
-        _descend(self.g_optimizer, self.g_parameters, loss)
+        descend(self.g_optimizer, loss, self.g_parameters)
 
     def critic_step(self, real: Tensor, z: Tensor, alpha: Tensor) -> Tensor:
         """One update; the critic distances before it."""
@@ -123,7 +129,7 @@ class _Group:
         loss, distance = critic_loss(on_real, on_fake)
         if self.penalty > 0:
             loss = loss + self.penalty * gradient_penalty(self.D, real, fake, alpha)
-        _descend(self.d_optimizer, self.d_parameters, loss)
+        descend(self.d_optimizer, loss, self.d_parameters)
         return distance
 
     def clip(self, bound: float) -> None:
@@ -172,13 +178,18 @@ class Classifier:
         c = torch.arange(K, device=self.data.device)
         c = c.unsqueeze(1).expand(K, method.e_batch_size)
         weight = phi * K
-        for _ in range(steps):
+
+        @method._compiled
+        def update() -> None:
             x = self._of_each_cluster(batches)
             if method.classifier_batches == "mixed":
-                total += self._update(x.flatten(0, 1), c.flatten(), weight)
+                total.add_(self._update(x.flatten(0, 1), c.flatten(), weight))
             else:
                 for i in range(K):
-                    total += self._update(x[i], c[i], weight) / K
+                    total.add_(self._update(x[i], c[i], weight) / K)
+
+        for _ in range(steps):
+            update()
         cross_entropy, divergence = (total / max(1, steps)).tolist()
         row = {"cross_entropy": cross_entropy}
         return {**row, "divergence": divergence} if self.informed else row
@@ -186,8 +197,13 @@ class Classifier:
     def learn_from_data(self, steps: int) -> None:
         """Updates on real data alone."""
         self.method.E_.train()
+
+        @self.method._compiled
+        def update() -> None:
+            descend(self.optimizer, self._information()[0], self.parameters)
+
         for _ in range(steps):
-            _descend(self.optimizer, self.parameters, self._information()[0])
+            update()
 
     def _of_each_cluster(self, batches: ClusterBatches) -> Tensor:
         """Equal counts from all, ``(K, B, ...)``."""
@@ -216,7 +232,7 @@ class Classifier:
         if self.informed:
             information, divergence = self._information()
             loss = loss + information
-        _descend(self.optimizer, self.parameters, loss)
+        descend(self.optimizer, loss, self.parameters)
         return torch.stack([cross_entropy.detach(), divergence])
 
     def _information(self) -> tuple[Tensor, Tensor]:
@@ -247,15 +263,6 @@ def _optimizer(
     kind: str, parameters: list[nn.Parameter], lr: float
 ) -> torch.optim.Adam | torch.optim.RMSprop:
     if kind == "adam":
-        return torch.optim.Adam(parameters, lr=lr, betas=(0.5, 0.9), fused=True)
+        return adam(parameters, lr, betas=(0.5, 0.9))
     # TensorFlow's RMSProp, which the papers' code ran, has decay .9.
-    return torch.optim.RMSprop(parameters, lr=lr, alpha=0.9, foreach=True)
-
-
-def _descend(
-    optimizer: torch.optim.Optimizer, parameters: list[nn.Parameter], loss: Tensor
-) -> None:
-    """One update of ``parameters`` alone, whatever else the loss depends on."""
-    optimizer.zero_grad()
-    loss.backward(inputs=parameters)
-    optimizer.step()
+    return rmsprop(parameters, lr, decay=0.9, foreach=True)

@@ -61,7 +61,7 @@ class GmGan(LatentGan):
         random_state: seed of every draw.
         device: ``auto``, ``cpu``, ``cuda``, ``cuda:1``, ``mps``.
         precision: ``fp32``; ``tf32`` matrix products; ``bf16`` autocast.
-        compile: hand the nets to torch.compile.
+        compile: updates as CUDA graphs on a GPU, elsewhere nets by torch.compile.
         callback: called with every row of ``history_``.
     """
 
@@ -172,8 +172,10 @@ class GanTraining:
         gan, data = self.gan, self.data
         gan.G_.train()
         self.D.train()
-        total, steps = torch.zeros(2, device=data.device), 0
-        for rows in gan._batches(len(data), gan.batch_size, 1):
+        total = torch.zeros(2, device=data.device)
+
+        @gan._compiled
+        def update(rows: Tensor) -> None:
             with gan._arithmetic():
                 x_fake, _ = self._generate(len(rows))
                 real = self.D(data[rows]).float()
@@ -185,7 +187,11 @@ class GanTraining:
                 g_loss = F.softplus(-self.D(x_fake).float()).mean()
             descend(self.g_optimizer, g_loss)
             self.D.requires_grad_(True)
-            total += torch.stack([d_loss, g_loss]).detach()
+            total.add_(torch.stack([d_loss, g_loss]).detach())
+
+        steps = 0
+        for rows in gan._batches(len(data), gan.batch_size, 1):
+            update(rows)
             steps += 1
         d_loss, g_loss = (total / max(1, steps)).tolist()
         return {"d_loss": d_loss, "g_loss": g_loss}
@@ -197,14 +203,19 @@ class GanTraining:
         gan.G_.eval()
         C.train()
         total = torch.zeros((), device=self.data.device)
-        for _ in range(steps):
+
+        @gan._compiled
+        def update() -> None:
             with gan._arithmetic():
                 with torch.no_grad():
                     x_fake, k = self._generate(gan.batch_size)
                 logits = C(x_fake).float()
             loss = F.cross_entropy(logits, k, label_smoothing=label_smoothing)
             descend(optimizer, loss)
-            total += loss.detach()
+            total.add_(loss.detach())
+
+        for _ in range(steps):
+            update()
         return float(total / max(1, steps))
 
     def _generate(self, n: int) -> tuple[Tensor, Tensor]:

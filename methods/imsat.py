@@ -98,7 +98,7 @@ class Imsat(NeuralMethod):
         random_state: seed of every draw.
         device: ``auto``, ``cpu``, ``cuda``, ``cuda:1``, ``mps``.
         precision: ``fp32``; ``tf32`` matrix products; ``bf16`` autocast.
-        compile: hand the net to torch.compile.
+        compile: updates as CUDA graphs on a GPU, elsewhere nets by torch.compile.
         callback: called with every row of ``history_``.
     """
 
@@ -237,6 +237,6 @@ class Imsat(NeuralMethod):
             for layer in linear:
                 std = self.last_std if layer is linear[-1] else self.hidden_std
                 layer.weight.mul_(std / layer.in_features**0.5)
-        if self.compile and start > 0:
+        if self.compile and not self._graphs and start > 0:
             net.forward = torch.compile(net.forward)
         return net

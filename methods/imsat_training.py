@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from methods.consistency import InformationTerms, information_terms
+from methods.optimise import adam, descend
 
 if TYPE_CHECKING:
     from methods.imsat import Imsat
@@ -42,7 +43,11 @@ class Training:
         self, method: Imsat, net: nn.Module, x: Tensor, radius: Tensor, stream: torch.Generator
     ) -> None:
         self.method, self.net, self.x, self.radius, self.stream = method, net, x, radius, stream
-        self.optimizer = torch.optim.Adam(net.parameters(), lr=method.lr, fused=True)
+        # A CUDA graph reads its learning rate from memory.
+        lr = torch.tensor(method.lr, device=x.device) if method._graphs else method.lr
+        self.optimizer = adam(net.parameters(), lr, betas=(0.9, 0.999))
+        self.means = torch.zeros(3, device=x.device)
+        self.update = method._compiled(self._update)
         a_pass = max(1, len(x) // method.batch_size)
         self.updates = a_pass * max(method.epochs, -(-method.steps // a_pass))
         self.batches = self._endless()
@@ -52,21 +57,14 @@ class Training:
     def iterate(self) -> dict[str, Any]:
         """One iteration of updates; its row, which is also added to ``rows``."""
         started = time.perf_counter()
-        means = torch.zeros(3, device=self.x.device)
+        self.means.zero_()
         done = len(self.rows) * self.updates
         for step in range(done, done + self.updates):
-            for group in self.optimizer.param_groups:
-                group["lr"] = self.rate(step)
-            rows = next(self.batches)
-            terms = self.terms(self.x[rows], self.radius[rows])
-            self.optimizer.zero_grad(set_to_none=True)
-            self.loss(terms).backward()
-            self.optimizer.step()
-            parts = (terms.divergence, terms.marginal_entropy, terms.conditional_entropy)
-            means += torch.stack(parts).detach() / self.updates
+            self._set_rate(self.rate(step))
+            self.update(next(self.batches))
         previous = self.labels
         w = self._look()
-        divergence, marginal, conditional = means.tolist()
+        divergence, marginal, conditional = self.means.tolist()
         row = {
             "iteration": len(self.rows) + 1,
             "divergence": divergence,
@@ -80,6 +78,19 @@ class Training:
         }
         self.rows.append(row)
         return row
+
+    def _update(self, rows: Tensor) -> None:
+        terms = self.terms(self.x[rows], self.radius[rows])
+        descend(self.optimizer, self.loss(terms))
+        parts = (terms.divergence, terms.marginal_entropy, terms.conditional_entropy)
+        self.means += torch.stack(parts).detach() / self.updates
+
+    def _set_rate(self, rate: float) -> None:
+        for group in self.optimizer.param_groups:
+            if isinstance(group["lr"], Tensor):
+                group["lr"].fill_(rate)
+            else:
+                group["lr"] = rate
 
     def terms(self, x: Tensor, radius: Tensor) -> InformationTerms:
         """What the loss is made of, for a batch."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from abc import abstractmethod
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Literal
 
 import numpy as np
@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from core import ConfigError, derive_seed
 from methods.base import DivergenceError, Method
+from methods.cuda_graphs import GraphedUpdate
 
 __all__ = ["NeuralMethod", "Precision", "Scaling", "resolve_device"]
 
@@ -98,10 +99,19 @@ class NeuralMethod(Method):
         self._device = resolve_device(self.device)
         self._generator = self._stream("training")
         self._build()
-        if self.compile:
+        if self.compile and not self._graphs:
             for net in self._nets().values():
                 net.forward = torch.compile(net.forward)
         return self._on_net(X)
+
+    @property
+    def _graphs(self) -> bool:
+        """Whether updates are compiled as CUDA graphs, and not nets by torch.compile."""
+        return self.compile and self._device.type == "cuda"
+
+    def _compiled(self, update: Callable[..., None]) -> Callable[..., None]:
+        """A training update as the fit is to call it, see :class:`GraphedUpdate`."""
+        return GraphedUpdate(update, self._generator) if self._graphs else update
 
     def _stream(self, purpose: str, device: torch.device | None = None) -> torch.Generator:
         """An own stream of randomness for one purpose, so that no purpose shifts another."""

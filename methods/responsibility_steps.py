@@ -105,9 +105,14 @@ class Training:
         for net in gan._nets().values():
             net.train()
         total = torch.zeros(4, device=data.device)
+
+        @gan._compiled
+        def update(rows: Tensor) -> None:
+            total.add_(self._update(rows))
+
         steps = 0
         for rows in gan._batches(len(data), gan.batch_size, 1):
-            total += self._update(rows)
+            update(rows)
             steps += 1
         d_loss, g_loss, information, divergence = (total / max(1, steps)).tolist()
         row = {"d_loss": d_loss, "g_loss": g_loss, "mutual_information": information}

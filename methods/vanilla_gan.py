@@ -43,7 +43,7 @@ class VanillaGan(LatentGan):
         random_state: seed of every draw.
         device: ``auto``, ``cpu``, ``cuda``, ``cuda:1``, ``mps``.
         precision: ``fp32``; ``tf32`` matrix products; ``bf16`` autocast.
-        compile: hand the nets to torch.compile.
+        compile: updates as CUDA graphs on a GPU, elsewhere nets by torch.compile.
         callback: called with every row of ``history_``.
     """
 

@@ -109,15 +109,15 @@ class TestGans:
     def test_each_update_moves_its_own_net_alone(self, monkeypatch: pytest.MonkeyPatch) -> None:
         method, training, batches = gans(BLOBS, ensemble="batched", critic_steps=2)
         moved: list[str] = []
-        descend = ganmm_steps._descend
+        descend = ganmm_steps.descend
 
-        def watched(optimizer: Any, parameters: list[nn.Parameter], loss: Tensor) -> None:
+        def watched(optimizer: Any, loss: Tensor, parameters: list[nn.Parameter]) -> None:
             before = states(method)
-            descend(optimizer, parameters, loss)
+            descend(optimizer, loss, parameters)
             after = states(method)
             moved.extend({k[0] for k in before if not torch.equal(before[k], after[k])})
 
-        monkeypatch.setattr(ganmm_steps, "_descend", watched)
+        monkeypatch.setattr(ganmm_steps, "descend", watched)
         training.train(batches, 2)
         assert moved == ["G", "D", "D"] * 2
 
