@@ -110,8 +110,13 @@ class NeuralMethod(Method):
         return self.compile and self._device.type == "cuda"
 
     def _compiled(self, update: Callable[..., None]) -> Callable[..., None]:
-        """A training update as the fit is to call it, see :class:`GraphedUpdate`."""
-        return GraphedUpdate(update, self._generator) if self._graphs else update
+        """A training update as the fit is to call it, backward passes in the precision too."""
+
+        def within(*inputs: Tensor) -> None:
+            with self._backends():
+                update(*inputs)
+
+        return GraphedUpdate(within, self._generator) if self._graphs else within
 
     def _stream(self, purpose: str, device: torch.device | None = None) -> torch.Generator:
         """An own stream of randomness for one purpose, so that no purpose shifts another."""
@@ -119,20 +124,25 @@ class NeuralMethod(Method):
         return generator.manual_seed(derive_seed(self.random_state, purpose))
 
     @contextlib.contextmanager
-    def _arithmetic(self) -> Iterator[None]:
-        """fp32 as it is, TF32 matrix products, or bf16 autocast, inside the block."""
+    def _backends(self) -> Iterator[None]:
+        """fp32 as it is, or TF32 matrix products; convolutions that a seed repeats."""
+        cudnn = torch.backends.cudnn
         before = torch.get_float32_matmul_precision()
-        convolutions = torch.backends.cudnn.allow_tf32
+        convolutions = cudnn.allow_tf32, cudnn.deterministic
         torch.set_float32_matmul_precision("highest" if self.precision == "fp32" else "high")
-        torch.backends.cudnn.allow_tf32 = self.precision != "fp32"
+        cudnn.allow_tf32, cudnn.deterministic = self.precision != "fp32", True
         try:
-            with torch.autocast(
-                self._device.type, torch.bfloat16, enabled=self.precision == "bf16"
-            ):
-                yield
+            yield
         finally:
             torch.set_float32_matmul_precision(before)
-            torch.backends.cudnn.allow_tf32 = convolutions
+            cudnn.allow_tf32, cudnn.deterministic = convolutions
+
+    @contextlib.contextmanager
+    def _arithmetic(self) -> Iterator[None]:
+        """For forward passes: :meth:`_backends`, and bf16 autocast where that is asked for."""
+        bf16 = self.precision == "bf16"
+        with self._backends(), torch.autocast(self._device.type, torch.bfloat16, enabled=bf16):
+            yield
 
     def _batches(self, n: int, size: int, epochs: int) -> Iterator[Tensor]:
         """Index batches of ``size``: a new order each epoch, the remainder left out.

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -28,13 +27,6 @@ ENOUGH = {
     "labelled_steps": 9,
 }
 NEURAL = [case for case in cases() if "compile" in factory(case)().get_params(deep=False)]
-
-
-@pytest.fixture(autouse=True)
-def _one_algorithm() -> Iterator[None]:
-    """Of cuDNN's, so that two runs are alike to the bit."""
-    with torch.backends.cudnn.flags(deterministic=True, benchmark=False, allow_tf32=False):
-        yield
 
 
 def on_gpu(case: str, X: np.ndarray, **params: Any) -> Method:

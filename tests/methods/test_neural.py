@@ -221,6 +221,23 @@ def test_fp32_is_fp32_in_convolutions_too(ready: Linear) -> None:
         assert not torch.backends.cudnn.allow_tf32
 
 
+@pytest.mark.parametrize(("precision", "inside"), [("fp32", "highest"), ("tf32", "high")])
+def test_an_update_is_in_the_precision_from_end_to_end(precision: Precision, inside: str) -> None:
+    method = Linear(precision=precision).fit(VECTORS)
+    cudnn = torch.backends.cudnn
+    before = torch.get_float32_matmul_precision(), cudnn.allow_tf32, cudnn.deterministic
+    seen: list[object] = []
+
+    @method._compiled
+    def update(x: torch.Tensor) -> None:
+        seen.append((len(x), torch.get_float32_matmul_precision()))
+        seen.append((cudnn.allow_tf32, cudnn.deterministic))
+
+    update(torch.zeros(3))
+    assert seen == [(3, inside), (precision != "fp32", True)]
+    assert before == (torch.get_float32_matmul_precision(), cudnn.allow_tf32, cudnn.deterministic)
+
+
 ONE_STEP = {
     "max_iter": 1,
     "m_epochs": 1,
