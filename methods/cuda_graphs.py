@@ -6,7 +6,9 @@ to launch them one by one.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import contextlib
+import gc
+from collections.abc import Callable, Iterator
 
 import torch
 from torch import Tensor
@@ -61,6 +63,19 @@ class GraphedUpdate:
         self.inputs = tuple(x.clone() for x in inputs)
         graph = torch.cuda.CUDAGraph()
         graph.register_generator_state(self.generator)
-        with torch.cuda.device(self.stream.device), torch.cuda.graph(graph, stream=self.stream):
+        device = torch.cuda.device(self.stream.device)
+        with device, _uncollected(), torch.cuda.graph(graph, stream=self.stream):
             self.update(*self.inputs)
         return graph
+
+
+@contextlib.contextmanager
+def _uncollected() -> Iterator[None]:
+    """No garbage collection: to free another graph is not permitted during a capture."""
+    collecting = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if collecting:
+            gc.enable()

@@ -46,8 +46,6 @@ class Training:
         # A CUDA graph reads its learning rate from memory.
         lr = torch.tensor(method.lr, device=x.device) if method._graphs else method.lr
         self.optimizer = adam(net.parameters(), lr, betas=(0.9, 0.999))
-        self.means = torch.zeros(3, device=x.device)
-        self.update = method._compiled(self._update)
         a_pass = max(1, len(x) // method.batch_size)
         self.updates = a_pass * max(method.epochs, -(-method.steps // a_pass))
         self.batches = self._endless()
@@ -57,14 +55,22 @@ class Training:
     def iterate(self) -> dict[str, Any]:
         """One iteration of updates; its row, which is also added to ``rows``."""
         started = time.perf_counter()
-        self.means.zero_()
+        means = torch.zeros(3, device=self.x.device)
+
+        @self.method._compiled
+        def update(rows: Tensor) -> None:
+            terms = self.terms(self.x[rows], self.radius[rows])
+            descend(self.optimizer, self.loss(terms))
+            parts = (terms.divergence, terms.marginal_entropy, terms.conditional_entropy)
+            means.add_(torch.stack(parts).detach() / self.updates)
+
         done = len(self.rows) * self.updates
         for step in range(done, done + self.updates):
             self._set_rate(self.rate(step))
-            self.update(next(self.batches))
+            update(next(self.batches))
         previous = self.labels
         w = self._look()
-        divergence, marginal, conditional = self.means.tolist()
+        divergence, marginal, conditional = means.tolist()
         row = {
             "iteration": len(self.rows) + 1,
             "divergence": divergence,
@@ -78,12 +84,6 @@ class Training:
         }
         self.rows.append(row)
         return row
-
-    def _update(self, rows: Tensor) -> None:
-        terms = self.terms(self.x[rows], self.radius[rows])
-        descend(self.optimizer, self.loss(terms))
-        parts = (terms.divergence, terms.marginal_entropy, terms.conditional_entropy)
-        self.means += torch.stack(parts).detach() / self.updates
 
     def _set_rate(self, rate: float) -> None:
         for group in self.optimizer.param_groups:

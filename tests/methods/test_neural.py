@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import functools
+import gc
 import os
 import shutil
+import weakref
 from collections.abc import Callable, Iterator
 from typing import Any, Self
 
@@ -19,10 +21,12 @@ from methods.base import Callback
 from methods.gan_em import GanEm
 from methods.networks import encoder, initialise
 from methods.neural import NeuralMethod, Precision, Scaling, resolve_device
+from tests.methods import cases
 
 RNG = np.random.default_rng(0)
 GREY = RNG.random((20, 1, 8, 8), dtype=np.float32)
 COLOUR = RNG.random((20, 3, 8, 8), dtype=np.float32)
+COMPILING = [c for c in cases.cases() if "compile" in cases.factory(c)().get_params(deep=False)]
 VECTORS = (RNG.normal(size=(20, 4)) * [1, 100, 1e-3, 0] + [0, 1e3, -1, 7.5]).astype(np.float32)
 
 
@@ -298,6 +302,30 @@ def test_lower_precision_agrees_on_the_first_step(
     assert {p.dtype for p in parameters} == {torch.float32}
     if precision == "bf16":
         assert rough.history_[0]["d_loss"] != exact.history_[0]["d_loss"]
+
+
+@pytest.mark.parametrize("case", COMPILING)
+def test_an_update_goes_with_its_step(case: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not with the next collection of garbage: no CUDA graph may be freed in another's capture."""
+    updates: list[weakref.ref[Callable[..., None]]] = []
+    plain = NeuralMethod._compiled
+
+    def noted(method: NeuralMethod, update: Callable[..., None]) -> Callable[..., None]:
+        made = plain(method, update)
+        updates.append(weakref.ref(made))
+        return made
+
+    monkeypatch.setattr(NeuralMethod, "_compiled", noted)
+    collecting = gc.isenabled()
+    gc.disable()
+    try:
+        method = cases.fit(cases.factory(case)(), cases.blobs())
+        assert updates
+        assert not [made for made in updates if made() is not None]
+    finally:
+        if collecting:
+            gc.enable()
+    assert method.n_iter_ > 0
 
 
 @pytest.fixture
