@@ -146,7 +146,11 @@ def add_common(made: argparse.ArgumentParser, *, suite_required: bool) -> None:
     add("--threads", type=count, metavar="N", help="of a cell; default: all cores, 1 with --jobs")
     add("--device", default="auto", help="auto, cpu, cuda, cuda:1 (default: auto)")
     add("--precision", choices=("fp32", "tf32", "bf16"), help="of the nets")
-    add("--compile", action="store_true", help="compile the nets")
+    add(
+        "--compile",
+        action="store_true",
+        help="updates as CUDA graphs on a GPU, else nets by torch.compile",
+    )
     add("--timeout", type=_positive, metavar="S", help="seconds a cell may take")
     add("--max-memory", type=_positive, metavar="MIB", help="memory a cell may hold, in MiB")
     add("--data-dir", type=Path, metavar="DIR", help="the data root")

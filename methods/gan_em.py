@@ -82,7 +82,8 @@ class GanEm(NeuralMethod, Generative, Reducer, SemiSupervised):
         e_batch_norm: ``train``: as usual; ``affine``: never leaves evaluation mode, as in the
             released code, so that only its factor and offset learn; ``none``.
         generator_clip: bound on G's weights after each update (section 4.4); None: none.
-        spectral_norm: nets (of "G", "D", "E") whose weights are spectrally normalised.
+        spectral_norm: nets (of "G", "D", "E") whose weights are spectrally normalised: without, a
+            convolutional D wins at once.
         n_components: size of the layer put before E's output, which ``transform`` gives (5.4).
         labelled_error: on labelled data, supervision of an E-step ends under this error rate
             (5.3); at 0 never,

@@ -9,12 +9,13 @@ from reports.summary import Block
 from reports.text import (
     EXTRACTORS,
     REAL_IMAGES,
+    named_devices,
     named_seeds,
     number,
     of_components,
     of_samples,
 )
-from results import Resources
+from results import Record
 
 __all__ = ["caption", "data_and_profile", "seldom"]
 
@@ -52,7 +53,7 @@ def caption(block: Block, *, mark: str, columns: Sequence[str] | None = None) ->
     known = {metric for split in block.splits() for metric in block.metrics(split)}
     held = known if columns is None else known.intersection(columns)
     sentences = data_and_profile(block)
-    ran = [record.resources for row in block.rows for record in row.ok]
+    ran = [record for row in block.rows for record in row.ok]
     if not ran:
         sentences.append("No run ended well.")
     elif len(block.seeds) == 1:
@@ -156,10 +157,11 @@ def data_and_profile(block: Block) -> list[str]:
     return said
 
 
-def _machine(ran: Sequence[Resources]) -> str:
-    devices = ", ".join(sorted({resources.device for resources in ran}))
-    precisions = ", ".join(sorted({r.precision for r in ran if r.precision}))
+def _machine(ran: Sequence[Record]) -> str:
+    used = [record.resources for record in ran]
+    precisions = ", ".join(sorted({r.precision for r in used if r.precision}))
     nets = f", nets in {precisions}" if precisions else ""
-    jobs = max(resources.jobs for resources in ran)
+    compiled = ", some of them compiled" if any(r.compile for r in used) else ""
+    jobs = max(resources.jobs for resources in used)
     crowd = f", up to {jobs} cells at a time" if jobs > 1 else ""
-    return f"Fit: mean seconds on {devices}{nets}{crowd}."
+    return f"Fit: mean seconds on {named_devices(ran)}{nets}{compiled}{crowd}."

@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from reports.panels import metric_panels
 from reports.style import Mark, headed
 from reports.summary import Block, Row
-from reports.text import SPLIT_NAMES, methods_shown, named_seeds
+from reports.text import SPLIT_NAMES, methods_shown, named_devices, named_seeds
 from reports.ticks import log_ticked
 
 __all__ = ["quality_time"]
@@ -64,9 +64,9 @@ def _draw(ax: Axes, points: np.ndarray, style: Mark) -> None:
 
 
 def _reading(block: Block, split: str) -> Iterator[str]:
-    ran = [record.resources for row in block.rows for record in row.ok]
+    ran = [record for row in block.rows for record in row.ok]
     yield f"A point a run, on the {SPLIT_NAMES[split]} split, {named_seeds(block.seeds)}."
-    yield f"Wall time on {', '.join(sorted({resources.device for resources in ran}))}."
-    jobs = max(resources.jobs for resources in ran)
+    yield f"Wall time on {named_devices(ran)}."
+    jobs = max(record.resources.jobs for record in ran)
     if jobs > 1:
         yield f"Up to {jobs} cells ran at a time: times compare roughly."

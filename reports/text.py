@@ -8,6 +8,7 @@ from collections.abc import Iterable, Sequence
 
 import metrics
 from core import ConfigError
+from results import Record
 
 __all__ = [
     "ABSENT",
@@ -18,6 +19,7 @@ __all__ = [
     "SPLIT_NAMES",
     "class_name",
     "methods_shown",
+    "named_devices",
     "named_seeds",
     "number",
     "of_components",
@@ -128,6 +130,13 @@ def seconds(value: float) -> str:
     ('0.03', '12.3', '1234')
     """
     return f"{value:.{2 if value < 10 else 1 if value < 100 else 0}f}"
+
+
+def named_devices(records: Iterable[Record]) -> str:
+    """What the fits ran on: the GPUs by their names, where these are known."""
+    used = ((record.resources.device, record.provenance.gpu) for record in records)
+    on = {gpu if gpu and device.startswith("cuda") else device for device, gpu in used}
+    return ", ".join(sorted(on))
 
 
 def named_seeds(seeds: Iterable[int]) -> str:

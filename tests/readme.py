@@ -19,7 +19,6 @@ from results.published import find, published
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
-PROFILE = "quick"
 
 
 @dataclass(frozen=True)
@@ -35,6 +34,7 @@ class Column:
     accuracy where the heading says so."""
     n_clusters: int | None = None
     """Of runs with so many clusters alone."""
+    profile: str = "quick"
 
     @property
     def metric(self) -> str:
@@ -42,9 +42,10 @@ class Column:
 
     def holds(self, record: Record) -> bool:
         """Whether a record belongs here."""
-        known = self.n_clusters in (None, record.n_clusters)
         return (
-            known and record.suite == self.suite and bool(re.search(self.on, record.dataset.title))
+            (record.suite, record.profile) == (self.suite, self.profile)
+            and self.n_clusters in (None, record.n_clusters)
+            and bool(re.search(self.on, record.dataset.title))
         )
 
 
@@ -101,6 +102,13 @@ TABLES = {
             {"flowers: FID ↓": "generation/fid_squeezenet", "NMI ↑": "train/nmi"},
         ),
     ),
+    "full scale": (
+        Column("no labels: purity ↑", "mnist_raw", "", "test/purity", profile="paper"),
+        Column("ARI ↑", "mnist_raw", "", "test/ari", profile="paper"),
+        Column("NMI ↑", "mnist_raw", "", "test/nmi", profile="paper"),
+        Column("error, 100 labels", "mnist_semi", r"=100\b", "test/error_rate", profile="paper"),
+        Column("1,000 labels", "mnist_semi", r"=1000\b", "test/error_rate", profile="paper"),
+    ),
 }
 """In the order of the README; the last column of each, n, is not named here."""
 
@@ -153,8 +161,7 @@ Line = list[str]
 @functools.cache
 def records() -> tuple[Record, ...]:
     stores = results.stores(root=ROOT / "results" / "reference")
-    found = [record for store in stores for record in store.load(history=False)]
-    return tuple(record for record in found if record.profile == PROFILE)
+    return tuple(record for store in stores for record in store.load(history=False))
 
 
 def measured(column: Column, label: str) -> dict[int, list[Record]]:

@@ -20,7 +20,6 @@ from reports.summary import summarise
 from reports.text import number
 from tests.readme import (
     BUDGET,
-    PROFILE,
     README,
     TABLES,
     Column,
@@ -45,7 +44,10 @@ def test_a_table_follows_from_the_records(name: str) -> None:
 def test_every_table_and_every_record_is_compared() -> None:
     assert [head for head, *_ in printed_tables()] == list(map(heading, TABLES.values()))
     every = list(itertools.chain(*TABLES.values()))
-    left = {(r.suite, r.dataset.title) for r in records() if not any(c.holds(r) for c in every)}
+    told = [
+        (r.suite, r.profile, r.dataset.title, any(c.holds(r) for c in every)) for r in records()
+    ]
+    left = {(suite, profile, title) for suite, profile, title, shown in told if not shown}
     assert not left, f"no table of the README shows these; add a column: {sorted(left)}"
 
 
@@ -65,10 +67,11 @@ def test_the_commands_above_the_tables_are_those_of_the_records() -> None:
     for command in re.findall(r"`python -m benchmarks\.run ([^`]*)`", section):
         chosen = run_parser().parse_args(shlex.split(command))
         suite = Suite.find(chosen.suite)
-        told[suite.name] = set(chosen.seeds or suite.profiles[PROFILE].seeds or suite.seeds)
-    held: dict[str, set[int]] = {}
+        seeds = chosen.seeds or suite.profiles[chosen.profile].seeds or suite.seeds
+        told[suite.name, chosen.profile] = set(seeds)
+    held: dict[tuple[str, str], set[int]] = {}
     for record in records():
-        held.setdefault(record.suite, set()).add(record.seed)
+        held.setdefault((record.suite, record.profile), set()).add(record.seed)
     assert told == held
 
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import Any
 
 import pytest
 
-from benchmarks.speed_ganmm import ganmm
+from benchmarks.speed_ganmm import EnsembleComparison, ganmm, rendered
 
 
 @pytest.mark.parametrize(
@@ -24,3 +25,21 @@ def test_both_paths_agree_and_are_timed(params: dict[str, Any]) -> None:
     assert found.loop_ms > 0
     assert found.batched_ms > 0
     assert found.ratio == pytest.approx(found.loop_ms / found.batched_ms)
+
+
+def test_a_table_names_what_stands_against_the_loop() -> None:
+    row = EnsembleComparison(
+        network="mlp",
+        path="graphs",
+        loop_ms=150.0,
+        batched_ms=1.5,
+        ratio=100.0,
+        difference=2e-5,
+        steps=20,
+    )
+    head, *lines = rendered([dataclasses.replace(row, path="batched"), row]).splitlines()
+    assert head.split()[:5] == ["nets", "path", "loop", "ms", "ms"]
+    assert [line.split()[:5] for line in lines] == [
+        ["mlp", path, "150.00", "1.50", "100.00"] for path in ("batched", "graphs")
+    ]
+    assert all(line.endswith("2.0e-05 after 20 updates") for line in lines)

@@ -107,7 +107,7 @@ def test_columns_without_being_asked_for(make_record, suite_records):
 
 def test_caption_names_profile_data_seeds_and_machine(make_record):
     used = DatasetUsed(name="mnist", words={"subset": 10000}, n=10000, n_test=10000)
-    on_gpu = Resources(device="cuda", precision="bf16", jobs=4)
+    on_gpu = Resources(device="cuda", precision="bf16", jobs=4, compile=True)
     records = [
         *[make_record("kmeans", s, {"ari": 0.1}, dataset=used) for s in range(3)],
         *[make_record("x", s, {"ari": 0.1}, dataset=used, resources=on_gpu) for s in range(2)],
@@ -118,7 +118,8 @@ def test_caption_names_profile_data_seeds_and_machine(make_record):
         "Profile quick: not comparable with published numbers. "
         "Mean ± standard deviation of the last iterate over seeds 0–2; best mean in bold; "
         "n: runs that ended well, of all. Not every row has every seed. "
-        "Fit: mean seconds on cpu, cuda, nets in bf16, up to 4 cells at a time."
+        "Fit: mean seconds on cpu, cuda, nets in bf16, some of them compiled, "
+        "up to 4 cells at a time."
     )
 
 

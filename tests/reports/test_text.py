@@ -1,8 +1,11 @@
+import dataclasses
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reports.text import PIECES, named_seeds, number, seconds
+from reports.text import PIECES, named_devices, named_seeds, number, seconds
+from results import Provenance, Resources
 
 
 @pytest.mark.parametrize(
@@ -76,3 +79,14 @@ def test_the_pieces_of_a_name_are_all_of_it(name):
     pieces = PIECES.findall(name)
     assert "".join(pieces) == name
     assert not any(piece[-1] in "([{" and piece.strip("([{") for piece in pieces)
+
+
+def test_devices_by_their_names_where_these_are_known(make_record):
+    records = [make_record("a", s, resources=Resources(device=d)) for s, d in enumerate(DEVICES)]
+    assert named_devices(records) == "cpu, cuda:0, cuda:1"
+    made = Provenance(code="c", metrics_version="1", gpu="NVIDIA H100")
+    records = [dataclasses.replace(record, provenance=made) for record in records]
+    assert named_devices(records) == "NVIDIA H100, cpu"
+
+
+DEVICES = ("cuda:0", "cpu", "cuda:1")
