@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from benchmarks.bands import Band, Row, bands_of, outside, read, text
+from benchmarks.bands import Band, Row, bands_of, outside, read, text, widened
 from core import ConfigError
 
 ROW = Row(dataset="digits(subset=600)", n_clusters=10, label='a "quoted" label')
@@ -36,6 +36,26 @@ def test_a_band_lies_around_the_median(seeds: list[float], low: float, high: flo
 def test_what_made_a_band_is_inside_it(seeds: list[float]) -> None:
     values = {ROW: {ERROR: seeds}}
     assert outside(values, bands_of(values)) == []
+
+
+def test_bands_are_widened_where_a_median_falls_out_and_nowhere_else() -> None:
+    bands = {
+        ROW: {ERROR: Band(low=0.1, high=0.2), "test/nmi": Band(low=0.5, high=0.9)},
+        OTHER: {ERROR: Band(low=0.1, high=0.2)},
+    }
+    third = Row(dataset="new", n_clusters=2, label="c")
+    values = {ROW: {ERROR: [0.3], "test/nmi": [0.85]}, third: {ERROR: [0.5]}}
+    made = widened(bands, values)
+    assert made[ROW][ERROR].low == 0.1
+    assert made[ROW][ERROR].high == pytest.approx(0.35)
+    assert made[ROW]["test/nmi"] == bands[ROW]["test/nmi"]
+    assert made[OTHER] == bands[OTHER]
+    assert (made[third][ERROR].low, made[third][ERROR].high) == (
+        pytest.approx(0.45),
+        pytest.approx(0.55),
+    )
+    assert outside(values, {row: made[row] for row in values}) == []
+    assert bands[ROW][ERROR] == Band(low=0.1, high=0.2)
 
 
 def test_what_is_written_is_read(tmp_path: Path) -> None:

@@ -78,6 +78,14 @@ def test_a_value_outside_its_band_trips_the_gate(
     assert any("train/error_rate has median 0." in line for line in said)
     assert "1 skipped" in err
 
+    # A baseline made on another processor is widened, and what was not measured keeps its band.
+    assert gate("--widen-baseline") == 0
+    text = bands.read_text(encoding="utf-8")
+    assert "artificial_characters" in text
+    assert '"train/error_rate" = { low = 0.' in text
+    assert gate() == 0
+    capsys.readouterr()
+
     # What could not be measured here keeps its band.
     assert gate("--update-baseline") == 0
     assert "artificial_characters" in bands.read_text(encoding="utf-8")
