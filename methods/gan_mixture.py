@@ -99,11 +99,10 @@ class GanMixture(NeuralMethod, Generative):
                 "critic_norm='batch' was asked for with wgan='gp', a penalty of each row by "
                 "itself, which batch norm mixes with others; use critic_norm='layer' or 'none'"
             )
-        on_gpu = resolve_device(self.device).type == "cuda"
-        if self.compile and self.wgan == "gp" and not on_gpu:
+        if self.compile and self.wgan == "gp" and resolve_device(self.device).type != "cuda":
             raise ConfigError(
                 "compile=True was asked for with wgan='gp', which needs second derivatives that "
-                "nets compiled for a processor have not; use compile=False or a CUDA device"
+                "torch.compile's nets have not; use compile=False or a CUDA device"
             )
         return super()._begin(X)
 

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import functools
 import gc
+import json
 import os
 import shutil
 import weakref
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
@@ -17,7 +19,7 @@ from torch import nn
 
 from core import ConfigError
 from methods import DivergenceError, neural
-from methods.base import Callback
+from methods.base import Callback, load
 from methods.gan_em import GanEm
 from methods.networks import encoder, initialise
 from methods.neural import NeuralMethod, Precision, Scaling, resolve_device
@@ -115,6 +117,18 @@ def test_an_unusable_device_is_refused_in_one_line(device: str) -> None:
     said = rf"\Adevice '{device}' cannot be used here \([^\n]+\); use 'cpu' or 'auto'\Z"
     with pytest.raises(ConfigError, match=said):
         resolve_device(device)
+
+
+def test_what_was_fitted_elsewhere_is_loaded_where_it_is_told_to(tmp_path: Path) -> None:
+    method, path = first_step(PLAIN), tmp_path / "fitted.safetensors"
+    method.save(path)
+    said = json.loads(path.with_suffix(".json").read_text(encoding="utf-8"))
+    said["params"]["device"] = "cuda:99"
+    path.with_suffix(".json").write_text(json.dumps(said), encoding="utf-8")
+    with pytest.raises(ConfigError, match="cuda:99"):
+        load(path)
+    here = load(path, device="cpu")
+    np.testing.assert_array_equal(here.predict_proba(PLAIN), method.predict_proba(PLAIN))
 
 
 def test_cuda_is_never_quietly_the_cpu() -> None:
