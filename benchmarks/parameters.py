@@ -7,10 +7,13 @@ from typing import Any
 
 from core import ConfigError
 
-__all__ = ["RESERVED", "accepts", "resolve"]
+__all__ = ["NONE", "RESERVED", "accepts", "identity", "resolve"]
 
 RESERVED = ("n_clusters", "random_state", "device", "precision", "compile", "callback")
 """Arguments that the harness sets: n_clusters is a cell's own, the rest is how it is run."""
+
+NONE = "none"
+"""What a suite writes for None, which TOML has no word for, where the constructor takes it."""
 
 
 def resolve(
@@ -26,7 +29,7 @@ def resolve(
     """
     import methods
     from methods.base import default_preset
-    from methods.parameters import converted, parameter_hints
+    from methods.parameters import admits, converted, parameter_hints
 
     entry = methods.registry.get(method)
     if not entry.attributes.get("presets"):
@@ -41,16 +44,26 @@ def resolve(
                 + (": give n_clusters to the row itself" if name == "n_clusters" else "")
             )
     hints = parameter_hints(entry.value)
-    chosen = {
-        name: converted(f"parameter {name!r} of {method}", value, hints.get(name, Any))
-        for name, value in given.items()
-    }
+    chosen = {}
+    for name, value in given.items():
+        hint = hints.get(name, Any)
+        if value == NONE and not admits(value, hint) and admits(None, hint):
+            value = None
+        chosen[name] = converted(f"parameter {name!r} of {method}", value, hint)
     params = methods.create(method, preset, **chosen).get_params(deep=False)
     return preset, {
         name: _plain(f"parameter {name!r} of {method}", value)
         for name, value in params.items()
         if name not in RESERVED
     }
+
+
+def identity(method: str, params: Mapping[str, Any]) -> dict[str, Any]:
+    """The part of ``params`` that tells a run from others: see ``Method.added``."""
+    import methods
+
+    added = methods.registry.get(method).value.added
+    return {k: v for k, v in params.items() if k not in added or v != added[k]}
 
 
 def accepts(method: str) -> frozenset[str]:

@@ -14,7 +14,7 @@ from functools import cached_property
 from typing import Any
 
 from benchmarks.labelling import admits, check_admitted
-from benchmarks.parameters import resolve
+from benchmarks.parameters import identity, resolve
 from benchmarks.suite import (
     PROFILES,
     DatasetRow,
@@ -68,19 +68,19 @@ class Cell:
 
     @cached_property
     def key(self) -> str:
-        """sha256 of the canonical JSON of everything but the label."""
-        identity: dict[str, Any] = {
+        """sha256 of the canonical JSON of everything that tells it from others."""
+        told: dict[str, Any] = {
             "dataset": {"name": self.dataset.name, "words": dict(self.dataset.words)},
             "method": self.method,
             "n_clusters": self.n_clusters,
-            "params": dict(self.params),
+            "params": identity(self.method, self.params),
             "preset": self.preset,
             "profile": self.profile,
             "seed": self.seed,
         }
         if self.generation is not None:
-            identity["generation"] = dataclasses.asdict(self.generation)
-        text = json.dumps(identity, sort_keys=True, separators=(",", ":"))
+            told["generation"] = dataclasses.asdict(self.generation)
+        text = json.dumps(told, sort_keys=True, separators=(",", ":"))
         return hashlib.sha256(text.encode()).hexdigest()
 
 

@@ -61,10 +61,13 @@ def cell_of(record: Record) -> Cell:
 
     Raises :class:`core.ConfigError` where the method has changed so that it takes them no more.
     """
+    import methods
     from benchmarks.parameters import resolve
 
     method = record.method
-    preset, params = resolve(method.name, method.preset, _revived(method.params))
+    added = methods.registry.get(method.name).value.added
+    named = {**added, **_revived(method.params)}
+    preset, params = resolve(method.name, method.preset, named)
     return Cell(
         dataset=DatasetSpec(name=record.dataset.name, words=_revived(record.dataset.words)),
         n_clusters=record.n_clusters,

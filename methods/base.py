@@ -77,6 +77,11 @@ class Method(ClusterMixin, BaseEstimator, ABC):
     it needs.
     """
 
+    added: ClassVar[Mapping[str, Any]] = {}
+    """Parameters that came when there were fits already, each with the value that leaves a fit as
+    it was before. What was kept earlier and does not name one was made with that value; at it, it
+    is no part of what a run is known by."""
+
     n_clusters: int
     random_state: int
     callback: Callback | None
@@ -258,7 +263,7 @@ def load(path: str | Path, *, device: str | None = None) -> Method:
         )
     if device is not None and "device" in params:
         params["device"] = device
-    method = create(name, **params)
+    method = create(name, **{**registry.get(name).value.added, **params})
     for key, value in fitted.items():
         setattr(method, key, value)
     method._restore(arrays)

@@ -12,6 +12,7 @@ from torch import Tensor
 __all__ = [
     "InformationTerms",
     "InformationWeights",
+    "coordinate_scale",
     "information_loss",
     "information_terms",
     "neighbour_distance",
@@ -141,6 +142,13 @@ def neighbour_distance(data: Tensor, generator: torch.Generator, k: int = 10) ->
         for part, at in zip(flat.split(CHUNK), ranks.split(CHUNK), strict=True)
     ]
     return torch.cat(near).squeeze(1)
+
+
+def coordinate_scale(data: Tensor, generator: torch.Generator) -> Tensor:
+    """Each point's own scale, ``(N,)``: its 10th neighbour's distance, as a share of one of D
+    coordinates, over the square root of D.
+    """
+    return neighbour_distance(data, generator) / data[0].numel() ** 0.5
 
 
 def _divergence(target: Tensor, logits: Tensor) -> Tensor:

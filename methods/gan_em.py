@@ -27,7 +27,7 @@ from methods.gan_em_steps import Training
 from methods.networks import Activation, Kind, encoder, generator, initialise, resolve_kind
 from methods.neural import NeuralMethod, Precision
 from methods.parameters import BatchSize, Count, Fraction, NonNegative, Positive
-from methods.projection import Projection
+from methods.projection import Projection, are_wide
 
 __all__ = ["GanEm"]
 
@@ -342,7 +342,8 @@ class GanEm(NeuralMethod, Generative, Reducer, SemiSupervised):
         kind = resolve_kind(self.network, shape)
         columns = math.prod(shape)
         k = self.e_components or columns
-        projected = name == "E" and kind == "mlp" and 2 * k < columns and not self.labelled_
+        wide = kind == "mlp" and are_wide(columns, self.e_components)
+        projected = name == "E" and wide and not self.labelled_
         with torch.device("meta"):
             if name == "G":
                 net = generator(

@@ -8,12 +8,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from core import derive_seed
 from methods.base import DivergenceError
-from methods.consistency import InformationWeights, information_loss, neighbour_distance
+from methods.consistency import InformationWeights, coordinate_scale, information_loss
 from methods.gan_em_losses import discriminator_loss, generator_loss
+from methods.networks import initialise
 from methods.optimise import adam, descend, rmsprop
-from methods.projection import Projection
 
 if TYPE_CHECKING:
     from methods.gan_em import GanEm
@@ -43,19 +42,20 @@ class Training:
     ) -> None:
         self.em, self.data, self.stream, self.labelled = em, data, stream, labelled
         self.G, self.D, self.E = em.G_, em.D_, em.E_
-        self.inner, self.given = self._given()  # E and data without, and after, its projection
+        self.project, self.inner, self.given = em._given(self.E, data)
         self.information = InformationWeights(
             consistency=em.consistency,
             marginal_entropy=em.marginal_entropy,
             conditional_entropy=em.conditional_entropy,
         )
         self.informed = any((em.consistency, em.marginal_entropy, em.conditional_entropy))
+        self.auxiliary = self._auxiliary()
         self.d_noise = self.e_noise = 0.0
         if self.informed or em.d_noise or em.e_noise:
-            scale = self._scale(data)
+            scale = coordinate_scale(data, stream)
             typical = float(scale.median())
             self.d_noise, self.e_noise = em.d_noise * typical, em.e_noise * typical
-            own = scale if self.given is data else self._scale(self.given)
+            own = scale if self.given is data else coordinate_scale(self.given, stream)
             self.radius = em.consistency_radius * own
         self._make_optimizers()
 
@@ -119,14 +119,12 @@ class Training:
         @em._compiled
         def update() -> None:
             c = self._components(em.e_batch_size, drawn_by)
-            with em._arithmetic():
-                with torch.no_grad():
-                    x_fake = self._noisy(self._generate(c), self.e_noise)
-                logits = self.E(x_fake).float()
-            cross_entropy = F.cross_entropy(logits, c)
+            with em._arithmetic(), torch.no_grad():
+                x_fake = self.project(self._noisy(self._generate(c), self.e_noise))
+            cross_entropy, learning = self._classify(x_fake, c)
             information, divergence = self._information()
-            descend(self.e_optimizer, cross_entropy + information + self._supervision())
-            total.add_(torch.stack([cross_entropy.detach(), divergence]))
+            descend(self.e_optimizer, learning + information + self._supervision())
+            total.add_(torch.stack([cross_entropy, divergence]))
 
         for _ in range(em.e_steps):
             update()
@@ -196,9 +194,16 @@ class Training:
         rows, y = self._known()
         size = max(2, min(self.em.e_batch_size, len(rows)))  # batch norm wants two
         part = torch.randint(len(rows), (size,), generator=self.stream, device=y.device)
+        return self._classify(self.given[rows[part]], y[part])[1]
+
+    def _classify(self, x: Tensor, c: Tensor) -> tuple[Tensor, Tensor]:
+        """E's cross-entropy on points behind its projection, and the loss with the auxiliary's."""
         with self.em._arithmetic():
-            logits = self.inner(self.given[rows[part]]).float()
-        return F.cross_entropy(logits, y[part])
+            loss = F.cross_entropy(self.inner(x).float(), c)
+            cross_entropy = loss.detach()
+            if self.auxiliary is not None:
+                loss = loss + F.cross_entropy(self.auxiliary(x).float(), c)
+        return cross_entropy, loss
 
     def _known(self) -> tuple[Tensor, Tensor]:
         assert self.labelled is not None
@@ -213,23 +218,39 @@ class Training:
         rows = torch.randint(
             n, (self.em.e_batch_size,), generator=self.stream, device=self.data.device
         )
+        x, net = self.given[rows], self.auxiliary or self.inner
         with self.em._arithmetic():
-            return information_loss(
-                self.inner, self.given[rows], self.radius[rows], self.information, self.stream
+            loss, divergence = information_loss(
+                net, x, self.radius[rows], self.information, self.stream
             )
+            return loss + self._copying(x), divergence
 
-    def _given(self) -> tuple[nn.Module, Tensor]:
-        """E behind its projection, found here where it has one, and the data before that."""
-        first, *rest = self.E.children()
-        if not isinstance(first, Projection):
-            return self.E, self.data
-        seed = derive_seed(self.em.random_state, "components")
-        first.find(self.data.flatten(1).cpu().numpy(), seed)
-        return nn.Sequential(*rest), self.em._apply(first, self.data)
+    def _copying(self, x: Tensor) -> Tensor | float:
+        """What E's output learns from the auxiliary one; 0 where there is none."""
+        if self.auxiliary is None:
+            return 0.0
+        *before, output = self.auxiliary
+        h = nn.Sequential(*before)(x)
+        p = output(h).float().softmax(dim=1).detach()
+        reduction, reduced_output = list(self.inner.children())[-2:]
+        return F.cross_entropy(reduced_output(reduction(h)).float(), p)
 
-    def _scale(self, x: Tensor) -> Tensor:
-        """Each point's own scale, ``(N,)``: its 10th neighbour's distance a coordinate."""
-        return neighbour_distance(x, self.stream) / x[0].numel() ** 0.5
+    def _auxiliary(self) -> nn.Sequential | None:
+        """E with an output before the layer of section 5.4, where it learns from real data.
+
+        Few units do not bear K clusters before they are found: what is found by the auxiliary
+        output the reduced one copies. It is there for the fit alone.
+        """
+        em = self.em
+        if em.n_components is None or not self.informed:
+            return None
+        *before, reduction, _ = self.inner.children()
+        assert isinstance(reduction, nn.Linear)
+        with torch.device("meta"):
+            output = nn.Linear(reduction.in_features, em.n_clusters)
+        stream = em._stream("weights of E's auxiliary output", torch.device("cpu"))
+        output = initialise(output, stream, self.data.device, std=em.init_std)
+        return nn.Sequential(*before, output)
 
     def _components(self, n: int, phi: Tensor | None) -> Tensor:
         """Component of each of ``n`` images to generate: by phi, or uniformly (None)."""
@@ -261,7 +282,8 @@ class Training:
         make = adam if em.optimizer == "adam" else rmsprop
         self.d_optimizer = make(self.D.parameters(), em.d_lr)
         self.g_optimizer = make(self.G.parameters(), em.g_lr)
-        self.e_optimizer = make(self.E.parameters(), em.e_lr)
+        outputs = [] if self.auxiliary is None else [self.auxiliary[-1]]
+        self.e_optimizer = make(nn.ModuleList([self.E, *outputs]).parameters(), em.e_lr)
         self._rates = (
             (self.d_optimizer, em.d_lr),
             (self.g_optimizer, em.g_lr),

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 import time
-from typing import Literal, Self
+from collections.abc import Mapping
+from typing import Any, ClassVar, Literal, Self
 
 import numpy as np
 import torch
@@ -20,13 +22,15 @@ from methods.ganmm_clusters import Augment, ClusterBatches, equal_division, rese
 from methods.ganmm_networks import CriticNorm, classifier, initialise
 from methods.ganmm_presets import PRESETS
 from methods.ganmm_steps import Classifier, Gans, PenaltyUnit
+from methods.gmm import Gmm
 from methods.networks import Kind
 from methods.neural import Precision
 from methods.parameters import BatchSize, Count, Fraction, NonNegative, Positive
+from methods.projection import Projection, are_wide, reduced
 
 __all__ = ["Ganmm", "Start"]
 
-Start = Literal["random", "kmeans", "classifier"]
+Start = Literal["auto", "random", "kmeans", "gmm", "classifier"]
 
 STATISTICS_BATCH = 1000
 """Rows of which batch norm takes one mean and variance; those of all such batches are averaged."""
@@ -48,8 +52,9 @@ class Ganmm(GanMixture):
     Arguments:
         n_clusters: number of clusters K.
         max_iter: budget of EM iterations.
-        start: first division of the data: ``random``, into equal parts; by ``kmeans``; or by the
-            ``classifier`` h after ``e_pretrain_steps`` updates on real data alone.
+        start: first division of the data: ``random``, into equal parts; by ``kmeans``; by ``gmm``,
+            a Gaussian mixture of full covariances; by the ``classifier`` h after
+            ``e_pretrain_steps``; ``auto``: by h where the data are wide, else by K-means.
         pretrain_steps: updates of each generator on the first division.
         m_steps: updates of each generator in an M-step,
         critic_steps: and of its critic after each of them.
@@ -87,15 +92,17 @@ class Ganmm(GanMixture):
         critic_norm: of convolutional critics.
         e_hidden: layer sizes of a fully connected h,
         e_conv_hidden: and of what stands between a convolutional one's maps and its output.
+        e_components: principal components that a fully connected h, and a ``gmm``, are given in
+            place of wide data: with more than twice as many columns. None: no data are wide.
         e_batch_norm: whether h has batch norm, which assigns by the statistics of all real data.
         e_last_std: of the first weights of h's last layer; None: as of all others.
         e_noise: standard deviation of Gaussian noise on generated data that h sees, in units of
             the median of the data's scale, which is that of ``consistency_radius``.
-        e_pretrain_steps: updates of h on real data alone before the first division.
+        e_pretrain_steps: updates of h on real data alone, where it makes the first division.
         consistency, marginal_entropy, conditional_entropy: weights of the terms that h learns from
             real data, see :func:`methods.consistency.information_loss`; all 0: none of it.
-        consistency_radius: in units of a point's own scale: its distance to its 10th neighbour
-            over the square root of D.
+        consistency_radius: in units of a point's own scale among what h is given: its distance to
+            its 10th neighbour over the square root of D.
         scaling: of vectors: by the largest absolute value of a column, or its standard deviation.
         ensemble: see :mod:`methods.ensemble`.
         random_state: seed of every draw.
@@ -106,12 +113,14 @@ class Ganmm(GanMixture):
         callback: called with every row of ``history_``.
     """
 
+    added: ClassVar[Mapping[str, Any]] = {"e_components": None}
+
     def __init__(
         self,
         n_clusters: Positive = 10,
         *,
         max_iter: Count = 12,
-        start: Start = "kmeans",
+        start: Start = "auto",
         pretrain_steps: Count = 200,
         m_steps: Count = 60,
         critic_steps: Positive = 5,
@@ -146,10 +155,11 @@ class Ganmm(GanMixture):
         critic_norm: CriticNorm = "none",
         e_hidden: tuple[Positive, ...] = (256, 256),
         e_conv_hidden: tuple[Positive, ...] = (),
+        e_components: Positive | None = 50,
         e_batch_norm: bool = True,
         e_last_std: NonNegative | None = 0.01,
         e_noise: NonNegative = 2.0,
-        e_pretrain_steps: Count = 0,
+        e_pretrain_steps: Count = 1000,
         consistency: NonNegative = 1.0,
         marginal_entropy: NonNegative = 1.0,
         conditional_entropy: NonNegative = 0.25,
@@ -199,6 +209,7 @@ class Ganmm(GanMixture):
         self.critic_norm: CriticNorm = critic_norm
         self.e_hidden = e_hidden
         self.e_conv_hidden = e_conv_hidden
+        self.e_components = e_components
         self.e_batch_norm = e_batch_norm
         self.e_last_std = e_last_std
         self.e_noise = e_noise
@@ -221,8 +232,7 @@ class Ganmm(GanMixture):
         N, K, stream = len(data), self.n_clusters, self._generator
         gans, h = Gans(self, data, stream), Classifier(self, data, stream)
         least = int(self.min_share * N / K)
-        h.learn_from_data(self.e_pretrain_steps)
-        labels = self._first_division(data, least)  # line 1
+        labels = self._first_division(data, h, least)  # line 1
         first = F.one_hot(labels, K).float()
         batches = ClusterBatches(labels, first, 0.0, self.augment, stream)
         gans.train(batches, self.pretrain_steps, clip=False)  # line 2
@@ -269,15 +279,24 @@ class Ganmm(GanMixture):
         self.labels_ = labels.cpu().numpy()
         return self
 
-    def _first_division(self, data: Tensor, least: int) -> Tensor:
-        N, K = len(data), self.n_clusters
-        if self.start == "random":
+    def _first_division(self, data: Tensor, h: Classifier, least: int) -> Tensor:
+        """Labels of all data, ``(N,)``."""
+        N, K, start = len(data), self.n_clusters, self.start
+        if start == "auto":
+            start = "classifier" if self._wide() else "kmeans"
+        if start == "random":
             return equal_division(N, K, self._generator)
-        if self.start == "kmeans":
-            seed = derive_seed(self.random_state, "first division")
+        seed = derive_seed(self.random_state, "first division")
+        if start == "kmeans":
             found = KMeans(K, n_init=10, random_state=seed).fit(data.flatten(1).cpu().numpy())
             return torch.from_numpy(found.labels_.astype(np.int64)).to(self._device)
-        w = self._assign(data)
+        if start == "gmm":
+            points = reduced(h.given, self.e_components, seed).cpu().numpy()
+            w = Gmm(K, random_state=seed).fit(points).predict_proba(points)
+            w = torch.from_numpy(w).to(self._device)
+        else:
+            h.learn_from_data(self.e_pretrain_steps)
+            w = self._assign(data)
         return reseed(w.argmax(dim=1), w, least)[0]
 
     def _epsilon(self, iteration: int) -> float:
@@ -304,15 +323,25 @@ class Ganmm(GanMixture):
             )
         return super()._begin(X)
 
+    def _wide(self) -> bool:
+        """Whether the data have more than twice ``e_components`` columns."""
+        return self.e_components is not None and are_wide(
+            math.prod(self.shape_), self.e_components
+        )
+
     def _nets(self) -> dict[str, nn.Module]:
         return {**super()._nets(), "E": self.E_}
 
     def _build(self) -> None:
         super()._build()
+        kind, shape = self._network(), tuple(self.shape_)
+        columns = math.prod(shape)
+        k = self.e_components or columns
+        projected = kind == "mlp" and self._wide()
         with torch.device("meta"):
             net = classifier(
-                self._network(),
-                tuple(self.shape_),
+                kind,
+                (k,) if projected else shape,
                 self.n_clusters,
                 hidden=self.e_hidden,
                 conv_hidden=self.e_conv_hidden,
@@ -321,3 +350,5 @@ class Ganmm(GanMixture):
             )
         stream = self._stream("weights of E", torch.device("cpu"))
         self.E_ = initialise(net, stream, self._device, last_std=self.e_last_std)
+        if projected:
+            self.E_ = nn.Sequential(Projection(columns, k).to(self._device), *self.E_.children())

@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from methods.consistency import InformationWeights, information_loss, neighbour_distance
+from methods.consistency import InformationWeights, coordinate_scale, information_loss
 from methods.ganmm_clusters import ClusterBatches
 from methods.optimise import adam, descend, rmsprop
 
@@ -149,6 +149,7 @@ class Classifier:
 
     def __init__(self, method: Ganmm, data: Tensor, stream: torch.Generator) -> None:
         self.method, self.data, self.stream = method, data, stream
+        _, self.inner, self.given = method._given(method.E_, data)
         self.parameters = list(method.E_.parameters())
         self.optimizer = _optimizer(method.e_optimizer, self.parameters, method.e_lr)
         self.information = InformationWeights(
@@ -161,8 +162,10 @@ class Classifier:
         )
         self.noise = 0.0
         if self.informed or method.e_noise:
-            self.scale = neighbour_distance(data, stream) / data[0].numel() ** 0.5  # (N,)
-            self.noise = method.e_noise * float(self.scale.median())
+            scale = coordinate_scale(data, stream)
+            self.noise = method.e_noise * float(scale.median())
+            own = scale if self.given is data else coordinate_scale(self.given, stream)
+            self.radius = method.consistency_radius * own  # (N,)
 
     def train(self, batches: ClusterBatches, phi: Tensor, steps: int) -> dict[str, float]:
         """Lines 6-8 of Algorithm 1 ``steps`` times; the mean cross-entropy.
@@ -238,10 +241,9 @@ class Classifier:
     def _information(self) -> tuple[Tensor, Tensor]:
         n, size = len(self.data), self.method.real_batch_size
         rows = torch.randint(n, (size,), generator=self.stream, device=self.data.device)
-        radius = self.method.consistency_radius * self.scale[rows]
         with self.method._arithmetic():
             return information_loss(
-                self.method.E_, self.data[rows], radius, self.information, self.stream
+                self.inner, self.given[rows], self.radius[rows], self.information, self.stream
             )
 
 

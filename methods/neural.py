@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from core import ConfigError, derive_seed
 from methods.base import DivergenceError, Method
 from methods.cuda_graphs import GraphedUpdate
+from methods.projection import Projection
 
 __all__ = ["NeuralMethod", "Precision", "Scaling", "resolve_device"]
 
@@ -162,6 +163,18 @@ class NeuralMethod(Method):
         with torch.no_grad(), self._arithmetic():
             parts = [net(part).float() for part in x.split(PREDICT_BATCH)]
         return torch.cat(parts)
+
+    def _given(self, net: nn.Module, data: Tensor) -> tuple[nn.Module, nn.Module, Tensor]:
+        """The projection that ``net`` begins with, found here; the rest of it; data in between.
+
+        The identity, the net and the data as they are where it begins with none.
+        """
+        project, *rest = net.children()
+        if not isinstance(project, Projection):
+            return nn.Identity(), net, data
+        seed = derive_seed(self.random_state, "components")
+        project.find(data.flatten(1).cpu().numpy(), seed)
+        return project, nn.Sequential(*rest), self._apply(project, data)
 
     def _incoming(self, X: np.ndarray) -> Tensor:
         """New data, checked against the fitted ones, in the nets' range and on their device."""

@@ -23,6 +23,7 @@ __all__ = [
     "NonNegative",
     "Positive",
     "Range",
+    "admits",
     "check_parameters",
     "converted",
     "parameter_hints",
@@ -69,7 +70,7 @@ def converted(what: str, value: Any, hint: Any) -> Any:
     Raises :class:`core.ConfigError` for a value that the annotation excludes.
     """
     plain, bounds = _parts(hint)
-    if not _fits(value, hint):
+    if not admits(value, hint):
         choices = get_args(plain)
         if get_origin(plain) is Literal:
             raise ConfigError(unknown_name(f"value of {what}", str(value), map(str, choices)))
@@ -87,19 +88,19 @@ def _parts(hint: Any) -> tuple[Any, Range | None]:
     return plain, next((part for part in rest if isinstance(part, Range)), None)
 
 
-def _fits(value: Any, hint: Any) -> bool:
+def admits(value: Any, hint: Any) -> bool:
     """Whether the annotation admits the value; one that is not understood admits all."""
     hint, bounds = _parts(hint)
     origin = get_origin(hint)
     if origin is Literal:
         return type(value) in map(type, get_args(hint)) and value in get_args(hint)
     if origin in (Union, types.UnionType):
-        return any(_fits(value, choice) for choice in get_args(hint))
+        return any(admits(value, choice) for choice in get_args(hint))
     if origin is tuple or hint is tuple:
         inner = get_args(hint)
         items = inner[:1] * len(value) if inner[1:] == (...,) and type(value) is tuple else inner
         return type(value) is tuple and (
-            not inner or (len(items) == len(value) and all(map(_fits, value, items)))
+            not inner or (len(items) == len(value) and all(map(admits, value, items)))
         )
     if hint in (int, float):
         if isinstance(value, bool) or not isinstance(value, Integral if hint is int else Real):

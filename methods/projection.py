@@ -7,7 +7,12 @@ import torch
 from sklearn.utils.extmath import randomized_svd
 from torch import Tensor, nn
 
-__all__ = ["Projection"]
+__all__ = ["Projection", "are_wide", "reduced"]
+
+
+def are_wide(columns: int, n_components: int | None) -> bool:
+    """Whether data have more than twice as many columns as components; None: no data are wide."""
+    return n_components is not None and 2 * n_components < columns
 
 
 class Projection(nn.Module):
@@ -35,3 +40,14 @@ class Projection(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         return (x.flatten(1) - self.mean) @ self.axes
+
+
+def reduced(x: Tensor, n_components: int | None, seed: int) -> Tensor:
+    """Rows of ``x`` flattened, ``(N, D)``, or where :func:`are_wide` by their first components."""
+    flat = x.flatten(1)
+    columns = flat.shape[1]
+    if n_components is None or not are_wide(columns, n_components):
+        return flat
+    projection = Projection(columns, n_components).to(x.device)
+    projection.find(flat.cpu().numpy(), seed)
+    return projection(flat)

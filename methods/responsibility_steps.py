@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from methods.consistency import InformationWeights, information_loss, neighbour_distance
+from methods.consistency import InformationWeights, coordinate_scale, information_loss
 from methods.optimise import adam
 
 if TYPE_CHECKING:
@@ -90,7 +90,7 @@ class Training:
         self.informed = any((gan.consistency, gan.marginal_entropy, gan.conditional_entropy))
         self.noise = 0.0
         if self.informed or gan.d_noise:
-            self.scale = neighbour_distance(data, stream) / data[0].numel() ** 0.5  # (N,)
+            self.scale = coordinate_scale(data, stream)  # (N,)
             self.noise = gan.d_noise * float(self.scale.median())
         self.d_parameters = list(self.D.parameters())
         self.g_parameters = [*gan.G_.parameters(), *gan.prior_.parameters()]

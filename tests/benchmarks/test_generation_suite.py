@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks.options import run_parser, setting_from
+from benchmarks.parameters import identity
 from benchmarks.plan import plan
 from benchmarks.suite import Generation, Suite, suite_files
 from core import ConfigError
@@ -84,16 +85,16 @@ def test_keys_of_suites_without_it_are_what_they_were() -> None:
                 with_table.append(name)
                 assert cell.key != dataclasses.replace(cell, generation=None).key
                 continue
-            identity = {
+            told = {
                 "dataset": {"name": cell.dataset.name, "words": dict(cell.dataset.words)},
                 "method": cell.method,
                 "n_clusters": cell.n_clusters,
-                "params": dict(cell.params),
+                "params": identity(cell.method, cell.params),
                 "preset": cell.preset,
                 "profile": cell.profile,
                 "seed": cell.seed,
             }
-            text = json.dumps(identity, sort_keys=True, separators=(",", ":"))
+            text = json.dumps(told, sort_keys=True, separators=(",", ":"))
             assert cell.key == hashlib.sha256(text.encode()).hexdigest()
     assert set(with_table) == {"generation"}
 

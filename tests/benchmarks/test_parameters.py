@@ -29,6 +29,8 @@ def test_given_goes_over_preset_over_defaults() -> None:
         ({"limit": 2}, {"limit": 2.0}),
         ({"sizes": ()}, {"sizes": ()}),
         ({"mode": "slow"}, {"mode": "slow"}),
+        ({"limit": "none"}, {"limit": None}),
+        ({"pid_file": "none"}, {"pid_file": "none"}),
     ],
 )
 def test_one_setting_has_one_form(given: dict[str, Any], held: dict[str, Any]) -> None:
@@ -51,7 +53,8 @@ def test_one_setting_has_one_form(given: dict[str, Any], held: dict[str, Any]) -
             {"mode": "slwo"},
             "parameter 'mode' of steady 'slwo'; did you mean 'slow'?",
         ),
-        ({"limit": "none"}, "expected float | None"),
+        ({"limit": "None"}, "expected float | None"),
+        ({"rate": "none"}, "parameter 'rate' of steady is 'none'; expected float"),
         ({"device": "cpu"}, "'device' of steady is set by the harness; remove it"),
         ({"n_clusters": 3}, "give n_clusters to the row itself"),
     ],

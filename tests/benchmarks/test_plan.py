@@ -83,6 +83,15 @@ def test_the_key_tells_everything_but_the_label_apart(change: dict[str, Any]) ->
     assert dataclasses.replace(GOLDEN, label="another").key == GOLDEN.key
 
 
+def test_a_parameter_that_came_later_is_in_the_key_where_it_changes_something() -> None:
+    before = dataclasses.replace(GOLDEN, method="ganmm", params={"e_lr": 0.1})
+    for value, same in ((None, True), (50, False)):
+        now = dataclasses.replace(before, params={"e_lr": 0.1, "e_components": value})
+        assert (now.key == before.key) == same
+    other = dataclasses.replace(GOLDEN, params={**GOLDEN.params, "e_components": None})
+    assert other.key != GOLDEN.key  # of another method it is another parameter
+
+
 def test_the_key_does_not_see_the_order_of_parameters() -> None:
     turned = dict(reversed(list(GOLDEN.params.items())))
     assert dataclasses.replace(GOLDEN, params=turned).key == GOLDEN.key

@@ -55,6 +55,7 @@ CLASSIFIER: dict[str, Any] = {
     "min_share": 0.0,
     "e_hidden": (16,),
     "e_conv_hidden": (),
+    "e_components": None,
     "e_batch_norm": False,
     "e_last_std": None,
     "e_noise": 0.0,

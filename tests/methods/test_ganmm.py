@@ -107,7 +107,7 @@ class TestAlgorithm:
         expected = [[13 / 40] * 3, *shares] if prior == "estimated" else [[1 / 3] * 3] * 3
         assert torch.stack(seen).numpy() == pytest.approx(np.array(expected), abs=0.03)
 
-    @pytest.mark.parametrize("start", ["kmeans", "classifier"])
+    @pytest.mark.parametrize("start", ["kmeans", "gmm", "classifier"])
     def test_other_starts(self, start: str, watch: list[dict[str, Any]]) -> None:
         pretraining = {"e_pretrain_steps": 150, "e_lr": 5e-3, **INFORMED}
         ganmm(max_iter=1, start=start, **pretraining).fit(BLOBS)
