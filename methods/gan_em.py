@@ -85,6 +85,7 @@ class GanEm(NeuralMethod, Generative, Reducer, SemiSupervised):
         spectral_norm: nets (of "G", "D", "E") whose weights are spectrally normalised: without, a
             convolutional D wins at once.
         n_components: size of the layer put before E's output, which ``transform`` gives (5.4).
+            Where E learns from real data, an E without it does so in its place, for it to copy.
         labelled_error: on labelled data, supervision of an E-step ends under this error rate
             (5.3); at 0 never,
         labelled_steps: but after so many updates.
@@ -336,8 +337,8 @@ class GanEm(NeuralMethod, Generative, Reducer, SemiSupervised):
     def _build(self) -> None:
         self.G_, self.D_, self.E_ = (self._net(name) for name in ("G", "D", "E"))
 
-    def _net(self, name: Literal["G", "D", "E"]) -> nn.Module:
-        """A net with its first weights."""
+    def _net(self, name: Literal["G", "D", "E"], *, reduced: bool = True) -> nn.Module:
+        """A net with its first weights; E with the layer of section 5.4 or not ``reduced``."""
         shape, K = tuple(self.shape_), self.n_clusters
         kind = resolve_kind(self.network, shape)
         columns = math.prod(shape)
@@ -363,9 +364,10 @@ class GanEm(NeuralMethod, Generative, Reducer, SemiSupervised):
                     hidden=self.hidden,
                     width=self.width,
                     batch_norm=self.d_batch_norm if name == "D" else self.e_batch_norm != "none",
-                    bottleneck=self.n_components if name == "E" else None,
+                    bottleneck=self.n_components if name == "E" and reduced else None,
                 )
-        stream = self._stream(f"weights of {name}", torch.device("cpu"))
+        purpose = f"weights of {name}" if reduced else f"weights of the unreduced {name}"
+        stream = self._stream(purpose, torch.device("cpu"))
         net = initialise(
             net, stream, self._device, std=self.init_std, spectral_norm=name in self.spectral_norm
         )

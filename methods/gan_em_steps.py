@@ -11,8 +11,8 @@ from torch import Tensor, nn
 from methods.base import DivergenceError
 from methods.consistency import InformationWeights, coordinate_scale, information_loss
 from methods.gan_em_losses import discriminator_loss, generator_loss
-from methods.networks import initialise
 from methods.optimise import adam, descend, rmsprop
+from methods.projection import Projection
 
 if TYPE_CHECKING:
     from methods.gan_em import GanEm
@@ -49,7 +49,7 @@ class Training:
             conditional_entropy=em.conditional_entropy,
         )
         self.informed = any((em.consistency, em.marginal_entropy, em.conditional_entropy))
-        self.auxiliary = self._auxiliary()
+        self.learner = self._learner()
         self.d_noise = self.e_noise = 0.0
         if self.informed or em.d_noise or em.e_noise:
             scale = coordinate_scale(data, stream)
@@ -112,7 +112,7 @@ class Training:
         """Train E to name the component of generated images, Eq. (5), with G fixed."""
         em = self.em
         self.G.eval()
-        self.E.train(em.e_batch_norm == "train")
+        self._learning()
         total = torch.zeros(2, device=self.data.device)
         drawn_by = phi if em.prior == "estimated" else None
 
@@ -142,7 +142,7 @@ class Training:
             return False
         a_pass = max(1, len(self.data) // em.e_batch_size)
         steps = max(em.pretrain_epochs * a_pass, em.pretrain_steps)
-        self.E.train(em.e_batch_norm == "train")
+        self._learning()
         last = torch.zeros((), device=self.data.device)
 
         @em._compiled
@@ -179,7 +179,7 @@ class Training:
                 error = float((predicted != y).float().mean())
                 if error < em.labelled_error or step == em.labelled_steps:
                     break
-                self.E.train(em.e_batch_norm == "train")
+                self._learning()
             update()
         return error
 
@@ -197,13 +197,10 @@ class Training:
         return self._classify(self.given[rows[part]], y[part])[1]
 
     def _classify(self, x: Tensor, c: Tensor) -> tuple[Tensor, Tensor]:
-        """E's cross-entropy on points behind its projection, and the loss with the auxiliary's."""
+        """Cross-entropy on points behind E's projection; as a loss, with what E copies there."""
         with self.em._arithmetic():
-            loss = F.cross_entropy(self.inner(x).float(), c)
-            cross_entropy = loss.detach()
-            if self.auxiliary is not None:
-                loss = loss + F.cross_entropy(self.auxiliary(x).float(), c)
-        return cross_entropy, loss
+            cross_entropy = F.cross_entropy(self.learner(x).float(), c)
+            return cross_entropy.detach(), cross_entropy + self._copying(x)
 
     def _known(self) -> tuple[Tensor, Tensor]:
         assert self.labelled is not None
@@ -218,39 +215,35 @@ class Training:
         rows = torch.randint(
             n, (self.em.e_batch_size,), generator=self.stream, device=self.data.device
         )
-        x, net = self.given[rows], self.auxiliary or self.inner
+        x, radius = self.given[rows], self.radius[rows]
         with self.em._arithmetic():
             loss, divergence = information_loss(
-                net, x, self.radius[rows], self.information, self.stream
+                self.learner, x, radius, self.information, self.stream
             )
             return loss + self._copying(x), divergence
 
     def _copying(self, x: Tensor) -> Tensor | float:
-        """What E's output learns from the auxiliary one; 0 where there is none."""
-        if self.auxiliary is None:
+        """What E learns from the unreduced net; 0 where it learns itself."""
+        if self.learner is self.inner:
             return 0.0
-        *before, output = self.auxiliary
-        h = nn.Sequential(*before)(x)
-        p = output(h).float().softmax(dim=1).detach()
-        reduction, reduced_output = list(self.inner.children())[-2:]
-        return F.cross_entropy(reduced_output(reduction(h)).float(), p)
+        with torch.no_grad():
+            p = self.learner(x).float().softmax(dim=1)
+        return F.cross_entropy(self.inner(x).float(), p)
 
-    def _auxiliary(self) -> nn.Sequential | None:
-        """E with an output before the layer of section 5.4, where it learns from real data.
+    def _learner(self) -> nn.Module:
+        """E behind its projection, or one without the layer of section 5.4 for it to copy.
 
-        Few units do not bear K clusters before they are found: what is found by the auxiliary
-        output the reduced one copies. It is there for the fit alone.
+        The latter where it learns from real data: few units do not bear clusters not yet found.
         """
-        em = self.em
-        if em.n_components is None or not self.informed:
-            return None
-        *before, reduction, _ = self.inner.children()
-        assert isinstance(reduction, nn.Linear)
-        with torch.device("meta"):
-            output = nn.Linear(reduction.in_features, em.n_clusters)
-        stream = em._stream("weights of E's auxiliary output", torch.device("cpu"))
-        output = initialise(output, stream, self.data.device, std=em.init_std)
-        return nn.Sequential(*before, output)
+        if self.em.n_components is None or not self.informed:
+            return self.inner
+        layers = self.em._net("E", reduced=False).children()
+        return nn.Sequential(*(part for part in layers if not isinstance(part, Projection)))
+
+    def _learning(self) -> None:
+        """Put E, and what it copies, into training mode."""
+        for net in (self.E, self.learner):
+            net.train(self.em.e_batch_norm == "train")
 
     def _components(self, n: int, phi: Tensor | None) -> Tensor:
         """Component of each of ``n`` images to generate: by phi, or uniformly (None)."""
@@ -282,8 +275,7 @@ class Training:
         make = adam if em.optimizer == "adam" else rmsprop
         self.d_optimizer = make(self.D.parameters(), em.d_lr)
         self.g_optimizer = make(self.G.parameters(), em.g_lr)
-        outputs = [] if self.auxiliary is None else [self.auxiliary[-1]]
-        self.e_optimizer = make(nn.ModuleList([self.E, *outputs]).parameters(), em.e_lr)
+        self.e_optimizer = make(nn.ModuleList([self.E, self.learner]).parameters(), em.e_lr)
         self._rates = (
             (self.d_optimizer, em.d_lr),
             (self.g_optimizer, em.g_lr),

@@ -1,34 +1,38 @@
-"""GAN-EM's reduction: few units before E's output, and the output before them that it copies."""
+"""GAN-EM's reduction: an E with few units before its output copies one without them."""
 
 from __future__ import annotations
+
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
-from torch import nn
 
 from methods.gan_em import GanEm
+from methods.projection import Projection
 from tests.methods.small import BLOBS, IMAGES, INFORMED, KIND, SMALL, em, parameters, training
 
 LEARNING = {**INFORMED, "pretrain_steps": 300, "e_lr": 5e-3, "e_batch_size": 60}
+WIDE = np.random.default_rng(3).normal(size=(60, 20)).astype(np.float32)
 
 
-def test_the_auxiliary_output_is_that_of_e_without_the_few_units() -> None:
-    run = training(n_components=2, **INFORMED)
-    assert run.auxiliary is not None
-    *before, output = run.auxiliary
-    *layers, reduction, _ = run.E.children()
-    assert all(own is shared for own, shared in zip(before, layers, strict=True))
-    assert (output.in_features, output.out_features) == (reduction.in_features, 3)
-    plain = training(**INFORMED)
-    assert [type(part) for part in run.auxiliary] == [type(part) for part in plain.E.children()]
+@pytest.mark.parametrize("params", [{}, {"e_components": 5}, {"network": "conv"}])
+def test_what_e_copies_is_e_without_the_few_units(params: dict[str, Any]) -> None:
+    X = IMAGES if params.get("network") == "conv" else WIDE
+    whole = training(X, n_components=2, **params, **INFORMED).learner
+    plain = training(X, **params, **INFORMED).inner
+    shapes = [[p.shape for p in net.parameters()] for net in (whole, plain)]
+    assert shapes[0] == shapes[1]
+    assert not any(isinstance(part, Projection) for part in whole.modules())
 
 
 @pytest.mark.parametrize("params", [{"n_components": 2}, INFORMED])
 def test_there_is_none_where_e_learns_from_generated_images_alone_or_is_whole(
-    params: dict[str, float],
+    params: dict[str, Any],
 ) -> None:
-    assert training(**params).auxiliary is None
+    run = training(**params)
+    assert run.learner is run.inner
+    assert run._copying(run.given) == 0
 
 
 def test_it_is_no_part_of_what_is_fitted() -> None:
@@ -38,42 +42,43 @@ def test_it_is_no_part_of_what_is_fitted() -> None:
 
 
 @pytest.mark.parametrize("k", [1, 2, 40])
-def test_the_units_bear_the_clusters_that_it_finds(k: int) -> None:
+def test_the_few_units_bear_the_clusters_that_it_finds(k: int) -> None:
     run = training(BLOBS, n_components=k, **LEARNING)
-    assert run.auxiliary is not None
     run.pretrain()
-    by_units = run.responsibilities().argmax(dim=1)
-    by_auxiliary = run.em._apply(run.auxiliary, run.given).argmax(dim=1)
-    assert (by_units == by_auxiliary).float().mean() > 0.97
-    assert len(set(by_units.tolist())) == 3
+    found = run.em._apply(run.learner, run.given).argmax(dim=1)
+    assert len(set(found.tolist())) == 3
+    assert (run.responsibilities().argmax(dim=1) == found).float().mean() > 0.97
 
 
-def test_copying_moves_the_units_and_not_the_auxiliary_output() -> None:
+def test_copying_moves_e_alone() -> None:
     run = training(BLOBS, n_components=2, **INFORMED)
-    assert run.auxiliary is not None
     loss = run._copying(run.given[:20])
     assert isinstance(loss, torch.Tensor)
     loss.backward()
-    assert all(p.grad is None for p in run.auxiliary[-1].parameters())
-    reduction, output = list(run.E.children())[-2:]
-    assert all(p.grad is not None for net in (reduction, output) for p in net.parameters())
+    assert all(p.grad is None for p in run.learner.parameters())
+    assert all(p.grad is not None for p in run.E.parameters())
+
+
+def test_the_information_of_real_data_moves_the_other_alone() -> None:
+    alone = training(BLOBS, n_components=2, **INFORMED)
+    alone._copying = lambda x: 0.0  # type: ignore[method-assign]
+    alone._information()[0].backward()
+    assert all(p.grad is None for p in alone.E.parameters())
+    assert all(p.grad is not None for p in alone.learner.parameters())
 
 
 @pytest.mark.parametrize("network", ["mlp", "conv"])
-def test_every_step_of_e_trains_it(network: str) -> None:
-    run = training(IMAGES, n_components=2, network=network, **INFORMED)
-    assert isinstance(run.auxiliary, nn.Sequential)
-    before = parameters(run.auxiliary[-1])
+def test_every_step_of_e_trains_both(network: str) -> None:
+    run = training(IMAGES, n_components=2, network=network, pretrain_steps=2, **INFORMED)
     for step in (run.pretrain, lambda: run.e_step(torch.full((3,), 1 / 3))):
-        run.em.pretrain_steps = 2
+        before = [parameters(net) for net in (run.E, run.learner)]
         step()
-        after = parameters(run.auxiliary[-1])
-        assert not torch.equal(before, after)
-        before = after
+        after = [parameters(net) for net in (run.E, run.learner)]
+        assert not any(map(torch.equal, before, after))
 
 
-def test_labels_reach_both_outputs() -> None:
-    """The one copies the other: with class ids of its own it would undo what labels teach."""
+def test_labels_reach_both() -> None:
+    """With class ids of its own the one would have E undo what labels teach it."""
     for turned in (KIND, (KIND + 1) % 3):
         y = np.where(np.arange(len(KIND)) < 12, turned, -1)
         params = {**SMALL, **LEARNING, "n_components": 2, "m_steps": 20, "e_steps": 20}
