@@ -57,6 +57,7 @@ class MethodRow:
     preset: str | None = None
     label: str | None = None
     params: Mapping[str, Any] = field(default_factory=dict)
+    """The word none stands for None, which TOML has no word for."""
     n_clusters: tuple[int, ...] | None = None
     labelled: bool | None = None
     """Run on data sets with labelled rows alone, or on those without alone; None: on both."""

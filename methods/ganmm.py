@@ -54,7 +54,8 @@ class Ganmm(GanMixture):
         max_iter: budget of EM iterations.
         start: first division of the data: ``random``, into equal parts; by ``kmeans``; by ``gmm``,
             a Gaussian mixture of full covariances; by the ``classifier`` h after
-            ``e_pretrain_steps``; ``auto``: by h where the data are wide, else by K-means.
+            ``e_pretrain_steps``; ``auto``: by h where the data are wide and it learns from real
+            ones, else by K-means.
         pretrain_steps: updates of each generator on the first division.
         m_steps: updates of each generator in an M-step,
         critic_steps: and of its critic after each of them.
@@ -283,7 +284,7 @@ class Ganmm(GanMixture):
         """Labels of all data, ``(N,)``."""
         N, K, start = len(data), self.n_clusters, self.start
         if start == "auto":
-            start = "classifier" if self._wide() else "kmeans"
+            start = "classifier" if self._wide() and h.informed else "kmeans"
         if start == "random":
             return equal_division(N, K, self._generator)
         seed = derive_seed(self.random_state, "first division")
@@ -320,6 +321,14 @@ class Ganmm(GanMixture):
             raise ConfigError(
                 f"epsilon has {len(self.epsilon)} amounts and epsilon_ends {self.epsilon_ends}; "
                 f"expected an end for each amount but the last"
+            )
+        if self.start == "classifier" and not any(
+            (self.consistency, self.marginal_entropy, self.conditional_entropy)
+        ):
+            raise ConfigError(
+                "start='classifier' was asked for, but consistency, marginal_entropy and "
+                "conditional_entropy are 0: h learns nothing from real data; "
+                "give them weights or use another start"
             )
         return super()._begin(X)
 

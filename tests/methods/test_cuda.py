@@ -70,6 +70,12 @@ def test_graphs_do_what_updates_do(case: str, kind: str) -> None:
     assert_close(on_gpu(case, X), on_gpu(case, X, compile=True), X, 1e-5)
 
 
+def test_a_reduction_is_captured_with_what_it_copies() -> None:
+    case, X = "gan_em:stable", DATA["images"]
+    found = [on_gpu(case, X, n_components=2, compile=compiled) for compiled in (False, True)]
+    assert_close(*found, X, 1e-5)
+
+
 @pytest.mark.parametrize("case", NEURAL)
 def test_a_seed_repeats_to_the_bit(case: str) -> None:
     X = DATA["images"]

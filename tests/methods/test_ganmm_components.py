@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
+from core import ConfigError
 from methods.base import load
 from methods.ganmm_steps import Classifier
 from methods.gmm import Gmm
@@ -82,6 +84,14 @@ def test_wide_data_are_first_divided_by_the_classifier(
     monkeypatch.setattr(Classifier, "learn_from_data", lambda self, n: done.append(n))
     ganmm(e_components=k, start="auto", e_pretrain_steps=7, **INFORMED).fit(WIDE)
     assert done == steps
+    done.clear()
+    ganmm(e_components=k, start="auto", e_pretrain_steps=7).fit(WIDE)  # h has nothing to learn
+    assert done == []
+
+
+def test_a_classifier_that_learns_nothing_from_real_data_is_no_start() -> None:
+    with pytest.raises(ConfigError, match="start='classifier' was asked for, but"):
+        ganmm(start="classifier").fit(BLOBS)
 
 
 def test_wide_data_are_reduced_for_the_start_of_a_convolutional_one(
@@ -105,8 +115,6 @@ def test_it_is_kept(tmp_path: Path) -> None:
 
 
 def test_what_was_saved_before_there_were_any_has_none(tmp_path: Path) -> None:
-    import json
-
     path = tmp_path / "ganmm.safetensors"
     method = ganmm(e_components=None).fit(WIDE)
     method.save(path)
