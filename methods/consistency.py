@@ -145,8 +145,9 @@ def neighbour_distance(data: Tensor, generator: torch.Generator, k: int = 10) ->
 
 
 def coordinate_scale(data: Tensor, generator: torch.Generator) -> Tensor:
-    """Each point's own scale, ``(N,)``: its 10th neighbour's distance, as a share of one of D
-    coordinates, over the square root of D.
+    """Each point's own scale, ``(N,)``: its 10th neighbour's distance over the square root of D.
+
+    That is the distance's share of one of the D coordinates.
     """
     return neighbour_distance(data, generator) / data[0].numel() ** 0.5
 
