@@ -7,7 +7,7 @@ from typing import Any
 
 from core import ConfigError
 
-__all__ = ["NONE", "RESERVED", "accepts", "identity", "resolve"]
+__all__ = ["RESERVED", "accepts", "identity", "resolve"]
 
 RESERVED = ("n_clusters", "random_state", "device", "precision", "compile", "callback")
 """Arguments that the harness sets: n_clusters is a cell's own, the rest is how it is run."""

@@ -201,7 +201,7 @@ class Imsat(NeuralMethod):
         """Find the principal components of ``x``, where they are asked for; x by them."""
         if isinstance(self.projection_, Projection):
             seed = derive_seed(self.random_state, "components")
-            self.projection_.find(x.flatten(1).cpu().numpy(), seed)
+            self.projection_.find(x, seed)
         return self._apply(self.projection_, x)
 
     def _on_net(self, X: np.ndarray) -> Tensor:

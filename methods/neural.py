@@ -173,7 +173,7 @@ class NeuralMethod(Method):
         if not isinstance(project, Projection):
             return nn.Identity(), net, data
         seed = derive_seed(self.random_state, "components")
-        project.find(data.flatten(1).cpu().numpy(), seed)
+        project.find(data, seed)
         return project, nn.Sequential(*rest), self._apply(project, data)
 
     def _incoming(self, X: np.ndarray) -> Tensor:

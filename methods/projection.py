@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import numpy as np
 import torch
 from sklearn.utils.extmath import randomized_svd
 from torch import Tensor, nn
@@ -31,8 +30,9 @@ class Projection(nn.Module):
         self.register_buffer("mean", torch.zeros(columns))
         self.register_buffer("axes", torch.zeros(columns, n_components))
 
-    def find(self, X: np.ndarray, seed: int) -> None:
-        """Of the data ``(N, D)``; with fewer rows than components the rest stay zero."""
+    def find(self, x: Tensor, seed: int) -> None:
+        """Of points ``(N, ...)``; with fewer of them than components the rest stay zero."""
+        X = x.flatten(1).cpu().numpy()
         mean = X.mean(axis=0)
         _, _, found = randomized_svd(X - mean, self.axes.shape[1], random_state=seed)
         self.mean.copy_(torch.from_numpy(mean))
@@ -49,5 +49,5 @@ def reduced(x: Tensor, n_components: int | None, seed: int) -> Tensor:
     if n_components is None or not are_wide(columns, n_components):
         return flat
     projection = Projection(columns, n_components).to(x.device)
-    projection.find(flat.cpu().numpy(), seed)
+    projection.find(flat, seed)
     return projection(flat)
