@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Protocol
 
 import torch
 import torch.nn.functional as F
@@ -12,6 +13,8 @@ from torch import Tensor
 __all__ = [
     "InformationTerms",
     "InformationWeights",
+    "Regularised",
+    "Regulariser",
     "coordinate_scale",
     "information_loss",
     "information_terms",
@@ -30,6 +33,69 @@ class InformationWeights:
     consistency: float
     marginal_entropy: float
     conditional_entropy: float
+
+    @classmethod
+    def of(cls, method: Regularised) -> InformationWeights:
+        """Those among a method's hyper-parameters."""
+        return cls(
+            consistency=method.consistency,
+            marginal_entropy=method.marginal_entropy,
+            conditional_entropy=method.conditional_entropy,
+        )
+
+    def any(self) -> bool:
+        """Whether one of them is above 0."""
+        return any((self.consistency, self.marginal_entropy, self.conditional_entropy))
+
+
+class Regularised(Protocol):
+    """A method with the hyper-parameters of a :class:`Regulariser`."""
+
+    consistency: float
+    marginal_entropy: float
+    conditional_entropy: float
+    consistency_radius: float
+
+
+class Regulariser:
+    """:func:`information_loss` on rows of one data set, each with a radius of its own.
+
+    Arguments:
+        method: for the weights of the terms, and the radius in units of a point's own scale.
+        data: the data in the range of the nets, ``(N, ...)``.
+        given: what the classifier is given in their place, ``(N, ...)``; may be ``data`` itself.
+        stream: source of every draw, on the same device.
+        with_unit: whether ``unit`` is needed although the weights are all 0.
+    """
+
+    active: bool
+    """Whether any weight is above 0: if not, there is no loss."""
+    unit: float
+    """Median over points of the :func:`coordinate_scale` of the data; 0 where nobody needs it."""
+
+    def __init__(
+        self,
+        method: Regularised,
+        data: Tensor,
+        given: Tensor,
+        stream: torch.Generator,
+        *,
+        with_unit: bool,
+    ) -> None:
+        self.given, self.stream = given, stream
+        self.weights = InformationWeights.of(method)
+        self.active = self.weights.any()
+        self.unit = 0.0
+        if self.active or with_unit:
+            scale = coordinate_scale(data, stream)
+            self.unit = float(scale.median())
+            own = scale if given is data else coordinate_scale(given, stream)
+            self.radius = method.consistency_radius * own  # (N,)
+
+    def loss(self, net: Callable[[Tensor], Tensor], rows: Tensor) -> tuple[Tensor, Tensor]:
+        """What :func:`information_loss` returns for these rows, ``(B,)``."""
+        x, radius = self.given[rows], self.radius[rows]
+        return information_loss(net, x, radius, self.weights, self.stream)
 
 
 def information_loss(

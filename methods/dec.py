@@ -16,6 +16,7 @@ from sklearn.cluster import KMeans as SklearnKMeans
 from torch import Tensor, nn
 
 from core import derive_seed
+from methods.assignment import assignment_row
 from methods.autoencoder import Recipe, StackedAutoencoder
 from methods.base import Callback, Preset, Reducer, register
 from methods.neural import NeuralMethod, Precision
@@ -141,12 +142,11 @@ class Dec(NeuralMethod, Reducer):
     def fit(self, X: np.ndarray, y: np.ndarray | None = None) -> Self:
         """Section 3 of the paper on ``X``; ``y`` is ignored."""
         x = self._begin(X)
-        N, K = len(x), self.n_clusters
         self._pretrain(x)  # section 3.2
         self._place_centers(x)
         parameters = [*self.encoder_.parameters(), *self.centers_.parameters()]
         optimizer = torch.optim.SGD(parameters, lr=self.lr, momentum=0.9)
-        batches = self._endless(N)
+        batches = self._endless(len(x))
         self.history_, self.converged_ = [], False
         q = self._assign(x)
         labels = q.argmax(dim=1)
@@ -162,9 +162,7 @@ class Dec(NeuralMethod, Reducer):
             row = {
                 "iteration": iteration + 1,
                 "kl": kl,
-                "responsibility_entropy": float(torch.special.entr(q).sum(dim=1).mean()),
-                "churn": float((labels != previous).float().mean()),
-                "shares": (torch.bincount(labels, minlength=K) / N).tolist(),
+                **assignment_row(q, previous),
                 "m_seconds": after - between,
                 "e_seconds": time.perf_counter() - after + between - started,
             }

@@ -12,6 +12,7 @@ import torch.nn.functional as F
 from sklearn.utils.validation import check_is_fitted
 from torch import Tensor, nn
 
+from methods.assignment import Standstill, assignment_row
 from methods.base import (
     Callback,
     Generative,
@@ -27,7 +28,7 @@ from methods.gan_em_steps import Training
 from methods.networks import Activation, Kind, encoder, generator, initialise, resolve_kind
 from methods.neural import NeuralMethod, Precision
 from methods.parameters import BatchSize, Count, Fraction, NonNegative, Positive
-from methods.projection import Projection, are_wide
+from methods.projection import Projection, components_for
 
 __all__ = ["GanEm"]
 
@@ -229,7 +230,8 @@ class GanEm(NeuralMethod, Generative, Reducer, SemiSupervised):
         N, K = len(data), self.n_clusters
         labelled = self._on_device(known)
         training = Training(self, data, self._generator, labelled)
-        self.history_, self.converged_, still = [], False, 0
+        self.history_, self.converged_ = [], False
+        standstill = Standstill(self.tol, self.patience)
         w = torch.full((N, K), 1 / K, device=self._device)  # Algorithm 1, line 1
         labels = None
         pretrained = training.pretrain()
@@ -247,24 +249,19 @@ class GanEm(NeuralMethod, Generative, Reducer, SemiSupervised):
             e_row = training.e_step(phi)  # lines 10-13
             w, supervision = self._e_assign(training)  # Eq. (4)
             previous, labels = labels, w.argmax(dim=1)
-            # The first labels, of a uniform w, have none before them.
-            churn = {} if previous is None else {"churn": _share(labels != previous)}
             row = {
                 "iteration": iteration + 1,
                 **m_row,
                 **e_row,
                 **supervision,
-                "responsibility_entropy": float(torch.special.entr(w).sum(dim=1).mean()),
-                **churn,
-                "shares": (torch.bincount(labels, minlength=K) / N).tolist(),
+                **assignment_row(w, previous),
                 "m_seconds": between - started,
                 "e_seconds": time.perf_counter() - between,
             }
             self.phi_, self.n_iter_ = self._mixing(w).cpu().numpy(), iteration + 1
             self._record(row)  # whose callback may sample
-            still = still + 1 if churn.get("churn", math.inf) <= self.tol else 0
-            if still == self.patience:
-                self.converged_ = True
+            self.converged_ = standstill.reached(row)
+            if self.converged_:
                 break
         self.labels_ = w.argmax(dim=1).cpu().numpy()
         return self
@@ -341,10 +338,9 @@ class GanEm(NeuralMethod, Generative, Reducer, SemiSupervised):
         """A net with its first weights; E with the layer of section 5.4 or not ``reduced``."""
         shape, K = tuple(self.shape_), self.n_clusters
         kind = resolve_kind(self.network, shape)
-        columns = math.prod(shape)
-        k = self.e_components or columns
-        wide = kind == "mlp" and are_wide(columns, self.e_components)
-        projected = name == "E" and wide and not self.labelled_
+        columns, k = math.prod(shape), None
+        if name == "E" and not self.labelled_:
+            k = components_for(kind, columns, self.e_components)
         with torch.device("meta"):
             if name == "G":
                 net = generator(
@@ -359,7 +355,7 @@ class GanEm(NeuralMethod, Generative, Reducer, SemiSupervised):
             else:
                 net = encoder(
                     kind,
-                    (k,) if projected else shape,
+                    shape if k is None else (k,),
                     K if name == "E" else K + (self.extra_unit != "none"),
                     hidden=self.hidden,
                     width=self.width,
@@ -371,10 +367,4 @@ class GanEm(NeuralMethod, Generative, Reducer, SemiSupervised):
         net = initialise(
             net, stream, self._device, std=self.init_std, spectral_norm=name in self.spectral_norm
         )
-        if not projected:
-            return net
-        return nn.Sequential(Projection(columns, k).to(self._device), *net.children())
-
-
-def _share(chosen: Tensor) -> float:
-    return float(chosen.float().mean())
+        return net if k is None else Projection(columns, k).to(self._device).before(net)

@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from methods.base import DivergenceError
-from methods.consistency import InformationWeights, coordinate_scale, information_loss
+from methods.consistency import Regulariser
 from methods.gan_em_losses import discriminator_loss, generator_loss
 from methods.optimise import adam, descend, rmsprop
 from methods.projection import Projection
@@ -43,20 +43,11 @@ class Training:
         self.em, self.data, self.stream, self.labelled = em, data, stream, labelled
         self.G, self.D, self.E = em.G_, em.D_, em.E_
         self.project, self.inner, self.given = em._given(self.E, data)
-        self.information = InformationWeights(
-            consistency=em.consistency,
-            marginal_entropy=em.marginal_entropy,
-            conditional_entropy=em.conditional_entropy,
-        )
-        self.informed = any((em.consistency, em.marginal_entropy, em.conditional_entropy))
+        noisy = bool(em.d_noise or em.e_noise)
+        self.regulariser = Regulariser(em, data, self.given, stream, with_unit=noisy)
+        self.d_noise = em.d_noise * self.regulariser.unit
+        self.e_noise = em.e_noise * self.regulariser.unit
         self.learner = self._learner()
-        self.d_noise = self.e_noise = 0.0
-        if self.informed or em.d_noise or em.e_noise:
-            scale = coordinate_scale(data, stream)
-            typical = float(scale.median())
-            self.d_noise, self.e_noise = em.d_noise * typical, em.e_noise * typical
-            own = scale if self.given is data else coordinate_scale(self.given, stream)
-            self.radius = em.consistency_radius * own
         self._make_optimizers()
 
     def begin(self, iteration: int) -> None:
@@ -130,7 +121,7 @@ class Training:
             update()
         cross_entropy, divergence = (total / max(1, em.e_steps)).tolist()
         row = {"cross_entropy": cross_entropy}
-        return {**row, "divergence": divergence} if self.informed else row
+        return {**row, "divergence": divergence} if self.regulariser.active else row
 
     def pretrain(self) -> bool:
         """Train E on real data, and on labels; whether there was anything of it to do.
@@ -138,7 +129,7 @@ class Training:
         Raises :class:`methods.base.DivergenceError`.
         """
         em = self.em
-        if not self.informed:
+        if not self.regulariser.active:
             return False
         a_pass = max(1, len(self.data) // em.e_batch_size)
         steps = max(em.pretrain_epochs * a_pass, em.pretrain_steps)
@@ -208,19 +199,16 @@ class Training:
 
     def _information(self) -> tuple[Tensor, Tensor]:
         """What E learns from a batch of real data: loss and divergence, 0 where it does not."""
-        if not self.informed:
+        if not self.regulariser.active:
             zero = torch.zeros((), device=self.data.device)
             return zero, zero
         n = len(self.data)
         rows = torch.randint(
             n, (self.em.e_batch_size,), generator=self.stream, device=self.data.device
         )
-        x, radius = self.given[rows], self.radius[rows]
         with self.em._arithmetic():
-            loss, divergence = information_loss(
-                self.learner, x, radius, self.information, self.stream
-            )
-            return loss + self._copying(x), divergence
+            loss, divergence = self.regulariser.loss(self.learner, rows)
+            return loss + self._copying(self.given[rows]), divergence
 
     def _copying(self, x: Tensor) -> Tensor | float:
         """What E learns from the unreduced net; 0 where it learns itself."""
@@ -235,7 +223,7 @@ class Training:
 
         The latter where it learns from real data: few units do not bear clusters not yet found.
         """
-        if self.em.n_components is None or not self.informed:
+        if self.em.n_components is None or not self.regulariser.active:
             return self.inner
         layers = self.em._net("E", reduced=False).children()
         return nn.Sequential(*(part for part in layers if not isinstance(part, Projection)))

@@ -15,7 +15,9 @@ from torch import Tensor, nn
 from torch.optim.swa_utils import update_bn
 
 from core import ConfigError, derive_seed
+from methods.assignment import Standstill, assignment_row, shares
 from methods.base import Callback, register
+from methods.consistency import InformationWeights
 from methods.ensemble import EnsembleKind
 from methods.gan_mixture import GanMixture
 from methods.ganmm_clusters import Augment, ClusterBatches, equal_division, reseed
@@ -26,7 +28,7 @@ from methods.gmm import Gmm
 from methods.networks import Kind
 from methods.neural import Precision
 from methods.parameters import BatchSize, Count, Fraction, NonNegative, Positive
-from methods.projection import Projection, are_wide, reduced
+from methods.projection import Projection, are_wide, components_for, reduced
 
 __all__ = ["Ganmm", "Start"]
 
@@ -238,13 +240,14 @@ class Ganmm(GanMixture):
         batches = ClusterBatches(labels, first, 0.0, self.augment, stream)
         gans.train(batches, self.pretrain_steps, clip=False)  # line 2
         self.trained_ = self.pretrain_steps > 0
-        self.history_, self.converged_, still = [], False, 0
+        self.history_, self.converged_ = [], False
+        standstill = Standstill(self.tol, self.patience)
 
         for iteration in range(self.max_iter):
             started = time.perf_counter()
             phi = torch.full((K,), 1 / K, device=self._device)
             if self.prior == "estimated":
-                phi = torch.bincount(labels, minlength=K) / N
+                phi = shares(labels, K)
             e_row = h.train(batches, phi, self.e_steps)  # lines 6-8
             w = self._assign(data)
             previous, labels = labels, w.argmax(dim=1)  # line 9
@@ -260,22 +263,19 @@ class Ganmm(GanMixture):
                 "epsilon": epsilon,
                 "critic_distance": sum(distances) / K,
                 "critic_distances": distances,
-                "responsibility_entropy": float(torch.special.entr(w).sum(dim=1).mean()),
-                "churn": float((labels != previous).float().mean()),
-                "shares": (torch.bincount(labels, minlength=K) / N).tolist(),
+                **assignment_row(w, previous),
                 "reseeded": int(reseeded),
                 "m_seconds": time.perf_counter() - between,
                 "e_seconds": between - started,
             }
-            self.phi_ = (torch.bincount(labels, minlength=K) / N).cpu().numpy()
+            self.phi_ = shares(labels, K).cpu().numpy()
             self._record(row)  # whose callback may sample
-            settled = row["churn"] <= self.tol and iteration >= max(self.epsilon_ends, default=0)
-            still = still + 1 if settled else 0
-            if still == self.patience:
-                self.converged_ = True
+            last_epsilon = iteration >= max(self.epsilon_ends, default=0)
+            self.converged_ = standstill.reached(row, counts=last_epsilon)
+            if self.converged_:
                 break
         labels = self._responsibilities(data).argmax(dim=1)
-        self.phi_ = (torch.bincount(labels, minlength=K) / N).cpu().numpy()
+        self.phi_ = shares(labels, K).cpu().numpy()
         self.n_iter_ = len(self.history_)
         self.labels_ = labels.cpu().numpy()
         return self
@@ -284,7 +284,8 @@ class Ganmm(GanMixture):
         """Labels of all data, ``(N,)``."""
         N, K, start = len(data), self.n_clusters, self.start
         if start == "auto":
-            start = "classifier" if self._wide() and h.informed else "kmeans"
+            wide = are_wide(math.prod(self.shape_), self.e_components)
+            start = "classifier" if wide and h.regulariser.active else "kmeans"
         if start == "random":
             return equal_division(N, K, self._generator)
         seed = derive_seed(self.random_state, "first division")
@@ -322,21 +323,13 @@ class Ganmm(GanMixture):
                 f"epsilon has {len(self.epsilon)} amounts and epsilon_ends {self.epsilon_ends}; "
                 f"expected an end for each amount but the last"
             )
-        if self.start == "classifier" and not any(
-            (self.consistency, self.marginal_entropy, self.conditional_entropy)
-        ):
+        if self.start == "classifier" and not InformationWeights.of(self).any():
             raise ConfigError(
                 "start='classifier' was asked for, but consistency, marginal_entropy and "
                 "conditional_entropy are 0: h learns nothing from real data; "
                 "give them weights or use another start"
             )
         return super()._begin(X)
-
-    def _wide(self) -> bool:
-        """Whether the data have more than twice ``e_components`` columns."""
-        return self.e_components is not None and are_wide(
-            math.prod(self.shape_), self.e_components
-        )
 
     def _nets(self) -> dict[str, nn.Module]:
         return {**super()._nets(), "E": self.E_}
@@ -345,12 +338,11 @@ class Ganmm(GanMixture):
         super()._build()
         kind, shape = self._network(), tuple(self.shape_)
         columns = math.prod(shape)
-        k = self.e_components or columns
-        projected = kind == "mlp" and self._wide()
+        k = components_for(kind, columns, self.e_components)
         with torch.device("meta"):
             net = classifier(
                 kind,
-                (k,) if projected else shape,
+                shape if k is None else (k,),
                 self.n_clusters,
                 hidden=self.e_hidden,
                 conv_hidden=self.e_conv_hidden,
@@ -358,6 +350,5 @@ class Ganmm(GanMixture):
                 batch_norm=self.e_batch_norm,
             )
         stream = self._stream("weights of E", torch.device("cpu"))
-        self.E_ = initialise(net, stream, self._device, last_std=self.e_last_std)
-        if projected:
-            self.E_ = nn.Sequential(Projection(columns, k).to(self._device), *self.E_.children())
+        net = initialise(net, stream, self._device, last_std=self.e_last_std)
+        self.E_ = net if k is None else Projection(columns, k).to(self._device).before(net)

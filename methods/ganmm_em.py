@@ -10,6 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from methods.assignment import Standstill, assignment_row, shares
 from methods.base import Callback, register
 from methods.ensemble import EnsembleKind
 from methods.gan_mixture import GanMixture
@@ -125,11 +126,13 @@ class GanmmEm(GanMixture):
         self.trained_ = self.pretrain_steps > 0
         w = self._e_step(data, stream)
         labels = w.argmax(dim=1)
-        self.history_, self.converged_, still = [], False, 0
+        self.phi_ = shares(labels, K).cpu().numpy()
+        self.history_, self.converged_ = [], False
+        standstill = Standstill(self.tol, self.patience)
 
         for iteration in range(self.max_iter):
             started = time.perf_counter()
-            batches = ClusterBatches(w.argmax(dim=1), w, 0.0, "top", stream)
+            batches = ClusterBatches(labels, w, 0.0, "top", stream)
             distances = gans.train(batches, self.m_steps).tolist()
             self.trained_ |= self.m_steps > 0
             between = time.perf_counter()
@@ -139,20 +142,15 @@ class GanmmEm(GanMixture):
                 "iteration": iteration + 1,
                 "critic_distance": sum(distances) / K,
                 "critic_distances": distances,
-                "responsibility_entropy": float(torch.special.entr(w).sum(dim=1).mean()),
-                "churn": float((labels != previous).float().mean()),
-                "shares": (torch.bincount(labels, minlength=K) / N).tolist(),
+                **assignment_row(w, previous),
                 "m_seconds": between - started,
                 "e_seconds": time.perf_counter() - between,
             }
-            self.phi_ = (torch.bincount(labels, minlength=K) / N).cpu().numpy()
+            self.phi_ = shares(labels, K).cpu().numpy()
             self._record(row)  # whose callback may sample
-            still = still + 1 if row["churn"] <= self.tol else 0
-            if still == self.patience:
-                self.converged_ = True
+            self.converged_ = standstill.reached(row)
+            if self.converged_:
                 break
-        labels = w.argmax(dim=1)
-        self.phi_ = (torch.bincount(labels, minlength=K) / N).cpu().numpy()
         self.n_iter_ = len(self.history_)
         self.labels_ = labels.cpu().numpy()
         return self

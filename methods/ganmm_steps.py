@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from methods.consistency import InformationWeights, coordinate_scale, information_loss
+from methods.consistency import Regulariser
 from methods.ganmm_clusters import ClusterBatches
 from methods.optimise import adam, descend, rmsprop
 
@@ -152,20 +152,9 @@ class Classifier:
         _, self.inner, self.given = method._given(method.E_, data)
         self.parameters = list(method.E_.parameters())
         self.optimizer = _optimizer(method.e_optimizer, self.parameters, method.e_lr)
-        self.information = InformationWeights(
-            consistency=method.consistency,
-            marginal_entropy=method.marginal_entropy,
-            conditional_entropy=method.conditional_entropy,
-        )
-        self.informed = any(
-            (method.consistency, method.marginal_entropy, method.conditional_entropy)
-        )
-        self.noise = 0.0
-        if self.informed or method.e_noise:
-            scale = coordinate_scale(data, stream)
-            self.noise = method.e_noise * float(scale.median())
-            own = scale if self.given is data else coordinate_scale(self.given, stream)
-            self.radius = method.consistency_radius * own  # (N,)
+        noisy = method.e_noise > 0
+        self.regulariser = Regulariser(method, data, self.given, stream, with_unit=noisy)
+        self.noise = method.e_noise * self.regulariser.unit
 
     def train(self, batches: ClusterBatches, phi: Tensor, steps: int) -> dict[str, float]:
         """Lines 6-8 of Algorithm 1 ``steps`` times; the mean cross-entropy.
@@ -195,7 +184,7 @@ class Classifier:
             update()
         cross_entropy, divergence = (total / max(1, steps)).tolist()
         row = {"cross_entropy": cross_entropy}
-        return {**row, "divergence": divergence} if self.informed else row
+        return {**row, "divergence": divergence} if self.regulariser.active else row
 
     def learn_from_data(self, steps: int) -> None:
         """Updates on real data alone."""
@@ -232,7 +221,7 @@ class Classifier:
         )
         cross_entropy = (losses * weight[c]).mean()
         loss, divergence = cross_entropy, torch.zeros_like(cross_entropy)
-        if self.informed:
+        if self.regulariser.active:
             information, divergence = self._information()
             loss = loss + information
         descend(self.optimizer, loss, self.parameters)
@@ -242,9 +231,7 @@ class Classifier:
         n, size = len(self.data), self.method.real_batch_size
         rows = torch.randint(n, (size,), generator=self.stream, device=self.data.device)
         with self.method._arithmetic():
-            return information_loss(
-                self.inner, self.given[rows], self.radius[rows], self.information, self.stream
-            )
+            return self.regulariser.loss(self.inner, rows)
 
 
 def _penalty(method: GanMixture, data: Tensor) -> float:

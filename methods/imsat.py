@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from core import derive_seed
+from methods.assignment import Standstill
 from methods.base import Callback, Preset, register
 from methods.consistency import neighbour_distance
 from methods.imsat_training import Training
@@ -177,15 +178,16 @@ class Imsat(NeuralMethod):
         best = max(starts, key=lambda start: np.nan_to_num(start.information, nan=-np.inf))
         self.net_ = best.net
 
-        self.history_, self.converged_, still = [], False, 0
+        self.history_, self.converged_ = [], False
+        standstill = Standstill(self.tol, self.patience)
         for iteration in range(self.max_iter):
             if iteration == len(best.rows):
                 best.iterate()
             row = best.rows[iteration]
             self._record(row)
-            still = still + 1 if row["churn"] <= self.tol else 0
-            if still >= self.patience and iteration + 1 == len(best.rows):
-                self.converged_ = True
+            # The first iterations are done for every start, whether they stand still or not.
+            self.converged_ = standstill.reached(row) and iteration + 1 == len(best.rows)
+            if self.converged_:
                 break
         self.n_iter_ = len(self.history_)
         self.labels_ = best.labels.cpu().numpy()

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor, nn
 
+from methods.assignment import assignment_row
 from methods.consistency import InformationTerms, information_terms
 from methods.optimise import adam, descend
 
@@ -77,9 +78,7 @@ class Training:
             "marginal_entropy": marginal,
             "conditional_entropy": conditional,
             "mutual_information": self.information,
-            "responsibility_entropy": float(torch.special.entr(w).sum(dim=1).mean()),
-            "churn": float((self.labels != previous).float().mean()),
-            "shares": (torch.bincount(self.labels, minlength=w.shape[1]) / len(w)).tolist(),
+            **assignment_row(w, previous),
             "seconds": time.perf_counter() - started,
         }
         self.rows.append(row)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from abc import abstractmethod
 from collections.abc import Sequence
 from typing import Literal
@@ -10,7 +9,7 @@ from typing import Literal
 import numpy as np
 import torch
 from sklearn.utils.validation import check_is_fitted
-from torch import Tensor, nn
+from torch import nn
 
 from methods.base import Generative, check_draw
 from methods.latent_prior import GaussianMixturePrior
@@ -153,28 +152,6 @@ class LatentGan(NeuralMethod, Generative):
         """Epochs, and further ones until there are ``steps`` updates."""
         a_pass = max(1, n // self.batch_size)
         return max(self.epochs, -(-self.steps // a_pass))
-
-    def _row(
-        self, epoch: int, losses: dict[str, float], w: Tensor, before: Tensor | None
-    ) -> Tensor:
-        """Record an epoch by its losses and responsibilities; the new labels.
-
-        Its churn is against the labels ``before``; without these it has none.
-        """
-        labels = w.argmax(dim=1)
-        churn = {} if before is None else {"churn": float((labels != before).float().mean())}
-        self._record(
-            {
-                "iteration": epoch + 1,
-                **losses,
-                "responsibility_entropy": float(torch.special.entr(w).sum(dim=1).mean()),
-                **churn,
-                "shares": (torch.bincount(labels, minlength=self.n_clusters) / len(w)).tolist(),
-                "seconds": time.perf_counter() - self._started,
-            }
-        )
-        self._started = time.perf_counter()
-        return labels
 
     def _scale(self, X: np.ndarray) -> Scaling:
         return Scaling.of(X, symmetric=True)  # Table 2 ends in a tanh, for grey images too

@@ -2,16 +2,28 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 import torch
 from sklearn.utils.extmath import randomized_svd
 from torch import Tensor, nn
 
-__all__ = ["Projection", "are_wide", "reduced"]
+__all__ = ["Projection", "are_wide", "components_for", "reduced"]
 
 
 def are_wide(columns: int, n_components: int | None) -> bool:
     """Whether data have more than twice as many columns as components; None: no data are wide."""
     return n_components is not None and 2 * n_components < columns
+
+
+def components_for(
+    kind: Literal["conv", "mlp"], columns: int, n_components: int | None
+) -> int | None:
+    """Principal components that a net is given in place of data; None: the data as they are.
+
+    Only a fully connected net is given components, and only of wide data.
+    """
+    return n_components if kind == "mlp" and are_wide(columns, n_components) else None
 
 
 class Projection(nn.Module):
@@ -29,6 +41,10 @@ class Projection(nn.Module):
         super().__init__()
         self.register_buffer("mean", torch.zeros(columns))
         self.register_buffer("axes", torch.zeros(columns, n_components))
+
+    def before(self, net: nn.Module) -> nn.Sequential:
+        """This and the layers of ``net`` as one net, which is given the data as they are."""
+        return nn.Sequential(self, *net.children())
 
     def find(self, x: Tensor, seed: int) -> None:
         """Of points ``(N, ...)``; with fewer of them than components the rest stay zero."""

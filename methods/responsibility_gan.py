@@ -7,6 +7,7 @@ from typing import Self
 
 import numpy as np
 
+from methods.assignment import assignment_row
 from methods.base import Callback, Preset, register
 from methods.latent_gan import LatentGan
 from methods.networks import Kind
@@ -198,12 +199,20 @@ class ResponsibilityGan(LatentGan):
         training = Training(self, data, self._generator)
         self.history_, self.converged_ = [], False
         labels = None
-        self._started = time.perf_counter()
         for epoch in range(self._passes(len(data))):
+            started = time.perf_counter()
             losses = training.epoch()  # Algorithm 1
             w = self._apply(self._classifier(), data).softmax(dim=1)  # p(k | x)
+            previous, labels = labels, w.argmax(dim=1)
             self.phi_ = w.mean(dim=0).cpu().numpy()  # before the row, whose callback may sample
-            labels = self._row(epoch, losses, w, before=labels)
+            self._record(
+                {
+                    "iteration": epoch + 1,
+                    **losses,
+                    **assignment_row(w, previous),
+                    "seconds": time.perf_counter() - started,
+                }
+            )
         self.n_iter_ = len(self.history_)
         assert labels is not None, "epochs is at least 1"
         self.labels_ = labels.cpu().numpy()

@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from methods.consistency import InformationWeights, coordinate_scale, information_loss
+from methods.consistency import Regulariser
 from methods.optimise import adam
 
 if TYPE_CHECKING:
@@ -82,16 +82,8 @@ class Training:
     def __init__(self, gan: ResponsibilityGan, data: Tensor, stream: torch.Generator) -> None:
         self.gan, self.data, self.stream = gan, data, stream
         self.C, self.D = gan._classifier(), gan._discriminator()
-        self.weights = InformationWeights(
-            consistency=gan.consistency,
-            marginal_entropy=gan.marginal_entropy,
-            conditional_entropy=gan.conditional_entropy,
-        )
-        self.informed = any((gan.consistency, gan.marginal_entropy, gan.conditional_entropy))
-        self.noise = 0.0
-        if self.informed or gan.d_noise:
-            self.scale = coordinate_scale(data, stream)  # (N,)
-            self.noise = gan.d_noise * float(self.scale.median())
+        self.regulariser = Regulariser(gan, data, data, stream, with_unit=gan.d_noise > 0)
+        self.noise = gan.d_noise * self.regulariser.unit
         self.d_parameters = list(self.D.parameters())
         self.g_parameters = [*gan.G_.parameters(), *gan.prior_.parameters()]
         self.c_parameters = list(self.C.parameters())
@@ -116,7 +108,7 @@ class Training:
             steps += 1
         d_loss, g_loss, information, divergence = (total / max(1, steps)).tolist()
         row = {"d_loss": d_loss, "g_loss": g_loss, "mutual_information": information}
-        return {**row, "divergence": divergence} if self.informed else row
+        return {**row, "divergence": divergence} if self.regulariser.active else row
 
     def _update(self, rows: Tensor) -> Tensor:
         """Lines 2 to 13 for one batch: D, then G with the prior, then C."""
@@ -148,15 +140,9 @@ class Training:
             fixed = real.detach(), fake.detach()
             for_c = for_c + adversarial_losses(*fixed, weight, gan.generator_loss)[1]
         divergence = torch.zeros((), device=x.device)
-        if self.informed:
+        if self.regulariser.active:
             with gan._arithmetic():
-                on_real, divergence = information_loss(
-                    self.C,
-                    self.data[rows],
-                    gan.consistency_radius * self.scale[rows],
-                    self.weights,
-                    self.stream,
-                )
+                on_real, divergence = self.regulariser.loss(self.C, rows)
             for_c = for_c + on_real
         # Both gradients are taken before either optimiser moves what the other passes through.
         g_gradients = torch.autograd.grad(for_g, self.g_parameters, retain_graph=True)

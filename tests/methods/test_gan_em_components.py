@@ -59,8 +59,8 @@ def test_the_radius_is_that_of_the_components() -> None:
     """Noise columns that no component holds make points farther apart, not these radii wider."""
     noise = np.random.default_rng(0).normal(size=(300, 30)).astype(np.float32)
     plane = np.repeat(BLOBS, 15, axis=1)
-    radius = training(plane, e_components=2, **INFORMED).radius
-    noisy = training(np.hstack([plane, noise]), e_components=2, **INFORMED).radius
+    radius = training(plane, e_components=2, **INFORMED).regulariser.radius
+    noisy = training(np.hstack([plane, noise]), e_components=2, **INFORMED).regulariser.radius
     assert torch.median(noisy / radius) < 1.5
     whole = training(np.hstack([plane, noise]), e_components=None, **INFORMED)
     scale = 60**0.5 * whole.radius  # distances
