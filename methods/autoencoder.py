@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, Literal, Self
@@ -18,6 +20,9 @@ __all__ = ["RECIPES", "Recipe", "Report", "StackedAutoencoder"]
 
 Report = Callable[[Mapping[str, Any]], None]
 """Called while training with ``stage`` (str), ``step`` of ``steps`` and ``loss``."""
+
+Arithmetic = Callable[[], AbstractContextManager[None]]
+"""Makes the context in which a forward pass is computed."""
 
 REPORT_EVERY = 100
 ENCODE_BATCH = 2048
@@ -123,20 +128,24 @@ class StackedAutoencoder:
         *,
         generator: torch.Generator,
         report: Report | None = None,
+        arithmetic: Arithmetic = contextlib.nullcontext,
     ) -> Self:
         """Learn from data ``(N, ...)``, layer by layer, then the whole.
 
-        ``generator`` draws batches and noise, on the device of ``x``. Raises
+        ``generator`` draws batches and noise, on the device of ``x``. ``arithmetic`` makes the
+        context of each forward pass: autocast has to be entered anew for each, for it keeps the
+        weights that it has cast until it is left. Raises
         :class:`methods.base.DivergenceError` where the loss leaves the finite numbers.
         """
         self._scale.fit(x)
         depth = len(self._encoding)
         for i in range(depth):
-            stage = _Stage(f"layer {i + 1} of {depth}", recipe.layer_steps, recipe, report)
+            name = f"layer {i + 1} of {depth}"
+            stage = _Stage(name, recipe.layer_steps, recipe, report, arithmetic)
             drop = _Dropout(recipe.corruption, generator)
             parameters = [*self._encoding[i].parameters(), *self._decoding[i].parameters()]
             stage.run(x, parameters, partial(self._denoising_error, i, drop), generator)
-        stage = _Stage("fine-tuning", recipe.finetune_steps, recipe, report)
+        stage = _Stage("fine-tuning", recipe.finetune_steps, recipe, report, arithmetic)
         parameters = [*self.encoder.parameters(), *self.decoder.parameters()]
         stage.run(x, parameters, self._errors, generator)
         return self
@@ -208,6 +217,7 @@ class _Stage:
     steps: int
     recipe: Recipe
     report: Report | None
+    arithmetic: Arithmetic
 
     def run(
         self,
@@ -226,7 +236,8 @@ class _Stage:
         for step, rows in zip(range(1, self.steps + 1), batches, strict=False):
             for group in optimizer.param_groups:
                 group["lr"] = lr * 0.1 ** ((step - 1) // self.recipe.decay_every)
-            loss = errors_of(x[rows]).mean()
+            with self.arithmetic():
+                loss = errors_of(x[rows]).mean()
             optimizer.zero_grad(set_to_none=True)
             loss.backward()
             optimizer.step()

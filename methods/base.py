@@ -20,7 +20,7 @@ from safetensors.numpy import load_file, save_file
 from sklearn.base import BaseEstimator, ClusterMixin
 from sklearn.utils.validation import check_is_fitted
 
-from core import ConfigError, DataError, Registered, Registry, UserError, unknown_name
+from core import ConfigError, DataError, Registered, Registry, unknown_name
 from methods.parameters import check_parameters
 
 __all__ = [
@@ -112,14 +112,23 @@ class Method(ClusterMixin, BaseEstimator, ABC):
     def _fitting(self, X: np.ndarray) -> np.ndarray:
         """What every ``fit`` begins with: parameters and data checked, ``shape_`` kept; the data.
 
-        Raises :class:`core.ConfigError` for a parameter that the constructor's annotation
-        excludes, and what :func:`check_data` raises.
+        Raises what :meth:`_check_parameters` and :func:`check_data` raise.
         """
-        params = self.get_params(deep=False)
-        check_parameters(type(self).__name__, type(self), params)
+        self._check_parameters()
         X = check_data(X, self.n_clusters)
+        if hasattr(self, "n_iter_"):
+            del self.n_iter_
         self.shape_ = list(X.shape[1:])
         return X
+
+    def __sklearn_is_fitted__(self) -> bool:
+        """Whether there is a model: no failed fit leaves one, nor data that were only checked."""
+        learnt = {name for name in vars(self) if name.endswith("_") and not name.endswith("__")}
+        return bool(learnt - {"shape_"})
+
+    def _check_parameters(self) -> None:
+        """Raise :class:`core.ConfigError` for parameters that no fit can have."""
+        check_parameters(type(self).__name__, type(self), self.get_params(deep=False))
 
     def _checked(self, X: np.ndarray) -> np.ndarray:
         """New data, checked against the fitted ones.
@@ -139,12 +148,15 @@ class Method(ClusterMixin, BaseEstimator, ABC):
         return sum(array.size for array in self._arrays().values())
 
     def save(self, path: str | Path) -> None:
-        """Write the fitted method to ``path`` (.safetensors) and a .json beside it."""
+        """Write the fitted method to ``path`` (.safetensors) and a .json beside it.
+
+        Raises scikit-learn's ``NotFittedError`` before a fit.
+        """
         check_is_fitted(self)
         path = Path(path)
         if path.suffix == ".json":
             raise ValueError(f"{path} is where the description goes; give a .safetensors path")
-        arrays = self._arrays()
+        arrays = {**self._arrays(), "labels_": self.labels_}
         fitted = {
             name: value
             for name, value in vars(self).items()
@@ -248,8 +260,6 @@ def load(path: str | Path, *, device: str | None = None) -> Method:
         form, name = described["format"], described["method"]
         params, fitted = described["params"], described["fitted"]
         expected = described["arrays"]
-    except UserError:
-        raise
     except Exception as error:
         raise DataError(
             f"{path} and its .json are not a saved method ({type(error).__name__}: {error}); "
@@ -263,6 +273,8 @@ def load(path: str | Path, *, device: str | None = None) -> Method:
         )
     if device is not None and "device" in params:
         params["device"] = device
+    # JSON has lists where constructors take tuples.
+    params = {k: tuple(v) if isinstance(v, list) else v for k, v in params.items()}
     method = create(name, **{**registry.get(name).value.added, **params})
     for key, value in fitted.items():
         setattr(method, key, value)
@@ -276,7 +288,7 @@ def check_data(X: np.ndarray, n_clusters: int | None = None) -> np.ndarray:
     Raises ``ValueError`` for another number of axes, for NaN or infinity, for fewer rows than
     clusters, and for images outside [0, 1].
     """
-    X = np.ascontiguousarray(X, dtype=np.float32)
+    given, X = X, np.ascontiguousarray(X, dtype=np.float32)
     if X.ndim not in (2, 4):
         raise ValueError(
             f"X has shape {X.shape}; expected images (N, C, H, W) or vectors (N, D): reshape it"
@@ -291,11 +303,28 @@ def check_data(X: np.ndarray, n_clusters: int | None = None) -> np.ndarray:
     if not np.isfinite(X).all():
         bad = int((~np.isfinite(X)).sum())
         raise ValueError(f"X holds {bad} values that are NaN or infinite; remove or impute them")
+    if X.ndim == 2 and len(X):
+        _check_resolution(np.asarray(given), X)
     if X.ndim == 4 and X.size and (X.min() < 0 or X.max() > 1):
         raise ValueError(
             f"image values run from {X.min():.4g} to {X.max():.4g}; expected [0, 1]: rescale them"
         )
     return X
+
+
+def _check_resolution(given: np.ndarray, X: np.ndarray) -> None:
+    """Raise ``ValueError`` where a column's values differ, but not any more as float32."""
+    if given.dtype == X.dtype:
+        return
+    lost = (given != given[0]).any(axis=0) & ~np.not_equal(X, X[0]).any(axis=0)
+    # A constant column that was computed may differ in its last bits: those say nothing.
+    lost &= np.ptp(given.astype(np.float64), axis=0) > 1e-12 * np.abs(X[0])
+    if lost.any():
+        column = int(lost.argmax())
+        raise ValueError(
+            f"column {column} of X runs from {given[:, column].min()} to "
+            f"{given[:, column].max()}, which float32 cannot tell apart; subtract its mean"
+        )
 
 
 def check_draw(n: int, component: int | None, n_clusters: int) -> None:
@@ -311,8 +340,8 @@ def check_labels(
 ) -> tuple[np.ndarray, np.ndarray] | None:
     """The labelled rows and their class ids, int64 both, of a ``y`` with -1 where unlabelled.
 
-    None where nothing is labelled. Raises ``ValueError`` for anything but ``n`` integers under
-    ``n_clusters``.
+    None where nothing is labelled. Raises ``ValueError`` for anything but ``n`` integers from -1
+    to ``n_clusters - 1``.
     """
     if y is None:
         return None
@@ -320,6 +349,10 @@ def check_labels(
     if y.shape != (n,) or not np.issubdtype(y.dtype, np.integer):
         raise ValueError(
             f"y is {y.dtype} of shape {y.shape}; expected ({n},) class ids, -1 where unlabelled"
+        )
+    if len(y) and y.min() < -1:
+        raise ValueError(
+            f"y has the value {y.min()}; expected class ids from 0 on, or -1 where unlabelled"
         )
     rows = np.flatnonzero(y >= 0)
     if not len(rows):

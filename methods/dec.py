@@ -41,6 +41,7 @@ PRESETS = {
             "first weights are He's, not N(0, .01^2)",
             "momentum .9 and 140 updates with one target, as in public ports: the paper gives "
             "neither number",
+            "at most 100 targets, 14,000 updates: the paper has the rule of .1 % of labels alone",
         ),
     ),
     "raw": Preset(
@@ -193,8 +194,11 @@ class Dec(NeuralMethod, Reducer):
             batch_size=self.batch_size,
             corruption=self.corruption,
         )
+        with self._backends():
+            self._autoencoder.fit(
+                x, recipe, generator=self._generator, report=_tell, arithmetic=self._arithmetic
+            )
         with self._arithmetic():
-            self._autoencoder.fit(x, recipe, generator=self._generator, report=_tell)
             self.reconstruction_error_ = self._autoencoder.reconstruction_error(x)
 
     def _place_centers(self, x: Tensor) -> None:

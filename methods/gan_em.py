@@ -283,7 +283,7 @@ class GanEm(NeuralMethod, Generative, Reducer, SemiSupervised):
         check_draw(n, component, self.n_clusters)
         if not self.can_sample():
             raise ValueError("G is untrained: no EM iteration was run; fit with max_iter >= 1")
-        stream = torch.Generator(self._device).manual_seed(random_state)
+        stream = torch.Generator(self._device).manual_seed(int(random_state))
         if component is None:
             phi = torch.from_numpy(self.phi_).to(self._device)
             c = torch.multinomial(phi, n, replacement=True, generator=stream)

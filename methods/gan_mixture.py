@@ -71,7 +71,7 @@ class GanMixture(NeuralMethod, Generative):
             raise ValueError(
                 "the generators are untrained; fit with max_iter or pretrain_steps of 1 or more"
             )
-        stream = torch.Generator(self._device).manual_seed(random_state)
+        stream = torch.Generator(self._device).manual_seed(int(random_state))
         if component is None:
             phi = torch.from_numpy(self.phi_).to(self._device)
             c = torch.multinomial(phi, n, replacement=True, generator=stream)
@@ -91,9 +91,11 @@ class GanMixture(NeuralMethod, Generative):
         """Every generator's output for its part of z, ``(K, B, noise_dim)``, without a graph."""
         self.G_.eval()
         with torch.no_grad(), self._arithmetic():
-            return torch.cat([self.G_(part).float() for part in z.split(GENERATED, dim=1)], dim=1)
+            size = max(1, GENERATED // len(z))
+            return torch.cat([self.G_(part).float() for part in z.split(size, dim=1)], dim=1)
 
-    def _begin(self, X: np.ndarray) -> Tensor:
+    def _check_parameters(self) -> None:
+        super()._check_parameters()
         if self.critic_norm == "batch" and self.wgan == "gp":
             raise ConfigError(
                 "critic_norm='batch' was asked for with wgan='gp', a penalty of each row by "
@@ -104,7 +106,6 @@ class GanMixture(NeuralMethod, Generative):
                 "compile=True was asked for with wgan='gp', which needs second derivatives that "
                 "torch.compile's nets have not; use compile=False or a CUDA device"
             )
-        return super()._begin(X)
 
     def _scale(self, X: np.ndarray) -> Scaling:
         return _max_abs(X) if self.scaling == "max_abs" and X.ndim == 2 else super()._scale(X)
@@ -136,15 +137,11 @@ class GanMixture(NeuralMethod, Generative):
         """K nets of this layout, each with its own first weights."""
         cpu = torch.device("cpu")
         streams = (self._stream(f"weights of {name} {i}", cpu) for i in range(self.n_clusters))
-        return [initialise(_like(net), stream, cpu) for stream in streams]
+        return [initialise(copy.deepcopy(net), stream, cpu) for stream in streams]
 
 
 GENERATED = 2048
-
-
-def _like(net: nn.Sequential) -> nn.Sequential:
-    """Another net of the layout, on the meta device too."""
-    return copy.deepcopy(net)
+"""Images that are generated at a time, by all K generators together."""
 
 
 def _max_abs(X: np.ndarray) -> Scaling:

@@ -35,7 +35,11 @@ __all__ = ["Ganmm", "Start"]
 Start = Literal["auto", "random", "kmeans", "gmm", "classifier"]
 
 STATISTICS_BATCH = 1000
-"""Rows of which batch norm takes one mean and variance; those of all such batches are averaged."""
+"""Most rows of which batch norm takes one mean and variance.
+
+The data are divided at random into as few such batches as there need be, equal in size, and their
+means and variances averaged.
+"""
 
 
 @register("ganmm", presets=PRESETS)
@@ -307,9 +311,10 @@ class Ganmm(GanMixture):
 
     def _assign(self, data: Tensor) -> Tensor:
         """Posteriors of all real data by h, whose batch norm takes its statistics from them."""
-        if self.e_batch_norm:
+        if self.e_batch_norm and len(data) > 1:  # a single row has no variance
+            order = torch.randperm(len(data), generator=self._generator, device=self._device)
+            batches = order.tensor_split(-(-len(data) // STATISTICS_BATCH))
             with self._arithmetic():
-                batches = self._batches(len(data), STATISTICS_BATCH, epochs=1)
                 update_bn((data[rows] for rows in batches), self.E_)
         return self._responsibilities(data)
 
@@ -317,7 +322,8 @@ class Ganmm(GanMixture):
         """Posteriors by h, ``(N, K)``."""
         return self._apply(self.E_, data).softmax(dim=1)
 
-    def _begin(self, X: np.ndarray) -> Tensor:
+    def _check_parameters(self) -> None:
+        super()._check_parameters()
         if len(self.epsilon) != len(self.epsilon_ends) + 1:
             raise ConfigError(
                 f"epsilon has {len(self.epsilon)} amounts and epsilon_ends {self.epsilon_ends}; "
@@ -329,7 +335,6 @@ class Ganmm(GanMixture):
                 "conditional_entropy are 0: h learns nothing from real data; "
                 "give them weights or use another start"
             )
-        return super()._begin(X)
 
     def _nets(self) -> dict[str, nn.Module]:
         return {**super()._nets(), "E": self.E_}

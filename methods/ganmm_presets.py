@@ -105,6 +105,8 @@ CLASSIFIER = {
 }
 
 SILENT = (
+    "convergence is three EM iterations in a row that change no label, within a budget of 2,000: "
+    "the paper only says that the loop runs until convergence",
     "what the paper does not print is as in the released code: learning rates, batch size, "
     "pretraining, the amounts of augmentation and when they fall",
     "an EM iteration is 100 updates of the classifier and 100 of each generator: the paper leaves "
@@ -150,6 +152,8 @@ PRESETS = {
         deviations=(
             "steps take turns by 100 updates, not by one, and all data are assigned in between; "
             "the code assigns a batch of 50 at a time",
+            "the fit ends early if three EM iterations in a row change no label; the code has no "
+            "such rule",
             "batches are drawn with replacement",
             "all layers of the classifier of vectors learn; the code leaves out the last",
             "nets for SAE features have hidden layers of 64, as for all vectors; the code has 32",
@@ -172,7 +176,7 @@ EM_PRESETS = {
             "critic_norm": "none",
         },
         deviations=(
-            *SILENT[:1],
+            *SILENT[:2],
             "an EM iteration is 100 updates of each generator",
             "each critic is taken with mean 0 on its own generator's data: a WGAN's critic is "
             "known but for a constant, and as trained one of them takes all",

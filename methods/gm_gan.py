@@ -15,7 +15,7 @@ from methods.latent_gan import LatentGan
 from methods.networks import Kind
 from methods.neural import Precision
 from methods.optimise import adam, descend
-from methods.parameters import BatchSize, Count, Fraction, NonNegative, Positive
+from methods.parameters import BatchSize, Count, Fraction, NonNegative, Positive, PositiveReal
 
 __all__ = ["GanTraining", "GmGan"]
 
@@ -82,7 +82,7 @@ class GmGan(LatentGan):
         c_lr: NonNegative = 1e-3,
         noise_dim: Positive = 100,
         mean_range: NonNegative = 0.1,
-        prior_std: NonNegative = 0.15,
+        prior_std: PositiveReal = 0.15,
         label_smoothing: Fraction = 0.0,
         network: Kind = "auto",
         width: NonNegative = 1.0,

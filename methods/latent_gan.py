@@ -63,7 +63,7 @@ class LatentGan(NeuralMethod, Generative):
         """``n`` draws from G, components by ``phi_`` (or all of one); scaled back to X's scale."""
         check_is_fitted(self)
         check_draw(n, component, self.n_clusters)
-        stream = torch.Generator(self._device).manual_seed(random_state)
+        stream = torch.Generator(self._device).manual_seed(int(random_state))
         if component is None:
             phi = torch.from_numpy(self.phi_).to(self._device)
             k = torch.multinomial(phi, n, replacement=True, generator=stream)
@@ -108,7 +108,7 @@ class LatentGan(NeuralMethod, Generative):
         if not np.allclose(weights.sum(axis=1), 1, atol=1e-5):
             raise ValueError("rows of weights do not sum to one; divide them by their sums")
         if epsilon is None:
-            stream = torch.Generator(self._device).manual_seed(random_state)
+            stream = torch.Generator(self._device).manual_seed(int(random_state))
             noise = torch.randn(self.noise_dim, generator=stream, device=self._device)
         else:
             noise = torch.from_numpy(np.asarray(epsilon, dtype=np.float32)).to(self._device)

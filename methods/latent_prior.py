@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -38,9 +40,12 @@ class GaussianMixturePrior(nn.Module):
 
     @torch.no_grad()
     def initialise(self, mean_range: float, std: float, stream: torch.Generator) -> None:
-        """Means U(-c, c) an axis, covariances ``std`` squared times the identity (GM-GAN)."""
+        """Means U(-c, c) an axis, covariances ``std`` squared, above 0, times the identity.
+
+        As in GM-GAN.
+        """
         self.mu.copy_((2 * torch.rand(self.mu.shape, generator=stream) - 1) * mean_range)
-        inverse = torch.tensor(std).expm1().log()  # softplus(inverse) = std
+        inverse = std + math.log(-math.expm1(-std))  # softplus(inverse) = std
         self.factor.copy_(torch.eye(self.mu.shape[1]) * inverse)
 
     def forward(self, epsilon: Tensor, k: Tensor) -> Tensor:

@@ -100,10 +100,15 @@ class NeuralMethod(Method):
         self._device = resolve_device(self.device)
         self._generator = self._stream("training")
         self._build()
-        if self.compile and not self._graphs:
-            for net in self._nets().values():
-                net.forward = torch.compile(net.forward)
+        for net in self._nets().values():
+            self._compile(net)
         return self._on_net(X)
+
+    def _compile(self, net: nn.Module) -> nn.Module:
+        """The net, by torch.compile where that is asked for and updates are not CUDA graphs."""
+        if self.compile and not self._graphs:
+            net.forward = torch.compile(net.forward)
+        return net
 
     @property
     def _graphs(self) -> bool:
@@ -174,7 +179,7 @@ class NeuralMethod(Method):
             return nn.Identity(), net, data
         seed = derive_seed(self.random_state, "components")
         project.find(data, seed)
-        return project, nn.Sequential(*rest), self._apply(project, data)
+        return project, self._compile(nn.Sequential(*rest)), self._apply(project, data)
 
     def _incoming(self, X: np.ndarray) -> Tensor:
         """New data, checked against the fitted ones, in the nets' range and on their device."""
@@ -186,19 +191,26 @@ class NeuralMethod(Method):
         return data.contiguous(memory_format=torch.channels_last) if data.dim() == 4 else data
 
     def _record(self, row: dict[str, Any]) -> None:
-        """Add a row to ``history_`` and show it to the callback.
+        """Add a row to ``history_`` and show it to the callback, which may use the model.
 
-        Raises :class:`methods.base.DivergenceError` where a number in it is not finite.
+        Raises :class:`methods.base.DivergenceError` where a number in it is not finite; there is
+        no model then.
         """
         self.history_.append(row)
+        self.n_iter_ = row["iteration"]
         if self.callback is not None:
             self.callback(row)
         bad = [k for k, v in row.items() if isinstance(v, float) and not np.isfinite(v)]
         if bad:
+            del self.n_iter_
             raise DivergenceError(
                 f"{' and '.join(bad)} became {row[bad[0]]} in EM iteration {row['iteration']}; "
                 f"lower the learning rates, or fit with precision='fp32'"
             )
+
+    def __sklearn_is_fitted__(self) -> bool:
+        """Whether there is a model: from the first row of ``history_`` on."""
+        return hasattr(self, "n_iter_")
 
     def n_parameters(self) -> int:
         """Trainable numbers of all nets."""

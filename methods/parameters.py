@@ -22,6 +22,7 @@ __all__ = [
     "Fraction",
     "NonNegative",
     "Positive",
+    "PositiveReal",
     "Range",
     "admits",
     "check_parameters",
@@ -46,6 +47,7 @@ Positive = Annotated[int, Range(1)]
 BatchSize = Annotated[int, Range(2)]
 """Batch norm has no variance of a single row."""
 NonNegative = Annotated[float, Range(0.0)]
+PositiveReal = Annotated[float, Range(1e-6)]
 Fraction = Annotated[float, Range(0.0, 1.0)]
 
 

@@ -12,7 +12,7 @@ from methods.base import Callback, Preset, register
 from methods.latent_gan import LatentGan
 from methods.networks import Kind
 from methods.neural import Precision
-from methods.parameters import BatchSize, Count, NonNegative, Positive
+from methods.parameters import BatchSize, Count, NonNegative, Positive, PositiveReal
 from methods.responsibility_steps import GeneratorLoss, MutualInformation, Training
 
 __all__ = ["ResponsibilityGan"]
@@ -47,6 +47,7 @@ PRESETS = {
             "Adam with betas (.5, .999) and batch 64: the paper names neither",
             "D_z = 100: not printed, but the only length that Table 6's parameter counts admit",
             "first means U(-.1, .1) and covariances .15^2 I: the paper has none, GM-GAN these",
+            "first weights N(0, .02^2), leaky ReLUs of slope .2: as in DCGAN, none is printed",
             "A is lower triangular with a positive diagonal",
             "Eq. 3 has no factor 1/K, so that C weighs it K times as much beside Eq. 4",
             "Algorithm 1's lines 12 and 13 are one step of C on the sum of both",
@@ -136,7 +137,7 @@ class ResponsibilityGan(LatentGan):
         c_lr: NonNegative = 1e-3,
         noise_dim: Positive = 100,
         mean_range: NonNegative = 0.3,
-        prior_std: NonNegative = 1.0,
+        prior_std: PositiveReal = 1.0,
         shared: bool = False,
         generator_loss: GeneratorLoss = "non_saturating",
         adversarial_to_classifier: bool = False,

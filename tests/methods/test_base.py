@@ -7,7 +7,7 @@ import pytest
 
 import methods
 from core import ConfigError, Registered
-from methods.base import Preset, check_labels, default_preset
+from methods.base import Preset, check_data, check_labels, default_preset
 from methods.gmm import Gmm
 
 
@@ -69,8 +69,29 @@ def test_labelled_rows_are_those_of_a_class() -> None:
         (np.array([0.0, 1.0, np.nan]), r"y is float64 .*-1 where unlabelled"),
         (np.array([[0], [1], [1]]), r"of shape \(3, 1\)"),
         (np.array([0, 1, 2]), r"y has class 2 with n_clusters=2; .*raise n_clusters"),
+        (np.array([0, -2, 1]), r"y has the value -2; expected class ids from 0 on, or -1"),
     ],
 )
 def test_other_labels_are_refused(y: np.ndarray, said: str) -> None:
     with pytest.raises(ValueError, match=said):
         check_labels(y, 3, 2)
+
+
+class TestResolution:
+    """Data are float32: what this cannot hold is refused, not fitted."""
+
+    def test_a_column_that_would_become_constant(self) -> None:
+        X = np.array([[0, 1.7e9], [1, 1.7e9 + 50], [2, 1.7e9]])
+        with pytest.raises(ValueError, match=r"column 1 of X runs from 17.* to 17.*50.*its mean"):
+            check_data(X)
+        with pytest.raises(ValueError, match="column 1"):
+            check_data(X.astype(np.int64))
+
+    def test_a_constant_column_is_constant_but_for_rounding(self) -> None:
+        X = np.array([[0.1 + 0.2, 5.0], [0.3, 6.0]])
+        assert X[0, 0] != X[1, 0]
+        assert check_data(X).dtype == np.float32
+
+    def test_a_column_that_float32_tells_apart(self) -> None:
+        X = np.array([[1.7e9], [1.7e9 + 500]])
+        assert np.ptp(check_data(X)) > 0

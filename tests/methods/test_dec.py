@@ -179,6 +179,16 @@ def test_divergence_is_said() -> None:
         dec(lr=1e30, max_iter=5).fit(BLOBS)
 
 
+def test_bf16_learns_as_fp32_does() -> None:
+    """Autocast keeps weights that it has cast: entered once, every pass would have the first."""
+    full, half = (
+        dec(precision=precision, max_iter=0, finetune_steps=400).fit(BLOBS)
+        for precision in ("fp32", "bf16")
+    )
+    assert full.reconstruction_error_ < 0.5
+    assert half.reconstruction_error_ == pytest.approx(full.reconstruction_error_, rel=0.1)
+
+
 def test_it_counts_encoder_and_centres() -> None:
     method = dec(max_iter=0).fit(BLOBS)
     layers = 3 * 32 + 32 + 32 * 32 + 32 + 32 * 2 + 2

@@ -63,7 +63,7 @@ def test_the_radius_is_that_of_the_components() -> None:
     noisy = training(np.hstack([plane, noise]), e_components=2, **INFORMED).regulariser.radius
     assert torch.median(noisy / radius) < 1.5
     whole = training(np.hstack([plane, noise]), e_components=None, **INFORMED)
-    scale = 60**0.5 * whole.radius  # distances
+    scale = 60**0.5 * whole.regulariser.radius  # distances
     assert torch.median(scale / (2**0.5 * radius)) > 5
 
 

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 import methods
 from core import ConfigError
+from methods import gan_mixture
 from methods import ganmm as module
 from methods.ganmm import Ganmm
 from methods.ganmm_clusters import ClusterBatches
@@ -297,3 +298,35 @@ def test_batch_norm_assigns_by_the_statistics_of_the_real_data(
     torch.testing.assert_close(norm.running_mean, seen.mean(dim=0), rtol=1e-3, atol=1e-4)
     torch.testing.assert_close(norm.running_var, seen.var(dim=0), rtol=1e-3, atol=1e-4)
     np.testing.assert_array_equal(method.predict(FEW), method.labels_)
+
+
+@pytest.mark.parametrize("batch", [1000, 2 * len(FEW) // 3])
+def test_every_row_counts_once_in_these_statistics(
+    batch: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In one batch that is not full, and in two that the data do not fill evenly."""
+    monkeypatch.setattr(module, "STATISTICS_BATCH", batch)
+    method = ganmm(e_noise=5.0, **INFORMED).fit(FEW)
+    first, norm, *_ = method.E_.children()
+    with torch.no_grad():
+        seen = first(method._incoming(FEW))
+    torch.testing.assert_close(norm.running_mean, seen.mean(dim=0), rtol=1e-4, atol=1e-5)
+
+
+def test_one_row_alone_has_no_such_statistics() -> None:
+    method = ganmm(n_clusters=1, start="kmeans", **INFORMED).fit(FEW[:1])
+    assert method.labels_.tolist() == [0]
+
+
+def test_parameters_are_checked_before_what_they_say_together() -> None:
+    with pytest.raises(ConfigError, match=r"'epsilon' of Ganmm is 0.1; expected tuple"):
+        ganmm(epsilon=0.1).fit(FEW)
+
+
+def test_one_component_needs_no_more_memory_than_all(monkeypatch: pytest.MonkeyPatch) -> None:
+    method = ganmm(**INFORMED).fit(FEW)
+    sizes: list[int] = []
+    monkeypatch.setattr(gan_mixture, "GENERATED", 60)
+    method.G_.register_forward_pre_hook(lambda net, given: sizes.append(given[0][..., 0].numel()))
+    assert method.sample(100, component=1)[0].shape == (100, *FEW.shape[1:])
+    assert max(sizes) <= 60

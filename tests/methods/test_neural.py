@@ -15,6 +15,7 @@ from typing import Any, Self
 import numpy as np
 import pytest
 import torch
+from sklearn.exceptions import NotFittedError
 from torch import nn
 
 from core import ConfigError
@@ -183,7 +184,7 @@ def test_streams_of_different_purposes_are_different(ready: Linear) -> None:
 def test_apply_is_batched_without_graph_and_in_evaluation_mode(
     ready: Linear, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    x = ready._incoming(VECTORS)
+    x = ready._on_net(VECTORS)
     whole = ready._apply(ready.net_.train(), x)
     assert not ready.net_.training
     assert not whole.requires_grad
@@ -206,6 +207,22 @@ def test_a_number_that_is_not_finite_ends_the_fit(ready: Linear, value: float) -
         ready._record({"iteration": 2, "d_loss": 1.0, "g_loss": value})
     assert seen == ready.history_
     assert len(seen) == 2
+
+
+def test_there_is_no_model_before_a_fit_nor_after_one_that_failed(ready: Linear) -> None:
+    X = VECTORS
+    assert ready.fit(X).predict(X).shape == (20,)
+    ready.device = "cuda:99"
+    with pytest.raises(ConfigError):
+        ready.fit(X)
+    with pytest.raises(NotFittedError):
+        ready.predict(X)
+    ready.device = "cpu"
+    assert ready.fit(X).predict(X).shape == (20,)
+    with pytest.raises(DivergenceError):
+        ready._record({"iteration": 2, "loss": float("nan")})
+    with pytest.raises(NotFittedError):
+        ready.predict(X)
 
 
 @pytest.fixture(params=["highest", "high", "medium"])

@@ -97,9 +97,10 @@ class TestPrior:
             torch.testing.assert_close(z[k == i].mean(0), made.mu[i].detach(), atol=0.05, rtol=0)
             torch.testing.assert_close(z[k == i].T.cov(), A @ A.T, atol=0.15, rtol=0.05)
 
-    def test_first_factors_are_sigma_times_the_identity(self) -> None:
-        A = prior(std=0.15)._A().detach()
-        torch.testing.assert_close(A, 0.15 * torch.eye(2).expand(3, 2, 2))
+    @pytest.mark.parametrize("std", [1e-3, 0.15, 1.0, 200.0])
+    def test_first_factors_are_sigma_times_the_identity(self, std: float) -> None:
+        A = prior(std=std)._A().detach()
+        torch.testing.assert_close(A, std * torch.eye(2).expand(3, 2, 2), rtol=1e-4, atol=0)
 
     def test_it_is_trained_only_where_asked(self) -> None:
         assert len(list(GaussianMixturePrior(3, 2, trainable=False).parameters())) == 0
