@@ -114,8 +114,8 @@ PRESETS = {
             "20 EM iterations: the slides' figure, the paper names none",
             "no weight clipping on G: section 4.4 gives no value (generator_clip sets one)",
             "the extra unit of section 4.3.2 has weight 1: the paper gives none",
-            "first weights N(0, .02^2), as in the released code, and torch's decay of RMSprop, .99: "
-            "the paper gives neither",
+            "first weights N(0, .02^2), as in the released code, and RMSprop's decay .99: the "
+            "paper gives neither",
             "D is updated before G; Algorithm 1 has G first (lines 7 and 8)",
             "noise is uniform (section 5.1), not Gaussian (Eq. 1)",
             "the fit ends early if three EM iterations in a row change no label",
