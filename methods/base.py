@@ -78,9 +78,9 @@ class Method(ClusterMixin, BaseEstimator, ABC):
     """
 
     added: ClassVar[Mapping[str, Any]] = {}
-    """Parameters that came when there were fits already, each with the value that leaves a fit as
-    it was before. What was kept earlier and does not name one was made with that value; at it, it
-    is no part of what a run is known by."""
+    """Parameters that were introduced after results had been published, each with the value that
+    reproduces the earlier behaviour. At that value a parameter is left out of a run's key, and it
+    is the value of what was saved or recorded without naming the parameter."""
 
     n_clusters: int
     random_state: int

@@ -48,25 +48,25 @@ class GanEm(NeuralMethod, Generative, Reducer, SemiSupervised):
     Arguments:
         n_clusters: number of clusters K.
         max_iter: budget of EM iterations.
-        m_epochs: passes over the data in an M-step,
-        m_steps: and further ones until there are so many updates.
+        m_epochs: passes over the data in an M-step.
+        m_steps: minimum number of updates in an M-step; passes are added until it is reached.
         e_steps: updates of E in an E-step.
         batch_size: of real and of generated images in an M-step.
         e_batch_size: of generated (and of real) images in an E-step.
-        tol: share of labels that change in an EM iteration, at or under which it stands still.
-        patience: iterations in a row that must stand still for the fit to have converged.
+        tol: an EM iteration is stationary if at most this share of labels changes.
+        patience: stationary iterations in a row after which the fit has converged.
         optimizer: ``adam`` has betas (.5, .999).
         d_lr, g_lr, e_lr: learning rates.
         lr_decay: factor on all learning rates, an EM iteration.
         reset_optimizers: forget the optimisers' moments at each EM iteration.
         extra_unit, fake_units: see :func:`methods.gan_em_losses.discriminator_loss`.
         generator_loss, logit_clamp: see :func:`methods.gan_em_losses.generator_loss`.
-        prior: phi, by which E's components are drawn (and those of the M-step for
-            ``fake_units="own"``): 1/K, or the mean responsibility.
-        prior_floor: least phi_i before they are scaled to sum to one, in units of 1/K; without one
-            the rich get richer.
-        component_sampling: of a uniform prior: equal counts in every batch, or at random, as those
-            of the M-step always are for ``fake_units="own"``.
+        prior: phi, the distribution from which components are drawn in the E-step (and in the
+            M-step for ``fake_units="own"``): 1/K each, or the mean responsibilities.
+        prior_floor: lower bound on phi_i, in units of 1/K, before they are scaled to sum to one;
+            without it large components grow at the cost of small ones.
+        component_sampling: how a uniform prior is drawn: with equal counts in every batch, or at
+            random. The M-step of ``fake_units="own"`` always draws at random.
         network: the papers' convolutional nets, or fully connected ones; ``auto``: convolutional
             for square images of side 16 to 64.
         width: factor on the filters of the convolutional nets.
@@ -77,28 +77,31 @@ class GanEm(NeuralMethod, Generative, Reducer, SemiSupervised):
         noise_dim: length of z.
         init_std: of the first weights; None: He's.
         d_batch_norm: whether D has batch norm.
-        e_components: principal components that a fully connected E is given in place of data with
-            more than twice as many columns, if no row is labelled: what labels tell apart need not
-            be where the data vary most. None: it is always given the data as they are.
+        e_components: number of principal components that a fully connected E is given in place of
+            data with more than twice as many columns. Not where rows are labelled: what labels
+            tell apart need not be where the data vary most. None: E is given the data as they are.
         e_batch_norm: ``train``: as usual; ``affine``: never leaves evaluation mode, as in the
             released code, so that only its factor and offset learn; ``none``.
         generator_clip: bound on G's weights after each update (section 4.4); None: none.
-        spectral_norm: nets (of "G", "D", "E") whose weights are spectrally normalised: without, a
-            convolutional D wins at once.
-        n_components: size of the layer put before E's output, which ``transform`` gives (5.4).
-            Where E learns from real data, an E without it does so in its place, for it to copy.
-        labelled_error: on labelled data, supervision of an E-step ends under this error rate
-            (5.3); at 0 never,
-        labelled_steps: but after so many updates.
+        spectral_norm: nets (of "G", "D", "E") whose weights are spectrally normalised; without it
+            a convolutional D wins at once.
+        n_components: size of the layer put before E's output, whose values ``transform`` returns
+            (5.4). Where E learns from real data, a second E without this layer learns in its
+            place, and E is distilled from it.
+        labelled_error: supervision at the end of an E-step stops below this error rate on the
+            labelled rows (5.3); at 0 it uses all of
+        labelled_steps: the maximum number of updates of such supervision.
         labelled_weight: of the labelled rows' cross-entropy in every other update of E.
-        pretrain_epochs: passes of E over the real data alone, before the first M-step,
-        pretrain_steps: and further ones until there are so many updates.
+        pretrain_epochs: passes of E over the real data alone, before the first M-step.
+        pretrain_steps: minimum number of such updates; passes are added until it is reached.
         consistency, marginal_entropy, conditional_entropy: weights of the terms that E learns from
-            real data, see :func:`methods.consistency.information_loss`; all 0: none of it.
-        consistency_radius: in units of a point's own scale among what E is given: its distance to
-            its 10th neighbour over the square root of D, its share of one of the D coordinates.
+            real data, see :func:`methods.consistency.information_loss`; all 0: it learns nothing
+            from them.
+        consistency_radius: length of the perturbation as a multiple of each point's local scale,
+            which is the distance to its 10th neighbour over the square root of D, among what E is
+            given.
         d_noise, e_noise: standard deviation of Gaussian noise on what D sees, and on the generated
-            images that E sees, in units of the median scale.
+            images that E sees, in units of the median local scale of the data.
         random_state: seed of every draw.
         device: ``auto``, ``cpu``, ``cuda``, ``cuda:1``, ``mps``.
         precision: ``fp32``; ``tf32`` matrix products; ``bf16`` autocast.

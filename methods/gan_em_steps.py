@@ -1,4 +1,4 @@
-"""The two steps of GAN-EM on nets under training, and what may come before and between them."""
+"""The two steps of GAN-EM on nets under training, with pretraining and supervision of E."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""GANMM: a mixture of GANs, whose E-step is a classifier that is not so perfect."""
+"""GANMM: a mixture of GANs whose E-step is an imperfect classifier (the epsilon-E-step)."""
 
 from __future__ import annotations
 
@@ -63,18 +63,19 @@ class Ganmm(GanMixture):
             ``e_pretrain_steps``; ``auto``: by h where the data are wide and it learns from real
             ones, else by K-means.
         pretrain_steps: updates of each generator on the first division.
-        m_steps: updates of each generator in an M-step,
-        critic_steps: and of its critic after each of them.
+        m_steps: updates of each generator in an M-step.
+        critic_steps: updates of its critic after each of these.
         e_steps: updates of h in an E-step; with ``single`` batches, rounds of K updates.
         batch_size: of real and of generated data, a GAN and update.
         e_batch_size: of data from each generator, an update of h.
         real_batch_size: of real data, where h learns from them too.
-        tol: share of labels that change in an EM iteration, at or under which it stands still.
-        patience: iterations in a row that must stand still for the fit to have converged, counted
-            from the last fraction of ``epsilon`` on.
-        wgan: ``gp``, gradient penalty; ``clip``, weights clipped but in pretraining.
-        gradient_penalty: its weight lambda, as it is (``fixed``) or
-        penalty_unit: times the data's ``spread``, the root mean square distance from their mean.
+        tol: an EM iteration is stationary if at most this share of labels changes.
+        patience: stationary iterations in a row after which the fit has converged, counted from
+            the last fraction of ``epsilon`` on.
+        wgan: ``gp``, gradient penalty; ``clip``, weights clipped, except in pretraining.
+        gradient_penalty: weight lambda of the penalty.
+        penalty_unit: ``fixed`` uses lambda as given; ``spread`` multiplies it by the root mean
+            square distance of the data from their mean.
         clip: bound on the weights.
         optimizer: of the GANs; ``adam`` has betas (.5, .9).
         g_lr, d_lr, e_lr: learning rates.
@@ -87,8 +88,8 @@ class Ganmm(GanMixture):
         label_smoothing: of h's targets, which makes it a weaker classifier.
         double_softmax: softmax before the softmax of h's loss, an oversight of the released code,
             which bounds the loss from below by ln(e + K - 1) - 1.
-        epsilon: amount of augmentation, first to last,
-        epsilon_ends: and the EM iterations after which each but the last ends.
+        epsilon: amounts of augmentation, first to last.
+        epsilon_ends: the EM iteration after which each amount but the last ends.
         augment: see :class:`methods.ganmm_clusters.ClusterBatches`.
         min_share: clusters under it, in units of 1 / K, are filled from the least confident rows.
         network: convolutional nets, or fully connected ones; ``auto``: convolutional for square
@@ -97,19 +98,23 @@ class Ganmm(GanMixture):
         hidden: layer sizes of fully connected generators and critics.
         noise_dim: length of z; None: 128 for convolutional nets, else 64.
         critic_norm: of convolutional critics.
-        e_hidden: layer sizes of a fully connected h,
-        e_conv_hidden: and of what stands between a convolutional one's maps and its output.
-        e_components: principal components that a fully connected h, and a ``gmm``, are given in
-            place of wide data: with more than twice as many columns. None: no data are wide.
-        e_batch_norm: whether h has batch norm, which assigns by the statistics of all real data.
+        e_hidden: layer sizes of a fully connected h.
+        e_conv_hidden: sizes of dense layers between the maps of a convolutional h and its output.
+        e_components: number of principal components that a fully connected h, and a ``gmm``, are
+            given in place of wide data, which have more than twice as many columns. None: no data
+            are wide.
+        e_batch_norm: whether h has batch norm; data are assigned with the statistics of all real
+            data.
         e_last_std: of the first weights of h's last layer; None: as of all others.
-        e_noise: standard deviation of Gaussian noise on generated data that h sees, in units of
-            the median of the data's scale, which is that of ``consistency_radius``.
+        e_noise: standard deviation of Gaussian noise on the generated data that h sees, in units
+            of the median local scale (see ``consistency_radius``).
         e_pretrain_steps: updates of h on real data alone, where it makes the first division.
         consistency, marginal_entropy, conditional_entropy: weights of the terms that h learns from
-            real data, see :func:`methods.consistency.information_loss`; all 0: none of it.
-        consistency_radius: in units of a point's own scale among what h is given: its distance to
-            its 10th neighbour over the square root of D.
+            real data, see :func:`methods.consistency.information_loss`; all 0: it learns nothing
+            from them.
+        consistency_radius: length of the perturbation as a multiple of each point's local scale,
+            which is the distance to its 10th neighbour over the square root of D, among what h is
+            given.
         scaling: of vectors: by the largest absolute value of a column, or its standard deviation.
         ensemble: see :mod:`methods.ensemble`.
         random_state: seed of every draw.

@@ -31,22 +31,22 @@ class GanmmEm(GanMixture):
 
     K WGANs as in :class:`methods.ganmm.Ganmm`, but data are assigned by the critics:
     :math:`w_i(x) \propto \exp f_i(x)`. A critic is trained to be high on its own cluster, so a GAN
-    of enough capacity confirms the division that it was given, and the fit stands still after one
-    iteration ("early convergence", section 3). So it does on a dozen points; on the data of the
-    suites and at their budgets a sixth of the labels still changes in the last of six iterations
+    of enough capacity confirms the division that it was given, and labels stop changing after one
+    iteration ("early convergence", section 3). On a dozen points this is what happens; on the data
+    and budgets of the suites a sixth of the labels still changes in the last of six iterations
     (median of 36 runs).
 
     Arguments:
         n_clusters: number of clusters K.
         max_iter: budget of EM iterations.
         pretrain_steps: updates of each generator on a random division into equal parts.
-        m_steps: updates of each generator in an M-step,
-        critic_steps: and of its critic after each of them.
+        m_steps: updates of each generator in an M-step.
+        critic_steps: updates of its critic after each of these.
         batch_size: of real and of generated data, a GAN and update.
-        tol: share of labels that change in an EM iteration, at or under which it stands still.
-        patience: iterations in a row that must stand still for the fit to have converged.
-        critic_offset: a critic's values are known but for a constant: taken ``as_trained``, or
-            with mean 0 on its own ``fakes``.
+        tol: an EM iteration is stationary if at most this share of labels changes.
+        patience: stationary iterations in a row after which the fit has converged.
+        critic_offset: a critic is determined up to a constant only: its values are taken
+            ``as_trained``, or shifted to mean 0 on its own ``fakes``.
         wgan, gradient_penalty, penalty_unit, clip, optimizer, g_lr, d_lr, network, width, hidden,
             noise_dim, critic_norm, scaling, ensemble, random_state, device, precision, compile,
             callback: as of :class:`methods.ganmm.Ganmm`.

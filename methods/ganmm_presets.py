@@ -162,7 +162,11 @@ PRESETS = {
             "without a point of its own the most probable one",
         ),
     ),
-    "stable": Preset(source="ours; what it adds is said above the presets"),
+    "stable": Preset(
+        source="ours: a first division by K-means, or of wide data by the classifier itself; a "
+        "classifier that also learns from real data, by regularised information maximisation; and "
+        "less augmentation, which ends"
+    ),
 }
 
 EM_PRESETS = {

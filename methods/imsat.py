@@ -52,7 +52,11 @@ PRESETS = {
             "above 10,000 rows the neighbours are sought among 10,000 of them",
         ),
     ),
-    "stable": Preset(source="ours; what it changes is under `Imsat`"),
+    "stable": Preset(
+        source="ours: principal components and smaller nets, four starts of which the one of the "
+        "largest mutual information goes on, a learning rate that falls to 0, and no bound on the "
+        "marginal entropy"
+    ),
 }
 
 
@@ -78,12 +82,12 @@ class Imsat(NeuralMethod):
     Arguments:
         n_clusters: number of clusters K.
         max_iter: budget of iterations, each a row of ``history_``.
-        epochs: passes over the data in an iteration,
-        steps: and further ones until there are so many updates.
-        n_init: starts, of which the one of the largest mutual information goes on
-        init_iter: after so many iterations.
-        tol: share of labels that change in an iteration, at or under which it stands still.
-        patience: iterations in a row that must stand still for the fit to have converged.
+        epochs: passes over the data in an iteration.
+        steps: minimum number of updates in an iteration; passes are added until it is reached.
+        n_init: number of starts, of which only the one of the largest mutual information goes on.
+        init_iter: iterations after which that start is chosen.
+        tol: an iteration is stationary if at most this share of labels changes.
+        patience: stationary iterations in a row after which the fit has converged.
         batch_size: of every update.
         lr: learning rate of Adam.
         lr_schedule: ``linear``: falls to 0 at the end of the budget.
@@ -94,10 +98,11 @@ class Imsat(NeuralMethod):
         information: lambda.
         marginal_entropy: mu.
         entropy_bound: share of log K above which H(Y) is not pushed further.
-        radius: length of r, in units of ``radius_unit``: a point's distance to its 10th neighbour,
-            or that over the square root of D, its share of one coordinate.
-        radius_unit: see ``radius``.
-        probe: length of the random start of which r is sought, xi; None: that of r.
+        radius: length of r in units of ``radius_unit``.
+        radius_unit: ``distance``, a point's distance to its 10th neighbour; ``coordinate``, that
+            distance over the square root of D.
+        probe: xi, the length of the random start of the power iteration that finds the direction
+            of r; None: the length of r.
         image_range: of one-channel images in the net: [0, 1], or symmetric, [-1, 1].
         random_state: seed of every draw.
         device: ``auto``, ``cpu``, ``cuda``, ``cuda:1``, ``mps``.

@@ -55,7 +55,10 @@ PRESETS = {
             "10,000 epochs on the flowers are given by the suite, not here",
         ),
     ),
-    "stable": Preset(source="ours; what it adds is said under `ResponsibilityGan`"),
+    "stable": Preset(
+        source="ours: C is to recover the component of a generated image, G and the prior learn "
+        "that too, C also learns from real data, and Eq. 3 does not train it"
+    ),
 }
 
 
@@ -92,8 +95,8 @@ class ResponsibilityGan(LatentGan):
 
     Arguments:
         n_clusters: number of components K.
-        epochs: passes over the data,
-        steps: and further ones until there are so many updates.
+        epochs: passes over the data.
+        steps: minimum number of updates; passes are added until it is reached.
         batch_size: real images an update.
         d_lr, g_lr, c_lr: learning rates of D, of G and the prior, and of C; Adam (.5, .999).
         noise_dim: D_z.
