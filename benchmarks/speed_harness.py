@@ -24,8 +24,8 @@ import metrics
 from benchmarks import engine
 from benchmarks.job import Setting
 from benchmarks.plan import Cell, plan
-from benchmarks.provenance import code_digest, source_of
 from benchmarks.suite import Suite
+from core.code import code_digest, source_of
 from results import load
 from results.record import MethodUsed, Provenance, Record, Scores, Timing
 from results.store import Store

@@ -32,6 +32,7 @@ from typing import Any
 import numpy as np
 
 from core import ConfigError, derive_seed, unknown_name
+from core.code import without_documentation
 from datasets.base import Dataset, check_choice, user_cache
 
 __all__ = ["RAW", "Embedding", "embed", "register_embedding", "said_of"]
@@ -273,16 +274,9 @@ def _sha256(content: bytes) -> str:
     return hashlib.sha256(content).hexdigest()
 
 
-class _Undocumented(ast.NodeTransformer):
-    """Drops docstrings, those below attributes too."""
-
-    def visit_Expr(self, node: ast.Expr) -> ast.Expr | None:
-        return None if isinstance(node.value, ast.Constant) else node
-
-
 def _code_of(part: Any) -> str:
     """The source of a module, class or function without comments, docstrings and layout."""
-    return ast.unparse(_Undocumented().visit(ast.parse(inspect.getsource(part))))
+    return ast.unparse(without_documentation(ast.parse(inspect.getsource(part))))
 
 
 SAE_HIDDEN = (500, 500, 2000)
