@@ -89,7 +89,7 @@ def _measured(suite: Suite, setting: Setting) -> tuple[Values, set[str]] | None:
     """
     from benchmarks import bands
     from benchmarks.plan import plan
-    from benchmarks.run import work
+    from benchmarks.work import work
     from results.store import Store
 
     cells, absent = _by_presence(plan(suite, PROFILE), setting)

@@ -21,9 +21,9 @@ from benchmarks.isolate import supervise
 from benchmarks.job import Job, Outcome, Setting
 from benchmarks.parameters import accepts
 from benchmarks.plan import Cell, DatasetSpec
-from benchmarks.provenance import code_digest, source_of
 from benchmarks.schedule import seconds_of
 from core import DataError, UserError
+from core.code import code_digest, source_of
 from results.record import DatasetUsed, Status
 from results.store import Store
 

@@ -6,7 +6,7 @@ import dataclasses
 import datetime
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import metrics
 from benchmarks.plan import Cell
@@ -21,6 +21,9 @@ from results.record import (
     Status,
 )
 
+if TYPE_CHECKING:  # which brings torch
+    from methods.neural import Precision
+
 __all__ = ["Job", "Outcome", "Setting"]
 
 
@@ -33,7 +36,7 @@ class Setting:
     """Where the records of this suite go."""
     data_dir: Path | None = None
     device: str = "auto"
-    precision: Literal["fp32", "tf32", "bf16"] | None = None
+    precision: Precision | None = None
     """None: the method's own."""
     compile: bool = False
     threads: int | None = None

@@ -31,6 +31,9 @@ __all__ = [
     "setting_from",
 ]
 
+PRECISIONS = ("fp32", "tf32", "bf16")
+"""Those of :data:`methods.neural.Precision`, which cannot be asked for them without torch."""
+
 INTERRUPTED = 130
 SAID_AT_INTERRUPTION = "interrupted: what was finished is kept"
 
@@ -145,7 +148,7 @@ def add_common(made: argparse.ArgumentParser, *, suite_required: bool) -> None:
     add("--jobs", type=count, default=1, metavar="N", help="cells at a time; not with dask")
     add("--threads", type=count, metavar="N", help="of a cell; default: all cores, 1 with --jobs")
     add("--device", default="auto", help="auto, cpu, cuda, cuda:1 (default: auto)")
-    add("--precision", choices=("fp32", "tf32", "bf16"), help="of the nets")
+    add("--precision", choices=PRECISIONS, help="of the nets")
     add(
         "--compile",
         action="store_true",

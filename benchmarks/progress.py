@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Bars", "Lines", "name_of", "seconds", "span"]
 
-ROW_KEYS = ("churn", "cross_entropy", "entropy", "d_loss", "g_loss")
+ROW_KEYS = ("churn", "cross_entropy", "responsibility_entropy", "d_loss", "g_loss")
 """What of a history row the bar of a running fit shows, where it is there."""
 
 

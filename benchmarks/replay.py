@@ -18,6 +18,7 @@ from benchmarks.job import Setting
 from benchmarks.options import setting_from
 from benchmarks.plan import Cell, DatasetSpec
 from benchmarks.suite import Generation
+from benchmarks.work import work
 from core import DataError
 from results.record import Record
 from results.store import Store
@@ -39,8 +40,6 @@ def replay(chosen: argparse.Namespace) -> int:
 
     Raises :class:`core.DataError` for a file that holds no record.
     """
-    from benchmarks.run import work
-
     recorded = _read(chosen.replay)
     cell = cell_of(recorded)
     with tempfile.TemporaryDirectory(prefix="deep-em-bench-") as folder:

@@ -10,7 +10,6 @@ import argparse
 import contextlib
 import logging
 import sys
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -19,13 +18,12 @@ from benchmarks.options import guarded, load_plugins, patterns, run_parser, sett
 from core import DataError
 
 if TYPE_CHECKING:
-    from benchmarks.engine import Backend, Done
-    from benchmarks.job import Setting
+    from benchmarks.engine import Done
     from benchmarks.plan import Cell
     from benchmarks.schedule import Times
     from results.store import Store
 
-__all__ = ["main", "work"]
+__all__ = ["main"]
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -62,6 +60,7 @@ def _run(chosen: argparse.Namespace) -> int:
     from benchmarks import engine
     from benchmarks.plan import Selection, plan
     from benchmarks.suite import Suite
+    from benchmarks.work import work
     from results.store import Store
 
     load_plugins(chosen.plugin)
@@ -114,7 +113,7 @@ def _times(cells: Sequence[Cell], done: Mapping[str, Done], store: Store) -> Tim
             times.learn(kind_of(cell), done[cell.key].seconds)
     for key in set(store.keys()) - planned:
         with contextlib.suppress(DataError):  # no cell of this run: whoever reads it is warned
-            times.learn_from([store.read(key, history=False)])
+            times.learn_from(store.read(key, history=False))
     return times
 
 
@@ -130,37 +129,6 @@ def _print_expected(todo: Sequence[Cell], cached: int, times: Times | None, jobs
     elif todo:
         said += ", nothing is known yet of how long they take"
     print(said, file=sys.stderr)
-
-
-def work(
-    cells: Sequence[Cell],
-    setting: Setting,
-    *,
-    backend: Backend = "loky",
-    scheduler: str | None = None,
-    times: Times | None = None,
-) -> Counter[str]:
-    """Run the cells and show it on standard error; how many ended how.
-
-    ``times`` of earlier cells say which go first where several run at a time.
-    """
-    from benchmarks import engine
-    from benchmarks.progress import Bars, Lines
-    from benchmarks.schedule import longest_first
-
-    counts: Counter[str] = Counter()
-    workers = None if backend == "dask" else setting.jobs
-    if times is not None and workers != 1:
-        cells = longest_first(cells, times)
-    view = Bars if sys.stderr.isatty() else Lines
-    shown = view(cells, sys.stderr, times=times, workers=workers)
-    watched = shown.row if setting.watch else None
-    outcomes = engine.run(cells, setting, backend=backend, scheduler=scheduler, on_row=watched)
-    with contextlib.closing(outcomes), shown:
-        for outcome in outcomes:
-            counts[outcome.status] += 1
-            shown.finished(outcome)
-    return counts
 
 
 def _summary(folder: Path, counts: Mapping[str, int], left: Sequence[Done]) -> int:

@@ -54,10 +54,9 @@ class Times:
             for group in kind.groups():
                 bisect.insort(self._sorted.setdefault(group, []), seconds)
 
-    def learn_from(self, records: Iterable[Record]) -> None:
-        """What the cells of the records took."""
-        for record in records:
-            self.learn(_kind_of_record(record), seconds_of(record))
+    def learn_from(self, record: Record) -> None:
+        """What the record's cell took."""
+        self.learn(_kind_of_record(record), seconds_of(record))
 
     def expected(self, kind: Kind) -> float | None:
         """Seconds, or None where no cell of its method is known."""

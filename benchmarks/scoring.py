@@ -1,4 +1,4 @@
-"""Predictions against classes: the one place outside ``metrics`` where the two are together."""
+"""Predictions against classes: every score of a record that compares the two is made here."""
 
 from __future__ import annotations
 

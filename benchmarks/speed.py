@@ -12,11 +12,9 @@ from typing import Literal
 
 from benchmarks.options import count, guarded
 
-__all__ = ["COMPARISONS", "main"]
+__all__ = ["OF_NETS", "OF_THE_REST", "main"]
 
 Network = Literal["conv", "mlp"]
-Comparison = Callable[[Network | None, str, int], str]
-"""Takes nets (None: its own choice), device and rounds, where they apply; gives a table."""
 
 
 def _gan_em(network: Network | None, device: str, rounds: int) -> str:
@@ -34,49 +32,48 @@ def _ganmm(network: Network | None, device: str, rounds: int) -> str:
     return rendered(rows)
 
 
-def _fid(network: Network | None, device: str, rounds: int) -> str:
-    from benchmarks.speed_fid import fid, rendered
-
-    return rendered(fid(rounds=rounds))
-
-
-def _harness(network: Network | None, device: str, rounds: int) -> str:
-    from benchmarks.speed_harness import harness, rendered
-
-    return rendered(harness(rounds=rounds))
-
-
-def _reports(network: Network | None, device: str, rounds: int) -> str:
-    from benchmarks.speed_reports import rendered, reports
-
-    return rendered(reports(rounds=rounds))
-
-
 def _responsibility_gan(network: Network | None, device: str, rounds: int) -> str:
     from benchmarks.speed_responsibility import rendered, responsibility_gan
 
     return rendered(responsibility_gan(network=network or "conv", device=device, rounds=rounds))
 
 
-COMPARISONS: dict[str, Comparison] = {
-    "fid": _fid,
+def _fid(rounds: int) -> str:
+    from benchmarks.speed_fid import fid, rendered
+
+    return rendered(fid(rounds=rounds))
+
+
+def _harness(rounds: int) -> str:
+    from benchmarks.speed_harness import harness, rendered
+
+    return rendered(harness(rounds=rounds))
+
+
+def _reports(rounds: int) -> str:
+    from benchmarks.speed_reports import rendered, reports
+
+    return rendered(reports(rounds=rounds))
+
+
+OF_NETS: dict[str, Callable[[Network | None, str, int], str]] = {
     "gan_em": _gan_em,
     "ganmm": _ganmm,
-    "harness": _harness,
-    "reports": _reports,
     "responsibility_gan": _responsibility_gan,
 }
+"""Take nets (None: their own choice), device and rounds; give a table."""
+
+OF_THE_REST: dict[str, Callable[[int], str]] = {
+    "fid": _fid,
+    "harness": _harness,
+    "reports": _reports,
+}
+"""Take rounds, run on the processor, and give a table."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Print the comparison; 0."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.speed", description=__doc__)
-    parser.add_argument("what", choices=sorted(COMPARISONS))
-    parser.add_argument("--network", choices=("conv", "mlp"), help="of those with nets")
-    parser.add_argument("--device", default="cpu", help="of those with nets")
-    parser.add_argument("--threads", type=count, default=1)
-    parser.add_argument("--rounds", type=count, default=3)
-    chosen = parser.parse_args(arguments)
+    chosen = _parser().parse_args(arguments)
 
     def run() -> int:
         import torch
@@ -85,14 +82,32 @@ def main(arguments: Sequence[str] | None = None) -> int:
         from methods.neural import resolve_device
 
         torch.set_num_threads(chosen.threads)
-        device = str(resolve_device(chosen.device))
+        device = str(resolve_device(chosen.device)) if chosen.what in OF_NETS else "cpu"
         with threadpool_limits(chosen.threads):
-            table = COMPARISONS[chosen.what](chosen.network, device, chosen.rounds)
+            if chosen.what in OF_NETS:
+                table = OF_NETS[chosen.what](chosen.network, device, chosen.rounds)
+            else:
+                table = OF_THE_REST[chosen.what](chosen.rounds)
         print(f"{chosen.what}, {device}, {chosen.threads} threads")
         print(table)
         return 0
 
     return guarded(run)
+
+
+def _parser() -> argparse.ArgumentParser:
+    """A sub-command a comparison, so that each takes the options that it heeds and no others."""
+    every = argparse.ArgumentParser(add_help=False)
+    every.add_argument("--threads", type=count, default=1)
+    every.add_argument("--rounds", type=count, default=3)
+    of_nets = argparse.ArgumentParser(add_help=False, parents=[every])
+    of_nets.add_argument("--network", choices=("conv", "mlp"))
+    of_nets.add_argument("--device", default="cpu")
+    made = argparse.ArgumentParser(prog="python -m benchmarks.speed", description=__doc__)
+    what = made.add_subparsers(dest="what", required=True)
+    for name in sorted({*OF_NETS, *OF_THE_REST}):
+        what.add_parser(name, parents=[of_nets if name in OF_NETS else every])
+    return made
 
 
 if __name__ == "__main__":

@@ -6,13 +6,13 @@ Both start from the features and end with one number: moments, then the trace of
 from __future__ import annotations
 
 import statistics
-import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from scipy import linalg
 
+from benchmarks.timing import timed
 from metrics.generation import fid as fast_fid
 
 __all__ = ["FidComparison", "fid", "rendered", "usual_fid"]
@@ -65,9 +65,9 @@ def _compared(real: np.ndarray, fake: np.ndarray, *, rounds: int) -> FidComparis
     ours, theirs = [], []
     difference = 0.0
     for _ in range(rounds):
-        seconds, reference = _timed(usual_fid, real, fake)
+        reference, seconds = timed(lambda: usual_fid(real, fake))
         theirs.append(seconds)
-        seconds, found = _timed(fast_fid, real, fake)
+        found, seconds = timed(lambda: fast_fid(real, fake))
         ours.append(seconds)
         difference = max(difference, abs(found / reference - 1))
     return FidComparison(
@@ -78,14 +78,6 @@ def _compared(real: np.ndarray, fake: np.ndarray, *, rounds: int) -> FidComparis
         ratio=statistics.median(t / o for t, o in zip(theirs, ours, strict=True)),
         difference=difference,
     )
-
-
-def _timed(
-    distance: Callable[[np.ndarray, np.ndarray], float], real: np.ndarray, fake: np.ndarray
-) -> tuple[float, float]:
-    started = time.perf_counter()
-    found = distance(real, fake)
-    return time.perf_counter() - started, found
 
 
 def _features(n: int, d: int) -> tuple[np.ndarray, np.ndarray]:

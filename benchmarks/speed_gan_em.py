@@ -7,7 +7,6 @@ does not amplify rounding.
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -17,6 +16,7 @@ from torch import nn
 from torch.utils.data import DataLoader, TensorDataset
 
 import methods
+from benchmarks.timing import timed
 from methods.gan_em import GanEm
 from methods.gan_em_steps import Training
 
@@ -115,7 +115,7 @@ def _fast(method: GanEm, X: np.ndarray) -> tuple[float, np.ndarray]:
     data = method._begin(X)
     training = Training(method, data, method._generator)
     w = training.responsibilities()
-    return _timed(method, lambda: training.m_step(w, method._mixing(w)))
+    return _measured(method, lambda: training.m_step(w, method._mixing(w)))
 
 
 def _reference(method: GanEm, X: np.ndarray) -> tuple[float, np.ndarray]:
@@ -167,17 +167,12 @@ def _reference(method: GanEm, X: np.ndarray) -> tuple[float, np.ndarray]:
             steps += 1
         return {"d_loss": d_total / steps, "g_loss": g_total / steps}
 
-    return _timed(method, epoch)
+    return _measured(method, epoch)
 
 
-def _timed(method: GanEm, m_step: Callable[[], dict[str, float]]) -> tuple[float, np.ndarray]:
-    if method._device.type == "cuda":
-        torch.cuda.synchronize()
-    started = time.perf_counter()
-    row = m_step()
-    if method._device.type == "cuda":
-        torch.cuda.synchronize()
-    return time.perf_counter() - started, np.array([row["d_loss"], row["g_loss"]])
+def _measured(method: GanEm, m_step: Callable[[], dict[str, float]]) -> tuple[float, np.ndarray]:
+    row, seconds = timed(m_step, method._device)
+    return seconds, np.array([row["d_loss"], row["g_loss"]])
 
 
 def _gap(ours: np.ndarray, reference: np.ndarray) -> float:

@@ -6,7 +6,6 @@ compared after a number of updates.
 
 from __future__ import annotations
 
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -14,6 +13,7 @@ import numpy as np
 import torch
 
 import methods
+from benchmarks.timing import timed
 from methods.ganmm import Ganmm
 from methods.ganmm_clusters import ClusterBatches
 from methods.ganmm_steps import Gans
@@ -76,11 +76,7 @@ def ganmm(
         labels = torch.arange(len(data), device=data.device) % n_clusters
         w = torch.nn.functional.one_hot(labels, n_clusters).float()
         batches = ClusterBatches(labels, w, 0.0, "top", method._generator)
-        _synchronise(data.device)
-        started = time.perf_counter()
-        gans.train(batches, updates)
-        _synchronise(data.device)
-        seconds = time.perf_counter() - started
+        _, seconds = timed(lambda: gans.train(batches, updates), data.device)
         parts = (("G", method.G_), ("D", method.D_))
         state = {f"{name}.{k}": v for name, net in parts for k, v in net.state_dict().items()}
         return seconds, state
@@ -88,16 +84,16 @@ def ganmm(
     for ensemble in ("loop", "batched"):  # first calls allocate and choose algorithms
         m_step(ensemble, 2)
     # A capture is for a whole M-step, not for the few updates that are compared.
-    timed = {"loop": steps, "batched": 10 * steps if compile else steps}
+    timed_updates = {"loop": steps, "batched": 10 * steps if compile else steps}
     times: dict[str, list[float]] = {"loop": [], "batched": []}
     difference = 0.0
     for _ in range(rounds):
         states = {}
         for ensemble, held in times.items():
             seconds, states[ensemble] = m_step(ensemble, steps)
-            if timed[ensemble] != steps:
-                seconds, _ = m_step(ensemble, timed[ensemble])
-            held.append(1000 * seconds / timed[ensemble])
+            if timed_updates[ensemble] != steps:
+                seconds, _ = m_step(ensemble, timed_updates[ensemble])
+            held.append(1000 * seconds / timed_updates[ensemble])
         gaps = [(states["loop"][k] - states["batched"][k]).abs().max() for k in states["loop"]]
         difference = max(difference, float(max(gaps)))
     loop, batched = np.array(times["loop"]), np.array(times["batched"])
@@ -121,8 +117,3 @@ def rendered(rows: Sequence[EnsembleComparison]) -> str:
         for row in rows
     ]
     return "\n".join(lines)
-
-
-def _synchronise(device: torch.device) -> None:
-    if device.type == "cuda":
-        torch.cuda.synchronize(device)

@@ -11,11 +11,10 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
-from typing import TypeVar
 
 import numpy as np
 
@@ -24,15 +23,14 @@ import metrics
 from benchmarks import engine
 from benchmarks.job import Setting
 from benchmarks.plan import Cell, plan
-from benchmarks.provenance import code_digest, source_of
 from benchmarks.suite import Suite
+from benchmarks.timing import timed
+from core.code import code_digest, source_of
 from results import load
 from results.record import MethodUsed, Provenance, Record, Scores, Timing
 from results.store import Store
 
-__all__ = ["Measured", "fill", "harness", "rendered", "timed"]
-
-T = TypeVar("T")
+__all__ = ["Measured", "fill", "harness", "rendered"]
 
 SUITE = """
 title = "what the harness costs"
@@ -163,13 +161,6 @@ def fill(store: Store, cells: Sequence[Cell]) -> None:
         rows = np.arange(data.n or 0)
         labels = {"y_train": rows % (data.n_classes or 1), "labels_train": rows % K}
         store.write(record, labels if cell.seed == cells[0].seed else None)
-
-
-def timed(work: Callable[[], T]) -> tuple[T, float]:
-    """What ``work`` gives, and its seconds."""
-    started = time.perf_counter()
-    result = work()
-    return result, time.perf_counter() - started
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -13,8 +13,9 @@ from pathlib import Path
 from statistics import median
 
 from benchmarks.plan import plan
-from benchmarks.speed_harness import fill, timed
+from benchmarks.speed_harness import fill
 from benchmarks.suite import DatasetRow, MethodRow, Suite
+from benchmarks.timing import timed
 from results.store import Store
 
 __all__ = ["ReportsMeasured", "rendered", "reports"]

@@ -7,13 +7,13 @@ all components other statistics than drawn ones.
 
 from __future__ import annotations
 
-import time
 from dataclasses import dataclass
 
 import numpy as np
 import torch
 
 import methods
+from benchmarks.timing import timed
 from methods.responsibility_gan import ResponsibilityGan
 from methods.responsibility_steps import Training, adversarial_losses
 
@@ -74,12 +74,12 @@ def responsibility_gan(
             net.train()
         passes_over = -(-updates * gan.batch_size // len(X))
         batches = list(gan._batches(len(X), gan.batch_size, passes_over))[:updates]
-        _synchronise(training.data.device)
-        started = time.perf_counter()
-        for rows in batches:
-            training._update(rows)
-        _synchronise(training.data.device)
-        return time.perf_counter() - started, training
+
+        def update() -> None:
+            for rows in batches:
+                training._update(rows)
+
+        return timed(update, training.data.device)[1], training
 
     for components in (None, drawn):  # first calls allocate and choose algorithms
         _, training = trained(components, 2)
@@ -135,8 +135,3 @@ def _losses(training: Training, components: int | None, passes: int) -> np.ndarr
         d_loss, _ = adversarial_losses(real, fake, weight, gan.generator_loss)
         found.append(float(d_loss))
     return np.array(found)
-
-
-def _synchronise(device: torch.device) -> None:
-    if device.type == "cuda":
-        torch.cuda.synchronize(device)

@@ -6,12 +6,10 @@ compared, and sizes before memory is asked for. Nothing is ever unpickled.
 
 from __future__ import annotations
 
-import contextlib
 import io
 import math
 import os
 import struct
-import uuid
 import zipfile
 import zlib
 from collections.abc import Mapping
@@ -21,6 +19,7 @@ import numpy as np
 import numpy.typing as npt
 
 from core.errors import DataError
+from core.files import temporary_beside
 
 __all__ = ["Expected", "read_npz", "write_npz"]
 
@@ -50,23 +49,19 @@ def read_npz(path: Path, expected: Expected, *, remedy: str) -> dict[str, np.nda
 
 
 def write_npz(path: Path, arrays: Mapping[str, np.ndarray]) -> None:
-    """Write a compressed .npz under a name of its own, then move it to ``path``.
+    """Write a compressed .npz to ``path``, whole or not at all.
 
     The same arrays give the same bytes. Raises ``DataError`` where that cannot be written.
     """
-    part = path.with_name(f".{path.name}.{uuid.uuid4().hex}.part")
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with part.open("wb") as stream:
-            np.savez_compressed(stream, allow_pickle=False, **arrays)
-        os.replace(part, path)
+        with temporary_beside(path) as part:
+            with part.open("wb") as stream:
+                np.savez_compressed(stream, allow_pickle=False, **arrays)
+            os.replace(part, path)
     except OSError as error:
         raise DataError(
             f"{path} cannot be written ({error.strerror}); name a folder that can be"
         ) from error
-    finally:
-        with contextlib.suppress(OSError):
-            part.unlink(missing_ok=True)
 
 
 def _member(

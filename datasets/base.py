@@ -110,6 +110,7 @@ class Dataset:
             "class_names": list(self.class_names),
             "sha256": dict(self.source.sha256),
             "licence": self.source.licence,
+            "where": self.source.where,
         }
 
     def _check(self, X_name: str, X: np.ndarray, y_name: str, y: np.ndarray) -> None:

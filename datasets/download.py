@@ -7,17 +7,18 @@ fetch one file at the same moment each moves a whole one into place.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import logging
 import os
 import sys
-import uuid
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
 from core import DataError
+from core.files import temporary_beside
 
 __all__ = ["OfficialFile", "file_sha256", "obtain", "verify"]
 
@@ -64,25 +65,22 @@ def obtain(file: OfficialFile, root: Path) -> Path:
         return path
     if not file.mirrors:
         raise DataError(f"{path} is missing and cannot be downloaded; {file.by_hand}")
-    part = path.with_name(f".{path.name}.{uuid.uuid4().hex}.part")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        part.touch()
-    except OSError as error:
-        raise DataError(
-            f"{path} is missing and its folder cannot be written to ({error.strerror}); "
-            f"{_remedy(file, path)}, or name another data folder"
-        ) from error
     failures: list[str] = []
-    try:
+    with contextlib.ExitStack() as stack:
+        try:
+            part = stack.enter_context(temporary_beside(path))
+            part.touch()
+        except OSError as error:
+            raise DataError(
+                f"{path} is missing and its folder cannot be written to ({error.strerror}); "
+                f"{_remedy(file, path)}, or name another data folder"
+            ) from error
         for mirror in file.mirrors:
             failure = _download(mirror, part) or _difference(file, part)
             if failure is None:
                 os.replace(part, path)
                 return path
             failures.append(f"{urlsplit(mirror).hostname}: {failure}")
-    finally:
-        part.unlink(missing_ok=True)
     raise DataError(
         f"{path} is missing and could not be downloaded ({'; '.join(failures)}); "
         f"{_remedy(file, path)}"

@@ -12,7 +12,6 @@ the recipe, the seed, the kind of device and the code.
 from __future__ import annotations
 
 import ast
-import contextlib
 import hashlib
 import inspect
 import io
@@ -22,7 +21,6 @@ import re
 import stat
 import sys
 import time
-import uuid
 import zipfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
@@ -32,6 +30,8 @@ from typing import Any
 import numpy as np
 
 from core import ConfigError, derive_seed, unknown_name
+from core.code import without_documentation
+from core.files import temporary_beside
 from datasets.base import Dataset, check_choice, user_cache
 
 __all__ = ["RAW", "Embedding", "embed", "register_embedding", "said_of"]
@@ -203,18 +203,14 @@ def _keep(packed: bytes, paths: list[Path]) -> None:
     """Write the file to the first place that takes it, whole or not at all."""
     refused = []
     for path in paths:
-        part = path.with_name(f".{path.name}.{uuid.uuid4().hex}.part")
         try:
             _check_writable(path.parent)
-            path.parent.mkdir(parents=True, exist_ok=True)
-            part.write_bytes(packed)
-            os.replace(part, path)
+            with temporary_beside(path) as part:
+                part.write_bytes(packed)
+                os.replace(part, path)
             return
         except OSError as error:
             refused.append(f"{path.parent}: {error.strerror}")
-        finally:
-            with contextlib.suppress(OSError):  # of a folder where nothing could be written
-                part.unlink(missing_ok=True)
     log.warning("features are not kept and will be computed again (%s)", "; ".join(refused))
 
 
@@ -273,16 +269,9 @@ def _sha256(content: bytes) -> str:
     return hashlib.sha256(content).hexdigest()
 
 
-class _Undocumented(ast.NodeTransformer):
-    """Drops docstrings, those below attributes too."""
-
-    def visit_Expr(self, node: ast.Expr) -> ast.Expr | None:
-        return None if isinstance(node.value, ast.Constant) else node
-
-
 def _code_of(part: Any) -> str:
     """The source of a module, class or function without comments, docstrings and layout."""
-    return ast.unparse(_Undocumented().visit(ast.parse(inspect.getsource(part))))
+    return ast.unparse(without_documentation(ast.parse(inspect.getsource(part))))
 
 
 SAE_HIDDEN = (500, 500, 2000)

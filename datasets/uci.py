@@ -8,16 +8,13 @@ Characters are in truth 30,654 line segments, each labelled with its character's
 from __future__ import annotations
 
 import hashlib
-import io
-import struct
-import zipfile
-import zlib
 from pathlib import Path
 from typing import Literal
 
 import numpy as np
 
 from core import DataError
+from core.npz import Expected, read_npz
 from datasets.base import Dataset, Request, Source, check_choice, register
 from datasets.download import OfficialFile, obtain, verify
 
@@ -31,16 +28,12 @@ LICENCE = "CC BY 4.0"
 SURFACES = ("BRICKFACE", "SKY", "FOLIAGE", "CEMENT", "WINDOW", "PATH", "GRASS")
 
 MOST_BYTES = 2**22
-"""Largest text file or array that is read; the largest has 1.5 million bytes."""
+"""Largest text file that is read; the largest has 0.3 million bytes."""
 
 LETTERS = ("A", "C", "D", "E", "F", "G", "H", "L", "P", "R")
 
-SEGMENTS = {"raw": (np.dtype(np.float64), (30_654, 6)), "y": (np.dtype(np.uint8), (30_654,))}
+SEGMENTS: Expected = {"raw": (np.float64, (30_654, 6)), "y": (np.uint8, (30_654,))}
 """The arrays that are read from artificial_characters.npz: type and shape of each."""
-
-NPZ_ERRORS = (OSError, ValueError, KeyError, EOFError, RuntimeError, struct.error, zlib.error)
-NPZ_ERRORS += (zipfile.BadZipFile,)
-"""What zipfile and numpy raise for a damaged .npz; RuntimeError is for an encrypted one."""
 
 
 def _rows(path: Path) -> list[list[str]]:
@@ -87,29 +80,7 @@ def _regions(path: Path, n: int) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _segments(path: Path) -> dict[str, np.ndarray]:
-    """The arrays of SEGMENTS from an .npz; sizes are compared before memory is asked for."""
-    try:
-        with zipfile.ZipFile(path) as archive:
-            return {name: _member(archive, name) for name in SEGMENTS}
-    except NPZ_ERRORS as error:
-        raise DataError(
-            f"{path} is not the .npz that it should be ({type(error).__name__}: {error}); "
-            f"{CHARACTERS_FILE.by_hand}"
-        ) from error
-
-
-def _member(archive: zipfile.ZipFile, name: str) -> np.ndarray:
-    dtype, shape = SEGMENTS[name]
-    info = archive.getinfo(f"{name}.npy")
-    if info.file_size > MOST_BYTES:
-        raise ValueError(f"{name} has {info.file_size:,} bytes, expected at most {MOST_BYTES:,}")
-    stream = io.BytesIO(archive.read(info))
-    if np.lib.format.read_magic(stream) != (1, 0):
-        raise ValueError(f"{name} is not in version 1.0 of the .npy format")
-    found_shape, fortran, found_dtype = np.lib.format.read_array_header_1_0(stream)
-    if (found_shape, fortran, found_dtype) != (shape, False, dtype):
-        raise ValueError(f"{name} is {found_dtype} {found_shape}, expected {dtype} {shape}")
-    return np.frombuffer(stream.read(), dtype=dtype).reshape(shape)
+    return read_npz(path, SEGMENTS, remedy=CHARACTERS_FILE.by_hand)
 
 
 def _segments_sha256(path: Path) -> str:

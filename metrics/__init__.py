@@ -1,4 +1,4 @@
-"""How it is judged: labels against classes in exactly one function, each metric in a registry."""
+"""How it is judged: one function for each kind of result, and every metric in a registry."""
 
 from __future__ import annotations
 

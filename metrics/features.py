@@ -1,7 +1,8 @@
 """Feature extractors: one small interface over the nets behind inception score, FID and KID.
 
-``lenet`` for grey images and ``squeezenet`` for colour ones are always there; ``inception`` is
-where a user gives its weights. Scores are comparable within one extractor, with the same digest.
+``lenet``, for grey images, is trained on the data set's own labels; ``squeezenet``, for colour
+ones, needs the file of its pretrained weights; ``inception`` is added where a user gives its
+weights. Scores are comparable within one extractor, with the same digest.
 """
 
 from __future__ import annotations

@@ -5,18 +5,17 @@ No torch here: weights are arrays by name.
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import json
 import logging
 import os
-import uuid
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 
 from core import DataError
+from core.files import temporary_beside
 from core.npz import read_npz
 
 __all__ = ["Arrays", "content_sha256", "kept", "read_weights", "weights_sha256"]
@@ -94,21 +93,17 @@ def kept(
 
 def _publish(content: bytes, place: Path) -> bool:
     """Put ``content`` at ``place`` unless something is there; False where that cannot be done."""
-    part = place.with_name(f".{place.name}.{uuid.uuid4().hex}.part")
     try:
-        place.parent.mkdir(parents=True, exist_ok=True)
-        part.write_bytes(content)
-        try:
-            os.link(part, place)
-        except FileExistsError:
-            pass
-        except OSError:  # a file system without hard links: the last one wins
-            os.replace(part, place)
+        with temporary_beside(place) as part:
+            part.write_bytes(content)
+            try:
+                os.link(part, place)
+            except FileExistsError:
+                pass
+            except OSError:  # a file system without hard links: the last one wins
+                os.replace(part, place)
     except OSError:
         return False
-    finally:
-        with contextlib.suppress(OSError):
-            part.unlink(missing_ok=True)
     return True
 
 

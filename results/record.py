@@ -61,6 +61,8 @@ class DatasetUsed:
     """In the order of the class ids; empty where not known."""
     sha256: Mapping[str, str] = field(default_factory=dict)
     licence: str | None = None
+    where: str | None = field(default=None, metadata=ADDED)
+    """Whence the data came, as an address or a description."""
 
     def __post_init__(self) -> None:
         if self.shape is not None:

@@ -14,7 +14,6 @@ import hashlib
 import io
 import logging
 import os
-import secrets
 import struct
 import time
 import zipfile
@@ -26,6 +25,7 @@ from typing import Any
 import numpy as np
 
 from core import DataError, UserError
+from core.files import SUFFIX, temporary_beside
 from results.record import KEY, Record
 
 __all__ = ["Store"]
@@ -141,53 +141,34 @@ class Store:
         held = {beside.name: hashlib.sha256(content).hexdigest()} if content else {}
         record = dataclasses.replace(record, artifacts=held)
         text = record.to_json().encode()
-        staged: list[Path] = []
         try:
-            self.folder.mkdir(parents=True, exist_ok=True)
-            before = beside.read_bytes() if beside.is_file() else None
-            if content and content != before:
-                staged.append(self._stage(record.key, content))
-            staged.append(self._stage(record.key, text))
-            if before is not None and content != before:
-                # Between here and the last rename the cell counts as not run: the old record would
-                # name arrays that are no longer there.
-                path.unlink(missing_ok=True)
-                beside.unlink()
-            if len(staged) == 2:
-                os.replace(staged[0], beside)
-            os.replace(staged[-1], path)
-            self._sync_folder()
+            with contextlib.ExitStack() as stack:
+                before = beside.read_bytes() if beside.is_file() else None
+                moves = []
+                if content and content != before:
+                    moves.append((_staged(stack, beside, content), beside))
+                moves.append((_staged(stack, path, text), path))
+                if before is not None and content != before:
+                    # Between here and the last rename the cell counts as not run: the old record
+                    # would name arrays that are no longer there.
+                    path.unlink(missing_ok=True)
+                    beside.unlink()
+                for part, place in moves:
+                    os.replace(part, place)
+                self._sync_folder()
         except OSError as error:
             raise UserError(
                 f"cannot write to {self.folder}: {_reason(error)}; "
                 f"free some space or permit writing there, or choose another folder"
             ) from error
-        finally:
-            for leftover in staged:
-                with contextlib.suppress(OSError):
-                    leftover.unlink(missing_ok=True)
         return record
 
     def sweep(self) -> None:
         """Remove temporary files that are a day old: their writers were killed."""
-        for path in self.folder.glob("*.tmp"):
+        for path in self.folder.glob(f"*{SUFFIX}"):
             with contextlib.suppress(OSError):
                 if time.time() - path.stat().st_mtime > DAY:
                     path.unlink()
-
-    def _stage(self, key: str, content: bytes) -> Path:
-        """``content``, safely on disk under a temporary name beside its final one."""
-        path = self.folder / f"{key}.{secrets.token_hex(8)}.tmp"
-        try:
-            with path.open("xb") as file:
-                file.write(content)
-                file.flush()
-                os.fsync(file.fileno())
-        except BaseException:
-            with contextlib.suppress(OSError):
-                path.unlink(missing_ok=True)
-            raise
-        return path
 
     def _sync_folder(self) -> None:
         """Make the renames themselves survive a power cut, where folders can be synced."""
@@ -204,6 +185,16 @@ class Store:
 
     def _npz(self, key: str) -> Path:
         return self.folder / f"{key}.npz"
+
+
+def _staged(stack: contextlib.ExitStack, path: Path, content: bytes) -> Path:
+    """``content``, safely on disk under a temporary name beside its final one."""
+    part = stack.enter_context(temporary_beside(path))
+    with part.open("xb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+    return part
 
 
 def _text(path: Path) -> str:

@@ -80,7 +80,8 @@ def test_records_that_ended_well_are_learnt_from() -> None:
     assert (seconds_of(well), seconds_of(ill)) == (4.0, None)
     assert seconds_of(record_of(CELL, None)) is None
     times = Times()
-    times.learn_from([well, ill])
+    for record in (well, ill):
+        times.learn_from(record)
     assert times.expected(kind_of(CELL)) == 4.0
 
 

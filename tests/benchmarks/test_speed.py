@@ -11,10 +11,29 @@ def test_a_comparison_is_printed_with_what_it_ran_on(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     told: list[object] = []
-    monkeypatch.setitem(speed.COMPARISONS, "fid", lambda *given: told.extend(given) or "a table")
+
+    def table(*given: object) -> str:
+        told.extend(given)
+        return "a table"
+
+    monkeypatch.setitem(speed.OF_THE_REST, "fid", table)
+    monkeypatch.setitem(speed.OF_NETS, "ganmm", table)
     assert speed.main(["fid", "--rounds", "2"]) == 0
-    assert capsys.readouterr().out == "fid, cpu, 1 threads\na table\n"
-    assert told == [None, "cpu", 2]
+    assert speed.main(["ganmm", "--network", "conv"]) == 0
+    shown = "fid, cpu, 1 threads\na table\nganmm, cpu, 1 threads\na table\n"
+    assert capsys.readouterr().out == shown
+    assert told == [2, "conv", "cpu", 3]
+
+
+@pytest.mark.parametrize("what", ["fid", "harness", "reports"])
+@pytest.mark.parametrize("option", ["--network=conv", "--device=cuda"])
+def test_an_option_that_would_not_count_is_refused(
+    what: str, option: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as left:
+        speed.main([what, option])
+    assert left.value.code == 2
+    assert capsys.readouterr().err.endswith(f"error: unrecognized arguments: {option}\n")
 
 
 @pytest.mark.parametrize("option", ["--rounds", "--threads"])

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import sklearn
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -85,6 +86,7 @@ def test_describe_is_plain_json() -> None:
         "class_names": ["upper", "lower"],
         "sha256": {},
         "licence": "none needed: generated numbers",
+        "where": f"drawn by scikit-learn {sklearn.__version__}: make_moons",
     }
     assert json.loads(json.dumps(described)) == described
     assert datasets.load("iris", subset=0.1).describe()["words"] == {"subset": 0.1}

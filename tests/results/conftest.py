@@ -23,6 +23,7 @@ def make_record():
                 n_classes=10,
                 sha256={"digits.csv.gz": "0" * 64},
                 licence="CC BY 4.0",
+                where="https://archive.ics.uci.edu/dataset/80",
             ),
             "n_clusters": 10,
             "method": MethodUsed(

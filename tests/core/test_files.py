@@ -1,0 +1,44 @@
+"""Temporary names: what is moved away stays, what is left behind goes."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from core.files import SUFFIX, temporary_beside
+
+
+def test_what_is_moved_into_place_is_all_that_stays(tmp_path: Path) -> None:
+    path = tmp_path / "new" / "folder" / "a.txt"
+    with temporary_beside(path) as first, temporary_beside(path) as second:
+        assert first != second
+        for part in (first, second):
+            assert part.parent == path.parent
+            assert part.suffix == SUFFIX
+            part.write_text(part.name)
+        os.replace(first, path)
+    assert list(path.parent.iterdir()) == [path]
+    assert path.read_text() == first.name
+
+
+def test_a_broken_write_leaves_what_was_there(tmp_path: Path) -> None:
+    path = tmp_path / "a.txt"
+    path.write_text("before")
+
+    def broken() -> None:
+        with temporary_beside(path) as part:
+            part.write_text("half")
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        broken()
+    assert list(tmp_path.iterdir()) == [path]
+    assert path.read_text() == "before"
+
+
+def test_a_folder_that_cannot_be_made_is_an_error_of_the_system(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(FileExistsError), temporary_beside(tmp_path / "file" / "a.txt"):
+        pass
