@@ -1,4 +1,4 @@
-"""The tables of the README, as printed and as the reference records have them."""
+"""The tables of docs/measured.md and of README.md's section, and what the records say."""
 
 from __future__ import annotations
 
@@ -18,7 +18,10 @@ from results import Record
 from results.published import find, published
 
 ROOT = Path(__file__).parents[1]
-README = (ROOT / "README.md").read_text(encoding="utf-8")
+README, PAGE = (
+    (ROOT / name).read_text(encoding="utf-8") for name in ("README.md", "docs/measured.md")
+)
+PRINTED = README.partition("## Measured")[2].partition("\n## ")[0] + PAGE
 
 
 @dataclass(frozen=True)
@@ -110,7 +113,7 @@ TABLES = {
         Column("1,000 labels", "mnist_semi", r"=1000\b", "test/error_rate", profile="paper"),
     ),
 }
-"""In the order of the README; the last column of each, n, is not named here."""
+"""In the order in which they are printed; the last column of each, n, is not named here."""
 
 ROWS = {
     "K-means": "kmeans[default]",
@@ -152,7 +155,7 @@ ROWS = {
     "100 of the E-net on 8,000 labels": "gan_em[supervised 100]",
     "real images in their place": REAL_IMAGES,
 }
-"""Labels in the records by the README's names of rows, without emphasis and budget."""
+"""Labels in the records by the printed names of rows, without emphasis and budget."""
 
 BUDGET = re.compile(r", (\d+) (EM iterations|passes)$")
 
@@ -204,7 +207,7 @@ def seeds_of(column: Column, label: str) -> list[float]:
 
 
 def cell(column: Column, label: str) -> str:
-    """Mean ± sample standard deviation over the seeds, as the README prints it."""
+    """Mean ± sample standard deviation over the seeds, as the tables print it."""
     values = seeds_of(column, label)
     if not values or any(map(math.isnan, values)):
         return ABSENT
@@ -249,8 +252,8 @@ def line(name: str, table: Sequence[Column], label: str) -> Line:
 
 
 def printed_tables() -> Iterator[list[Line]]:
-    """The README's tables, line by line, without the rule under the heading."""
-    for block in re.findall(r"(?:^\|.*\|\n)+", README, flags=re.M):
+    """The printed tables, line by line, without the rule under the heading."""
+    for block in re.findall(r"(?:^\|.*\|\n)+", PRINTED, flags=re.M):
         lines = [[text.strip() for text in row.split("|")[1:-1]] for row in block.splitlines()]
         yield [lines[0], *lines[2:]]
 
@@ -265,7 +268,7 @@ def rows(table: Sequence[Column]) -> list[Line]:
 
 def label_of(name: str) -> str:
     plain = BUDGET.sub("", name.strip("*"))
-    assert plain in ROWS, f"the README's row {name!r} has no label; give it one in ROWS"
+    assert plain in ROWS, f"the row {name!r} has no label; give it one in ROWS"
     return ROWS[plain]
 
 

@@ -8,12 +8,15 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 import results
 from benchmarks.run import main
 from reports.__main__ import main as report
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
+PAGES = sorted((ROOT / "docs").glob("*.md"))
 
 
 def snippet(language: str) -> str:
@@ -74,6 +77,8 @@ def test_the_two_commands_are_in_the_makefile() -> None:
         assert re.search(rf"^{target}:", makefile, flags=re.M)
 
 
-def test_every_picture_and_file_that_the_readme_names_is_there() -> None:
-    for target in re.findall(r"\]\((?!http|#)([^)]+)\)", README):
-        assert (ROOT / target).exists(), f"the README points to {target}, which is not there"
+@pytest.mark.parametrize("page", ["README.md", *(f"docs/{p.name}" for p in PAGES)])
+def test_every_picture_and_file_that_a_page_names_is_there(page: str) -> None:
+    at = ROOT / page
+    for target in re.findall(r"\]\((?!http|#)([^)#]+)", at.read_text(encoding="utf-8")):
+        assert (at.parent / target).exists(), f"{page} points to {target}, which is not there"

@@ -1,4 +1,4 @@
-"""The README's figures follow from the reference records, to the printed digit.
+"""The figures of README.md and docs/measured.md follow from the records, to the printed digit.
 
 What does not is named with the printed and the recomputed figure, and the whole line is written
 out as it has to stand there: a table after new measurements is pasted from what pytest says.
@@ -20,7 +20,7 @@ from reports.summary import summarise
 from reports.text import number
 from tests.readme import (
     BUDGET,
-    README,
+    PRINTED,
     TABLES,
     Column,
     differences,
@@ -38,7 +38,7 @@ from tests.readme import (
 @pytest.mark.parametrize("name", TABLES)
 def test_a_table_follows_from_the_records(name: str) -> None:
     if found := list(differences(TABLES[name])):
-        pytest.fail("\n".join([f"README, the table of {name}:", *found]), pytrace=False)
+        pytest.fail("\n".join([f"the table of {name}:", *found]), pytrace=False)
 
 
 def test_every_table_and_every_record_is_compared() -> None:
@@ -48,7 +48,7 @@ def test_every_table_and_every_record_is_compared() -> None:
         (r.suite, r.profile, r.dataset.title, any(c.holds(r) for c in every)) for r in records()
     ]
     left = {(suite, profile, title) for suite, profile, title, shown in told if not shown}
-    assert not left, f"no table of the README shows these; add a column: {sorted(left)}"
+    assert not left, f"no table shows these; add a column: {sorted(left)}"
 
 
 def test_budgets_in_the_names_of_rows_are_those_of_the_records() -> None:
@@ -62,9 +62,8 @@ def test_budgets_in_the_names_of_rows_are_those_of_the_records() -> None:
 
 
 def test_the_commands_above_the_tables_are_those_of_the_records() -> None:
-    section = " ".join(README.partition("## Measured")[2].partition("\n## ")[0].split())
     told = {}
-    for command in re.findall(r"`python -m benchmarks\.run ([^`]*)`", section):
+    for command in re.findall(r"`python -m benchmarks\.run (--suite \w[^`]*)`", PRINTED):
         chosen = run_parser().parse_args(shlex.split(command))
         suite = Suite.find(chosen.suite)
         seeds = chosen.seeds or suite.profiles[chosen.profile].seeds or suite.seeds
@@ -77,10 +76,10 @@ def test_the_commands_above_the_tables_are_those_of_the_records() -> None:
 
 def test_what_is_said_beside_the_tables() -> None:
     """A sentence each, with its figures recomputed."""
-    text = " ".join(README.split())
+    text = " ".join(PRINTED.split())
     due = (nets(), order(), ablation(), ablation_of_ganmm(), ranks(), unmeasured())
     if missing := [sentence for sentence in due if sentence not in text]:
-        pytest.fail("\n".join(["the README does not say:", *missing]), pytrace=False)
+        pytest.fail("\n".join(["neither page says:", *missing]), pytrace=False)
 
 
 def nets() -> str:
