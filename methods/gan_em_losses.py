@@ -22,8 +22,8 @@ def discriminator_loss(
     fake: Tensor,
     w: Tensor,
     c: Tensor,
-    extra_unit: ExtraUnit = "official",
-    fake_units: FakeUnits = "all",
+    extra_unit: ExtraUnit,
+    fake_units: FakeUnits,
 ) -> Tensor:
     r"""Eq. (2), negated: the paper prints a log-likelihood to maximise as a loss to minimise.
 
@@ -55,7 +55,7 @@ def discriminator_loss(
 def generator_loss(
     fake: Tensor,
     c: Tensor,
-    kind: GeneratorLoss = "official",
+    kind: GeneratorLoss,
     logit_clamp: float = 5.0,
 ) -> Tensor:
     r"""What G minimises, given the logits of its own batch ``(B, K [+ 1])`` and its components.
