@@ -9,6 +9,7 @@ from typing import Any
 
 import metrics
 from core import ConfigError
+from reports.conflicts import digests
 from reports.page_cells import titled
 from reports.page_tables import metric_column
 from reports.summary import Block
@@ -55,9 +56,9 @@ def _data(blocks: Sequence[Block]) -> Table:
     lines = []
     for block in blocks:
         data = block.records[0].dataset
-        drawn = {tuple(sorted(record.dataset.sha256.items())) for record in block.records}
-        digests = [f"{name} {digest[:12]}" for name, digest in sorted(data.sha256.items())]
-        more = [f"{len(digests) - DIGESTS} more"] if len(digests) > DIGESTS else []
+        drawn = set(map(digests, block.records))
+        files = [f"{name} {digest[:12]}" for name, digest in sorted(data.sha256.items())]
+        more = [f"{len(files) - DIGESTS} more"] if len(files) > DIGESTS else []
         by_seed = f"{len(drawn)} draws, by seed" if len(drawn) > 1 else ""
         lines.append(
             (
@@ -67,7 +68,7 @@ def _data(blocks: Sequence[Block]) -> Table:
                 text_cell(" × ".join(map(str, data.shape or ()))),
                 _count(data.n_classes),
                 text_cell(data.licence or ""),
-                text_cell(by_seed or ", ".join(digests[:DIGESTS] + more)),
+                text_cell(by_seed or ", ".join(files[:DIGESTS] + more)),
             )
         )
     names = ("Data", "Training", "Held out", "Shape", "Classes", "Licence", "Files, sha256")
