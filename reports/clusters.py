@@ -112,7 +112,7 @@ def _table(block: Block, columns: Sequence[ClusterColumn], first: int) -> str:
         f"Clusters on the training split in {run}, the first that ended well, "
         f"ordered by their most frequent class.",
     ]
-    name = f"clusters {block.suite} {block.dataset} {block.n_clusters} {block.profile} {first}"
+    name = f"clusters {block.place} {first}"
     return floating(tabular(block, columns), sentences, name)
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import itertools
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -26,7 +25,7 @@ from reports.scales import grouped, scales
 from reports.stored import Stored
 from reports.style import INK, WIDTH, Mark, headed, look, mark, rendered, shortened
 from reports.summary import Block, Row, direction
-from reports.text import ARROWS, EXTRACTORS, SPLIT_NAMES, methods_shown, named_seeds
+from reports.text import ARROWS, EXTRACTORS, SPLIT_NAMES, methods_shown, named_seeds, slug
 from reports.ticks import ticked
 from results.published import published
 
@@ -98,7 +97,7 @@ def figures(
 def _figures(
     block: Block, stored: Stored, shown: Sequence[str], marks: Mapping[str, Mark]
 ) -> Iterator[tuple[str, Figure]]:
-    place = f"{block.suite} {block.dataset} {block.n_clusters} {block.profile}"
+    place = block.place
     for part, figure in enumerate(_points(block, shown, marks)):
         yield f"points {place} {part or ''}", figure
     for part, figure in enumerate(over_seeds(block, shown, marks)):
@@ -139,7 +138,7 @@ def _together(
 
 def _stem(name: str, files: Mapping[str, bytes]) -> str:
     """A file's name, made as the labels of the tables are; never one that is taken."""
-    stem = re.sub(r"[^A-Za-z0-9]+", "-", name).strip("-").lower()
+    stem = slug(name)
     if len(stem) > LONG_STEM or f"{stem}.pdf" in files:
         stem = f"{stem[:LONG_STEM]}-{hashlib.sha256(name.encode()).hexdigest()[:8]}"
     return stem

@@ -25,6 +25,7 @@ from reports.text import (
     named_seeds,
     number,
     seconds,
+    slug,
 )
 
 __all__ = [
@@ -192,7 +193,6 @@ def booktabs(heads: Sequence[Sequence[str]], body: Sequence[Sequence[str]], colu
 
 def floating(tabular: str, sentences: Sequence[str], label: str, notes: Sequence[str] = ()) -> str:
     """A float around ``tabular``: caption above, notes below, no overfull line."""
-    identifier = re.sub(r"[^A-Za-z0-9]+", "-", label).strip("-").lower()
     below = "".join(
         rf"\par\smallskip{{\footnotesize\raggedright {note}\par}}" + "\n" for note in notes
     )
@@ -200,7 +200,7 @@ def floating(tabular: str, sentences: Sequence[str], label: str, notes: Sequence
     kind = "table" if columns <= NARROW else "table*"
     return (
         f"\\begin{{{kind}}}[htbp]\n\\centering\n"
-        f"\\caption{{{breakable(' '.join(sentences))}}}\n\\label{{tab:{identifier}}}\n"
+        f"\\caption{{{breakable(' '.join(sentences))}}}\n\\label{{tab:{slug(label)}}}\n"
         f"\\smallskip\n\\fittedtable{{%\n{tabular.strip()}%\n}}\n{below}\\end{{{kind}}}\n"
     )
 
@@ -228,7 +228,7 @@ def _table(block: Block, part: Part, notes: Sequence[str]) -> str:
     lines = [line[left_out:] for line in ([*names, *numbers], *body)]
     columns = "l" * (len(names) - left_out) + "r" * len(numbers)
     tabular = booktabs(lines[:1], lines[1:], columns)
-    name = f"{block.suite} {block.dataset} {block.n_clusters} {block.profile}"
+    name = block.place
     if part.samples:
         name += " components" if part.components else " samples"
     sentences = caption(block, mark="in bold", columns=part.columns)

@@ -41,7 +41,7 @@ def mixture_table(block: Block, stored: Stored) -> str:
         "ordered by their most frequent class.",
     ]
     lost = "; ".join(f"{column.label}: {_lost(column)}" for column in columns)
-    name = f"mixtures {block.suite} {block.dataset} {block.n_clusters} {block.profile}"
+    name = f"mixtures {block.place}"
     sums = ["all", *(text for column in columns for text in _sums(column))]
     return floating(tabular(block, columns, sums), sentences, name, [breakable(f"{lost}.")])
 

@@ -114,10 +114,8 @@ def reductions(
     """
     for group in _grouped(blocks):
         panels = sorted(_panels(group, stored), key=lambda panel: panel.place)
-        first = group[0]
-        place = f"{first.suite} {first.dataset} {first.n_clusters} {first.profile}"
         for part, some in enumerate(_pages(panels)):
-            yield f"reduction {place} {part or ''}", _figure(group, some, marks)
+            yield f"reduction {group[0].place} {part or ''}", _figure(group, some, marks)
 
 
 def _grouped(blocks: Sequence[Block]) -> list[list[Block]]:

@@ -207,7 +207,7 @@ def _latex(tested: Tested) -> Iterator[str]:
             rf"\emph{{{breakable(which)}}}: {breakable(text)}"
             for which, text in _notes([s for s, _ in page])
         ]
-        name = f"statistics {block.suite} {block.dataset} {block.n_clusters} {block.profile} {i}"
+        name = f"statistics {block.place} {i}"
         yield floating(_tabular(page), sentences, name, notes)
 
 

@@ -120,6 +120,11 @@ class Block:
     mixed: tuple[str, ...]
     """What the table mixes though it should not, a sentence each, where that was allowed."""
 
+    @property
+    def place(self) -> str:
+        """What its files, figures and LaTeX labels are named after."""
+        return f"{self.suite} {self.dataset} {self.n_clusters} {self.profile}"
+
     @functools.cached_property
     def records(self) -> list[Record]:
         """Of all rows."""

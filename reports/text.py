@@ -25,6 +25,7 @@ __all__ = [
     "of_components",
     "of_samples",
     "seconds",
+    "slug",
 ]
 
 ABSENT = "–"
@@ -130,6 +131,15 @@ def seconds(value: float) -> str:
     ('0.03', '12.3', '1234')
     """
     return f"{value:.{2 if value < 10 else 1 if value < 100 else 0}f}"
+
+
+def slug(name: str) -> str:
+    """A name as files and labels can bear it.
+
+    >>> slug("mnist_raw mnist(split=train) 10")
+    'mnist-raw-mnist-split-train-10'
+    """
+    return re.sub(r"[^A-Za-z0-9]+", "-", name).strip("-").lower()
 
 
 def named_devices(records: Iterable[Record]) -> str:
