@@ -25,6 +25,9 @@ LETTERS = "A letter marks a protocol that differs, as told below."
 LINES = 40
 """Rows of one LaTeX table, so that it fits on a page."""
 
+FEW = 6
+"""Runs from which an interval says something."""
+
 METRIC = r"\parbox[t]{6em}{\raggedright "
 LONG_METRIC = 12
 """The box of a metric's name of so many characters, which is broken over lines in it."""
@@ -87,13 +90,15 @@ def to_csv(compared: Sequence[ComparedBlock]) -> str:
 
 def caption(each: ComparedBlock, marked: str = LETTERS) -> list[str]:
     """What a reader must know, in every format; ``marked`` says how differences are shown."""
-    few = any(pair.measured.n == 2 and pair.interval for pair in each.rows)
+    few = any(pair.measured.n < FEW and pair.interval for pair in each.rows)
     return [
         "Measured beside published.",
         *data_and_profile(each.block),
         "Measured: mean ± standard deviation of the last iterate over the "
         f"{named_seeds(each.block.seeds)}, and the 95 % interval of the mean by Student's t.",
-        *(["Intervals of two runs hold nearly anything."] if few else []),
+        "Holds it: no, where the interval excludes the published number; yes, where it does not "
+        "and no protocol differs.",
+        *([f"An interval of fewer than {FEW} runs is wide: a yes says little."] if few else []),
         f"Published: in the same unit. {marked}",
         *(f"MIXED: {sentence}." for sentence in each.block.mixed),
     ]
@@ -204,11 +209,11 @@ def _latex(each: ComparedBlock) -> Iterator[str]:
 
 def _table(each: ComparedBlock, part: int) -> str:
     heads = ["Method", "Metric", "Split", "Measured ($n$)", "Published", "Difference"]
-    heads += [r"95\,\% interval", "Holds", "Differs"]
+    heads += [r"95\,\% interval", "Holds it", "Differs"]
     tabular = booktabs([heads], list(_lines(each.rows, len(heads))), "lllrrrrll")
     below = [rf"\emph{{{breakable(name)}}}: {breakable(text)}" for _, name, text in notes(each)]
     block = each.block
-    label = f"published {block.suite} {block.dataset} {block.n_clusters} {block.profile}"
+    label = f"published {block.place}"
     if part:
         label += f" {part + 1}"
     sentences = [*(["Continued."] if part else []), *caption(each)]
