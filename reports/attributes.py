@@ -13,7 +13,7 @@ import numpy as np
 
 from datasets.celeba import FACES_FILE, IMAGES
 from reports.summary import Block, Row, Statistic
-from reports.text import named_seeds
+from reports.text import error_metric, named_seeds
 from results.printed import Entry
 
 __all__ = ["Attributes", "attribute_of", "by_attribute"]
@@ -60,7 +60,7 @@ class Attributes:
     @property
     def metric(self) -> str:
         """The error rate: of classes as they are named where labels were known, else matched."""
-        return "error_rate_classes" if self.labelled else "error_rate"
+        return error_metric(self.labelled)
 
     @property
     def split(self) -> str:

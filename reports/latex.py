@@ -238,7 +238,7 @@ def _table(block: Block, part: Part, notes: Sequence[str]) -> str:
 def _lines(block: Block, part: Part, split: str) -> Iterator[list[str]]:
     for i, row in enumerate(part.rows):
         rule = "\\midrule\n" if i == 0 and split != part.splits[0] else ""
-        fit = seconds(row.fit_s.mean) if row.fit_s else escape(ABSENT)
+        fit = f"{seconds(row.fit_s.mean)} {block.ran_on(row)}" if row.fit_s else escape(ABSENT)
         cells = [
             _cell(row.statistic(split, metric), metric, row.label in block.best(split, metric))
             for metric in part.columns
@@ -246,7 +246,13 @@ def _lines(block: Block, part: Part, split: str) -> Iterator[list[str]]:
         if part.sized:
             size = row.n_parameters
             cells.append(escape(ABSENT) if size is None else f"{size:,}")
-        yield [rule + (SPLIT_NAMES[split] if i == 0 else ""), named(row.label), *cells, fit, row.n]
+        yield [
+            rule + (SPLIT_NAMES[split] if i == 0 else ""),
+            named(row.label),
+            *cells,
+            fit.strip(),
+            row.n,
+        ]
 
 
 def _cell(statistic: Statistic | None, metric: str, best: bool = False) -> str:

@@ -18,7 +18,7 @@ from typing import Any
 import metrics
 from core import ConfigError, UserError
 from reports.conflicts import agree, conflicts_of
-from reports.text import number
+from reports.text import device_of, letter, number
 from results import Record
 
 __all__ = ["Block", "Failed", "Row", "Statistic", "direction", "summarise"]
@@ -145,6 +145,18 @@ class Block:
     def labelled(self) -> int:
         """Labels that the fit knew, and then the components are the classes; mostly none."""
         return self.records[0].dataset.words.get("labelled") or 0
+
+    @functools.cached_property
+    def devices(self) -> Mapping[str, str]:
+        """What the fits that ended well ran on, each with its letter: seconds are those of one."""
+        names = sorted({device_of(record) for row in self.rows for record in row.ok})
+        return {name: letter(i) for i, name in enumerate(names)}
+
+    def ran_on(self, row: Row) -> str:
+        """The letters of the row's devices; empty where all rows ran on the same one."""
+        if len(self.devices) < 2:
+            return ""
+        return ", ".join(sorted({self.devices[device_of(record)] for record in row.ok}))
 
     @property
     def failures(self) -> list[Failed]:
