@@ -21,7 +21,7 @@ from reports.conflicts import agree, conflicts_of
 from reports.text import device_of, letter, number
 from results import Record
 
-__all__ = ["Block", "Failed", "Row", "Statistic", "direction", "summarise"]
+__all__ = ["Block", "Failed", "Row", "Statistic", "direction", "enough", "summarise"]
 
 SPLITS = ("train", "test", "generation")
 BASELINES = ("kmeans", "gmm")
@@ -138,8 +138,8 @@ class Block:
     @functools.cached_property
     def rated(self) -> tuple[Row, ...]:
         """The rows that ended well on enough seeds to be called best, or ranked: :data:`KEPT`."""
-        least = KEPT * len(self.seeds)
-        return tuple(row for row in self.rows if len({run.seed for run in row.ok}) >= least)
+        n = len(self.seeds)
+        return tuple(row for row in self.rows if enough(len({run.seed for run in row.ok}), n))
 
     @property
     def labelled(self) -> int:
@@ -260,6 +260,11 @@ def summarise(
         _block(list(group), mixed)
         for _, group in itertools.groupby(sorted(kept, key=_table), key=_table)
     ]
+
+
+def enough(n: int, of: int) -> bool:
+    """Whether results for ``n`` seeds of so many may be called best: :data:`KEPT`."""
+    return n >= KEPT * of
 
 
 @functools.cache

@@ -270,8 +270,7 @@ def test_latex_fits_and_escapes(run, tmp_path):
     assert "Continued." in text
     assert text.count(r"\begin{table") == 2
     assert text.count("Not measured here") == 1
-    labelled = [line for line in text.splitlines() if line.startswith(r"\label")]
-    assert len(set(labelled)) == 2
+    assert text.count(r"\label{") == 1
     if compiler is None:
         pytest.skip("pdflatex is not installed")
     two_columns = standalone(text).replace("{article}", "{article}\n\\twocolumn", 1)
