@@ -3,12 +3,13 @@ import dataclasses
 import numpy as np
 import pytest
 
+import methods
 from reports import page_cells, page_pictures
 from reports.comparison import compare
 from reports.page import Suite, index, page
 from reports.stored import Stored
 from reports.summary import summarise
-from results import DatasetUsed, Store
+from results import DatasetUsed, MethodUsed, Store
 from tests.reports.html_tree import PNG, data, lines, one, parsed, section
 
 
@@ -192,6 +193,26 @@ def test_sources_name_settings_data_code_machine_and_metrics(paged, suite_record
     text = section(paged(suite_records), "sources").text
     for expected in ("cccccccccccc", "000000000000", "1,797", "lower is better", "DEC), Eq. 10"):
         assert expected in text
+
+
+def test_presets_name_their_source_and_list_their_deviations(paged, make_record):
+    made = [
+        dataclasses.replace(
+            make_record("gan_em"), method=MethodUsed(name="gan_em", preset="paper")
+        ),
+        dataclasses.replace(
+            make_record("kmeans"), method=MethodUsed(name="kmeans", preset="default")
+        ),
+        dataclasses.replace(make_record("theirs"), method=MethodUsed(name="theirs", preset="own")),
+    ]
+    part = section(paged(made), "sources")
+    (table,) = (each for each in part.all("table") if lines(each)[0][1] == "Preset")
+    paper, default, theirs = lines(table)[1:]
+    assert paper[2].startswith("Zhao et al., GAN-EM")
+    gan_em = methods.registry.get("gan_em").attributes["presets"]["paper"]
+    assert tuple(item.text for item in table.all("li")) == gan_em.deviations
+    assert default[2:] == ["scikit-learn's Lloyd iterations, k-means++ starts, best of 10", "–"]
+    assert theirs[2:] == ["– not known here", "–"]
 
 
 def test_published_numbers_stand_beside_ours(paged, make_record, store):
