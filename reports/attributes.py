@@ -24,6 +24,8 @@ ATTRIBUTE, LABELLED = "attribute", "labelled"
 NAMED = 3
 """Attributes that are named before they are only counted."""
 
+BETTER = "scored, as the methods are, by the better of the two maps of clusters to classes"
+
 CHOSEN = (
     "LABELS CHOSE THE IMAGES: all of an attribute's rarer value, and of the other value as many "
     "that are most alike in the other attributes (GAN-EM, appendix B.3); so clusters follow the "
@@ -187,8 +189,8 @@ class Attributes:
         if self.labelled:
             found.append(f"{self.labelled:,} labels, as many of each class, are known to the fit.")
         where = "held-out" if self.split == "test" else "training"
-        maps = "" if self.labelled else ", of the two maps to classes the better one"
         found.append(f"Error rates on the {where} split.")
+        maps = "" if self.labelled else f", {BETTER}"
         found.append(f"Chance: the mean error of coin flips{maps}.")
         found += [self._runs()] if runs else []
         mixed = dict.fromkeys(sentence for block in self.blocks for sentence in block.mixed)

@@ -106,8 +106,8 @@ def test_captions_say_how_images_were_chosen_and_what_the_fit_knew(store, all_pu
         assert "not comparable with published numbers" in said
     assert "100 labels, as many of each class, are known" in " ".join(told.reading())
     assert "known to the fit" not in " ".join(without.reading())
-    assert "the better one" in " ".join(without.reading())
-    assert "the better one" not in " ".join(told.reading())
+    assert "the better of the two maps" in " ".join(without.reading())
+    assert "the better of the two maps" not in " ".join(told.reading())
     for text in (
         attribute_tables.console([without, told], published()),
         attribute_tables.latex([without, told], published()),
