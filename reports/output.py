@@ -15,6 +15,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from core import UserError
+from core.files import temporary_beside
 
 __all__ = ["LIST", "Files", "Output", "write"]
 
@@ -98,13 +99,9 @@ def write(folder: Path, files: Files, said: str | None = "") -> None:
     """
     try:
         for name, content in files.items():
-            folder.mkdir(parents=True, exist_ok=True)
-            part = folder / f".{name}.part"
-            try:
+            with temporary_beside(folder / name) as part:
                 part.write_bytes(_bytes(content))
                 os.replace(part, folder / name)
-            finally:
-                part.unlink(missing_ok=True)
     except OSError as error:
         raise UserError(
             f"cannot write to {folder}: {error.strerror}; free some space or give another --out"

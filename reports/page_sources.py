@@ -101,11 +101,13 @@ def _data(blocks: Sequence[Block]) -> Table:
                 _count(data.n_test),
                 text_cell(" × ".join(map(str, data.shape or ()))),
                 _count(data.n_classes),
+                text_cell(data.where or ""),
                 text_cell(data.licence or ""),
                 text_cell(by_seed or ", ".join(files[:DIGESTS] + more)),
             )
         )
-    names = ("Data", "Training", "Held out", "Shape", "Classes", "Licence", "Files, sha256")
+    names = ("Data", "Training", "Held out", "Shape", "Classes", "From", "Licence")
+    names += ("Files, sha256",)
     return _listed("Data", names, lines, numeric=("Training", "Held out", "Classes"))
 
 

@@ -195,6 +195,13 @@ def test_sources_name_settings_data_code_machine_and_metrics(paged, suite_record
         assert expected in text
 
 
+def test_data_name_whence_they_came(paged, make_record):
+    used = DatasetUsed(name="digits", n=10, where="https://example.org/digits", licence="MIT")
+    table = section(paged([make_record("kmeans", dataset=used)]), "sources").all("table")[2]
+    head, row = lines(table)
+    assert row[head.index("From")] == "https://example.org/digits"
+
+
 def test_presets_name_their_source_and_list_their_deviations(paged, make_record):
     made = [
         dataclasses.replace(
