@@ -158,7 +158,7 @@ def _reports(options: argparse.Namespace) -> int:
             listed.append((name, _report(options, store, indexed=paged), ""))
         except UserError as error:
             print(printable(f"reports: {name}: {error}"), file=sys.stderr)
-            listed.append((name, [], str(error)))
+            listed.append((name, list(store.load(history=False)), str(error)))
     if paged:
         from reports.page import Suite
 

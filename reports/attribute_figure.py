@@ -178,7 +178,9 @@ def _errors(
             _runs(ax, i + middle / band, sheet, block, label, marks[label])
     for value, i in theirs:
         ax.vlines(value, i - 0.5, i + 0.5, color=INK, zorder=1)
-    ax.axvline(0.5, color=INK, lw=0.5, ls=":")
+    for i, block in enumerate(blocks):
+        if (chance := sheet.chance([block])) is not None:
+            ax.vlines(chance, i - 0.5, i + 0.5, color=INK, lw=0.5, ls=":")
     ax.set_ylim(len(blocks) - 0.5, -0.5)
     ax.set_yticks(range(len(blocks)), [attribute_of(block) or "" for block in blocks])
     ax.tick_params(axis="y", length=0)

@@ -7,19 +7,21 @@ methods make a table of their own beside the published ones.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from reports.attribute_marks import differing, letters, told
 from reports.attributes import Attributes, attribute_of
-from reports.summary import Block, Statistic
-from reports.text import ABSENT, number
+from reports.summary import Block, Statistic, enough
+from reports.text import ABSENT, named_seeds, number
 from results.printed import Entry
 
 __all__ = [
     "Line",
     "Means",
     "attribute_lines",
+    "bracketed",
+    "failed",
     "grouped",
     "labels_known",
     "marked",
@@ -39,8 +41,12 @@ class Line:
     """The attribute's; None of the mean."""
     cells: tuple[Statistic | None, ...]
     """One for each row of the blocks."""
+    counts: tuple[str, ...]
+    """Of each cell the seeds with a result, as in "9/10"; empty where all have one."""
     best: frozenset[int]
     """Places of the best means."""
+    chance: float | None
+    """The mean error of coin flips."""
     published: tuple[float, ...]
     """What the paper has: none, one, or two where it printed the attribute twice."""
 
@@ -53,6 +59,8 @@ class Means:
     where: str
     """The table that printed it, and over what; empty for ours."""
     cells: tuple[Statistic | None, ...]
+    counts: tuple[str, ...]
+    """As those of a :class:`Line`."""
     differs: str
     """The letters of ours."""
 
@@ -65,22 +73,35 @@ def attribute_lines(sheet: Attributes, entries: Sequence[Entry]) -> Iterator[Lin
             name=attribute_of(block) or ABSENT,
             block=block,
             cells=tuple(sheet.error(block, label) for label in sheet.labels),
+            counts=tuple(sheet.count(label, [block]) for label in sheet.labels),
             best=frozenset(i for i, label in enumerate(sheet.labels) if label in best),
+            chance=sheet.chance([block]),
             published=tuple(entry.value for entry in sheet.printed(entries, block)),
         )
     if len(sheet.blocks) > 1:
         averaged, theirs = sheet.averaged(entries), sheet.printed_mean(entries)
         cells = tuple(sheet.mean(label, averaged) for label in sheet.labels)
-        known = [number(cell.mean, sheet.metric) if cell else "" for cell in cells]
-        least = min((cell.mean for cell in cells if cell), default=0.0)
-        best = {i for i, text in enumerate(known) if text == number(least, sheet.metric)}
         yield Line(
             name=f"Mean of {len(averaged)}",
             block=None,
             cells=cells,
-            best=frozenset(best if sum(map(bool, known)) > 1 else ()),
+            counts=tuple(sheet.count(label, averaged) for label in sheet.labels),
+            best=_best(sheet, cells),
+            chance=sheet.chance(averaged),
             published=() if theirs is None else (theirs,),
         )
+
+
+def failed(sheet: Attributes) -> Iterator[str]:
+    """The runs without a result, those of one method that ended alike in one sentence."""
+    where: dict[tuple[str, str, str], list[str]] = {}
+    for block in sheet.blocks:
+        for each in block.failures:
+            key = each.status, each.label, each.message
+            place = f"{attribute_of(block)} {named_seeds(each.seeds)}"
+            where.setdefault(key, []).append(place)
+    for (status, label, message), places in where.items():
+        yield f"{status}: {label}, {'; '.join(places)}: {message}"
 
 
 def marked(sheet: Attributes, entries: Sequence[Entry]) -> list[str]:
@@ -130,14 +151,17 @@ def means_by_method(group: Sequence[Attributes], entries: Sequence[Entry]) -> It
     for label in dict.fromkeys(label for sheet in group for label in sheet.labels):
         cells = tuple(sheet.mean(label, sheet.averaged(entries)) for sheet in group)
         differs = letters(kinds.get(label, ()))
-        yield Means(name=label, where="", cells=cells, differs=differs)
+        counts = tuple(sheet.count(label, sheet.averaged(entries)) for sheet in group)
+        yield Means(name=label, where="", cells=cells, counts=counts, differs=differs)
+    flips = (sheet.chance(sheet.averaged(entries)) for sheet in group)
+    yield _means("chance", "", [None if mean is None else _single(mean) for mean in flips])
     yield from _published(group, entries)
     printed = [{entry.row: entry for entry in sheet.printed(entries)} for sheet in group]
     rows = [e.row for e in entries if any(e in each.values() for each in printed)]
     for row in dict.fromkeys(rows):
-        cells = tuple(_single(each[row].value) if row in each else None for each in printed)
+        cells = [_single(each[row].value) if row in each else None for each in printed]
         where = next(each[row].where for each in printed if row in each)
-        yield Means(name=row, where=f"{where} over 40 rows", cells=cells, differs="")
+        yield _means(row, f"{where} over 40 rows", cells)
 
 
 def reading(group: Sequence[Attributes], entries: Sequence[Entry]) -> list[str]:
@@ -147,12 +171,29 @@ def reading(group: Sequence[Attributes], entries: Sequence[Entry]) -> list[str]:
     return [f"Mean error over {counts} attributes of 40; published means say over what.", *first]
 
 
-def written(statistic: Statistic | None) -> str:
-    """An error rate as plain text."""
+def bracketed(lines: Iterable[Line | Means]) -> list[str]:
+    """What the counts are, in a sentence, where there are any."""
+    some = any(count for line in lines for count in line.counts)
+    return ["In brackets: seeds with a result, of all, where some have none."] if some else []
+
+
+def written(statistic: Statistic | None, count: str = "") -> str:
+    """An error rate as plain text, with the seeds that it is of."""
+    tail = f" ({count})" if count else ""
     if statistic is None:
-        return ABSENT
+        return ABSENT + tail
     spread = "" if statistic.std is None else f" ± {number(statistic.std, 'error_rate')}"
-    return number(statistic.mean, "error_rate") + spread
+    return number(statistic.mean, "error_rate") + spread + tail
+
+
+def _best(sheet: Attributes, cells: Sequence[Statistic | None]) -> frozenset[int]:
+    """Places of the best means, of those over enough seeds; none where there is but one."""
+    known = {i: cell for i, cell in enumerate(cells) if cell}
+    rated = {i: c.mean for i, c in known.items() if enough(c.n, len(sheet.seeds))}
+    if len(known) < 2 or not rated:
+        return frozenset()
+    least = number(min(rated.values()), sheet.metric)
+    return frozenset(i for i, mean in rated.items() if number(mean, sheet.metric) == least)
 
 
 def _published(group: Sequence[Attributes], entries: Sequence[Entry]) -> Iterator[Means]:
@@ -160,9 +201,14 @@ def _published(group: Sequence[Attributes], entries: Sequence[Entry]) -> Iterato
     found = [e for s in group for block in s.blocks for e in s.printed(entries, block)]
     if found:
         means = (sheet.printed_mean(entries) for sheet in group)
-        cells = tuple(None if mean is None else _single(mean) for mean in means)
-        name, where = found[0].paper.name, f"{found[0].where} over the same"
-        yield Means(name=name, where=where, cells=cells, differs="")
+        cells = [None if mean is None else _single(mean) for mean in means]
+        yield _means(found[0].paper.name, f"{found[0].where} over the same", cells)
+
+
+def _means(name: str, where: str, cells: Sequence[Statistic | None]) -> Means:
+    """Those of no method of ours."""
+    counts = ("",) * len(cells)
+    return Means(name=name, where=where, cells=tuple(cells), counts=counts, differs="")
 
 
 def _single(value: float) -> Statistic:

@@ -9,13 +9,15 @@ from __future__ import annotations
 import csv
 import io
 import textwrap
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 from reports.attribute_marks import differing, told
 from reports.attribute_rows import (
     Line,
     Means,
     attribute_lines,
+    bracketed,
+    failed,
     grouped,
     labels_known,
     marked,
@@ -25,16 +27,14 @@ from reports.attribute_rows import (
     written,
 )
 from reports.attributes import Attributes, attribute_of
-from reports.latex import booktabs, breakable, escape, floating, named, spread
+from reports.escaping import escape, named, spread
+from reports.floats import Group, Tabular, floating
 from reports.summary import Statistic
 from reports.tables import aligned, printable
 from reports.text import ABSENT, number
 from results.printed import Entry
 
 __all__ = ["console", "latex", "to_csv"]
-
-LINES = 32
-"""Attributes in one LaTeX table, so that it fits on a page with its notes."""
 
 LONG_HEAD = 10
 """Characters of a method's name from which it is broken over lines: its numbers are narrow."""
@@ -43,7 +43,7 @@ HEAD = r"\parbox[b]{5.5em}{\raggedleft\hspace{0pt}"
 
 CSV_COLUMNS = (
     *("suite", "profile", "dataset", "labelled", "attribute", "attributes", "label", "split"),
-    *("metric", "mean", "std", "n", "published", "printed", "where", "differs"),
+    *("metric", "mean", "std", "n", "chance", "published", "printed", "where", "differs"),
 )
 
 
@@ -51,31 +51,35 @@ def console(sheets: Sequence[Attributes], entries: Sequence[Entry]) -> str:
     """Aligned plain-text tables, their best means marked with an asterisk."""
     texts = []
     for sheet in sheets:
-        lines = [["", *map(printable, sheet.labels), "published"]]
-        for line in attribute_lines(sheet, entries):
+        found = list(attribute_lines(sheet, entries))
+        lines = [["", *map(printable, sheet.labels), "chance", "published"]]
+        for line in found:
             cells = [
-                written(s) + ("*" if i in line.best else " ") for i, s in enumerate(line.cells)
+                written(s, count) + ("*" if i in line.best else " ")
+                for i, (s, count) in enumerate(zip(line.cells, line.counts, strict=True))
             ]
-            lines.append([line.name, *cells, _published(sheet, line)])
+            lines.append([line.name, *cells, _chance(line), _published(sheet, line)])
         if marks := marked(sheet, entries):
-            lines.append(["differs", *marks, ""])
-        said = [*sheet.reading(), "Best marked *."]
-        texts.append(_text(said, lines, notes_on(sheet, entries)))
+            lines.append(["differs", *marks, "", ""])
+        said = [*sheet.reading(), "Best marked *.", *bracketed(found), *sheet.seldom(entries)]
+        texts.append(_text(said, lines, [*notes_on(sheet, entries), *failed(sheet)]))
     for group in grouped(sheets):
+        means = list(means_by_method(group, entries))
         lines = [["", *map(labels_known, group), "differs"]]
         lines += [
-            [printable(_named(means)), *map(written, means.cells), means.differs]
-            for means in means_by_method(group, entries)
+            [printable(_named(each)), *map(written, each.cells, each.counts), each.differs]
+            for each in means
         ]
-        texts.append(_text(reading(group, entries), lines, told(group, entries)))
+        said = [*reading(group, entries), *bracketed(means)]
+        texts.append(_text(said, lines, told(group, entries)))
     return "\n\n".join(texts)
 
 
 def latex(sheets: Sequence[Attributes], entries: Sequence[Entry]) -> str:
-    """The same as LaTeX, each table short enough for a page; best means in bold."""
+    """The same as LaTeX, best means in bold."""
     return "\n".join(
         [
-            *(table for sheet in sheets for table in _latex(sheet, entries)),
+            *(_latex(sheet, entries) for sheet in sheets),
             *(_latex_means(group, entries) for group in grouped(sheets)),
         ]
     )
@@ -109,6 +113,7 @@ def to_csv(sheets: Sequence[Attributes], entries: Sequence[Entry]) -> str:
                         "mean": found.mean if found else None,
                         "std": found.std if found else None,
                         "n": found.n if found else 0,
+                        "chance": sheet.chance(held),
                         "published": " ".join(map(str, values)) if theirs else "",
                         "printed": " ".join(e.printed for e in theirs) if block else "",
                         "where": " ".join(dict.fromkeys(e.where for e in theirs)),
@@ -128,6 +133,10 @@ def _named(means: Means) -> str:
     return f"{means.name}, published in {means.where}" if means.where else means.name
 
 
+def _chance(line: Line) -> str:
+    return ABSENT if line.chance is None else number(line.chance, "error_rate")
+
+
 def _published(sheet: Attributes, line: Line) -> str:
     return " or ".join(number(value, sheet.metric) for value in line.published) or ABSENT
 
@@ -140,44 +149,57 @@ def _text(sentences: Sequence[str], lines: list[list[str]], notes: Sequence[str]
     return "\n".join([*said, "", *table, *([""] if below else []), *below])
 
 
-def _latex(sheet: Attributes, entries: Sequence[Entry]) -> Iterator[str]:
+def _latex(sheet: Attributes, entries: Sequence[Entry]) -> str:
     lines, marks = list(attribute_lines(sheet, entries)), marked(sheet, entries)
-    heads = ["Attribute", *(named(label, HEAD, LONG_HEAD) for label in sheet.labels), "Published"]
-    for part, first in enumerate(range(0, len(lines), LINES)):
-        body = []
-        for line in lines[first : first + LINES]:
-            rule = "" if line.block else "\\midrule\n"
-            cells = [_tex(s, i in line.best) for i, s in enumerate(line.cells)]
-            body.append([rule + escape(line.name), *cells, escape(_published(sheet, line))])
-        if marks:
-            body.append(["\\midrule\nDiffers", *map(escape, marks), ""])
-        tabular = booktabs([heads], body, "l" + "r" * (len(heads) - 1))
-        sentences = [*(["Continued."] if part else []), *sheet.reading(), "Best in bold."]
-        notes = [breakable(note) for note in notes_on(sheet, entries)]
-        name = f"attributes {sheet.place} {part + 1 if part else ''}"
-        yield floating(tabular, sentences, name, notes)
+    names = (named(label, HEAD, LONG_HEAD) for label in sheet.labels)
+    of_one = [_row(sheet, line) for line in lines if line.block]
+    of_several = [_row(sheet, line) for line in lines if not line.block]
+    last = [["Differs", *map(escape, marks), "", ""]] if marks else []
+    tabular = Tabular(
+        columns="l" + "r" * (len(sheet.labels) + 2),
+        heads=[["Attribute", *names, "Chance", "Published"]],
+        groups=[Group(rows=rows) for rows in (of_one, of_several, last)],
+    )
+    sentences = [*sheet.reading(), "Best in bold.", *bracketed(lines), *sheet.seldom(entries)]
+    notes = [("", note) for note in (*notes_on(sheet, entries), *failed(sheet))]
+    return floating(tabular, sentences, f"attributes {sheet.place}", notes)
+
+
+def _row(sheet: Attributes, line: Line) -> list[str]:
+    found = zip(line.cells, line.counts, strict=True)
+    cells = (_tex(s, count, i in line.best) for i, (s, count) in enumerate(found))
+    return [escape(line.name), *cells, *map(escape, (_chance(line), _published(sheet, line)))]
 
 
 def _latex_means(group: Sequence[Attributes], entries: Sequence[Entry]) -> str:
-    body, ours = [], True
-    for means in means_by_method(group, entries):
-        rule = "\\midrule\n" if ours and means.where else ""
-        ours = not means.where
-        cells = [*map(written, means.cells), means.differs]
-        body.append([rule + escape(_named(means)), *map(escape, cells)])
-    heads = ["Method", *map(labels_known, group), "Differs"]
-    tabular = booktabs([heads], body, "l" + "r" * len(group) + "l")
-    notes = [breakable(note) for note in told(group, entries)]
-    sentences = reading(group, entries)
+    means = list(means_by_method(group, entries))
+    rows = [
+        [
+            escape(_named(each)),
+            *map(_tex, each.cells, each.counts),
+            escape(each.differs),
+        ]
+        for each in means
+    ]
+    ours = [row for row, each in zip(rows, means, strict=True) if not each.where]
+    theirs = [row for row, each in zip(rows, means, strict=True) if each.where]
+    tabular = Tabular(
+        columns="l" + "r" * len(group) + "l",
+        heads=[["Method", *map(labels_known, group), "Differs"]],
+        groups=[Group(rows=ours), Group(rows=theirs)],
+    )
+    notes = [("", note) for note in told(group, entries)]
+    sentences = [*reading(group, entries), *bracketed(means)]
     return floating(tabular, sentences, f"attribute means {group[0].place}", notes)
 
 
-def _tex(statistic: Statistic | None, best: bool) -> str:
+def _tex(statistic: Statistic | None, count: str, best: bool = False) -> str:
+    tail = rf"$\scriptstyle\,({count})$" if count else ""
     if statistic is None:
-        return escape(ABSENT)
+        return escape(ABSENT) + tail
     mean = number(statistic.mean, "error_rate")
     if best:
         mean = rf"\textbf{{{mean}}}"
     if statistic.std is None:
-        return mean
-    return mean + spread(number(statistic.std, "error_rate"))
+        return mean + tail
+    return mean + spread(number(statistic.std, "error_rate")) + tail

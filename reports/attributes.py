@@ -6,19 +6,25 @@ say less than one with an attribute a row.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 
 from datasets.celeba import FACES_FILE, IMAGES
-from reports.summary import Block, Row, Statistic
-from reports.text import named_seeds
+from reports.summary import Block, Row, Statistic, enough
+from reports.text import error_metric, named_seeds
 from results.printed import Entry
 
 __all__ = ["Attributes", "attribute_of", "by_attribute"]
 
 ATTRIBUTE, LABELLED = "attribute", "labelled"
+
+NAMED = 3
+"""Attributes that are named before they are only counted."""
+
+BETTER = "scored, as the methods are, by the better of the two maps of clusters to classes"
 
 CHOSEN = (
     "LABELS CHOSE THE IMAGES: all of an attribute's rarer value, and of the other value as many "
@@ -60,7 +66,7 @@ class Attributes:
     @property
     def metric(self) -> str:
         """The error rate: of classes as they are named where labels were known, else matched."""
-        return "error_rate_classes" if self.labelled else "error_rate"
+        return error_metric(self.labelled)
 
     @property
     def split(self) -> str:
@@ -109,6 +115,45 @@ class Attributes:
             median=float(np.median(means)),
         )
 
+    def count(self, label: str, blocks: Sequence[Block]) -> str:
+        """Seeds with a result on each of ``blocks``, of all, as in "9/10".
+
+        Empty where that is all of them, and where the row was run on none of the blocks.
+        """
+        rows = [self.row(block, label) for block in blocks]
+        if not any(rows):
+            return ""
+        ended = ({run.seed for run in row.ok} if row else set() for row in rows)
+        n = len(set.intersection(*ended))
+        return "" if n == len(self.seeds) else f"{n}/{len(self.seeds)}"
+
+    def chance(self, blocks: Sequence[Block]) -> float | None:
+        """The mean error of coin flips on ``blocks``; None where their size is not known.
+
+        Of two named classes it is .5; of two clusters less, for the better of two maps counts.
+        """
+        if self.n_clusters != 2:
+            return None
+        n = [block.n_test if self.split == "test" else block.n for block in blocks]
+        found = [0.5 if self.labelled else _better_of_two(each) for each in n if each]
+        return float(np.mean(found)) if len(found) == len(blocks) else None
+
+    def seldom(self, entries: Sequence[Entry]) -> list[str]:
+        """Which methods have a number on too few seeds to be called best: a sentence, or none."""
+        few: dict[str, list[str]] = {}
+        for block in self.blocks:
+            for row in block.rows:
+                if row.ok and row not in block.rated:
+                    few.setdefault(row.label, []).append(attribute_of(block) or "")
+        for label in self.labels if len(self.blocks) > 1 else ():
+            mean = self.mean(label, self.averaged(entries))
+            if mean and not enough(mean.n, len(self.seeds)):
+                few.setdefault(label, []).append("mean")
+        if not few:
+            return []
+        listed = ", ".join(f"{label} ({_few(names)})" for label, names in few.items())
+        return [f"Never called best, with results for fewer than half of the seeds: {listed}."]
+
     def printed(self, entries: Iterable[Entry], block: Block | None = None) -> list[Entry]:
         """The papers' numbers of one attribute, or those of none: means over all.
 
@@ -144,7 +189,9 @@ class Attributes:
         if self.labelled:
             found.append(f"{self.labelled:,} labels, as many of each class, are known to the fit.")
         where = "held-out" if self.split == "test" else "training"
-        found.append(f"Error rates on the {where} split; chance is .5.")
+        found.append(f"Error rates on the {where} split.")
+        maps = "" if self.labelled else f", {BETTER}"
+        found.append(f"Chance: the mean error of coin flips{maps}.")
         found += [self._runs()] if runs else []
         mixed = dict.fromkeys(sentence for block in self.blocks for sentence in block.mixed)
         return [*found, *(f"MIXED: {sentence}." for sentence in mixed)]
@@ -187,6 +234,22 @@ def by_attribute(blocks: Sequence[Block]) -> tuple[list[Attributes], list[Block]
 def attribute_of(block: Block) -> str | None:
     """The block's attribute."""
     return block.records[0].dataset.words.get(ATTRIBUTE)
+
+
+@functools.cache
+def _better_of_two(n: int) -> float:
+    r"""The mean error of coin flips on ``n`` points, clusters taken for the classes as fits best.
+
+    .. math:: E[\min(k, n - k)] / n, \quad k \sim \mathrm{Bin}(n, 1/2)
+    """
+    from scipy.stats import binom  # slow to import
+
+    k = np.arange(n + 1)
+    return float(binom.pmf(k, n, 0.5) @ np.minimum(k, n - k)) / n
+
+
+def _few(names: Sequence[str]) -> str:
+    return ", ".join(names) if len(names) <= NAMED else f"{len(names)} attributes"
 
 
 def _counted(numbers: Iterable[int | None]) -> str:

@@ -11,7 +11,8 @@ import textwrap
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from reports.latex import breakable, escape, floating, named
+from reports.escaping import breakable, escape, named
+from reports.floats import Group, Tabular, floating
 from reports.text import ABSENT
 from results.printed import Entry, Paper, PublishedTable
 
@@ -259,8 +260,6 @@ def _wrapped(text: str, mark: str, width: int) -> list[str]:
 
 
 def _latex(table: AuditTable, i: int) -> str:
-    import pandas as pd
-
     body = [
         [
             named(row.name),
@@ -273,15 +272,14 @@ def _latex(table: AuditTable, i: int) -> str:
     ]
     held = list(zip(*(row.cells for row in table.rows), strict=True))  # by column
     heads = [_head(head, cells) for head, cells in zip(table.columns, held, strict=True)]
-    frame = pd.DataFrame(body, columns=pd.Index(["Row", *heads]))
-    tabular = frame.style.hide(axis="index").to_latex(
-        hrules=True, column_format="l" + "r" * len(heads)
+    tabular = Tabular(
+        columns="l" + "r" * len(heads), heads=[["Row", *heads]], groups=[Group(rows=body)]
     )
-    notes = [breakable(text) for text in table.wrong]
+    notes = [("", text) for text in table.wrong]
     for row in table.rows:
         said = " ".join([*(f"({text})" for text in row.measures), *row.wrong])
         if said:
-            notes.append(rf"\emph{{{breakable(row.name)}}}: {breakable(said)}")
+            notes.append((row.name, said))
     sentences = [
         f"{table.paper.name} {table.table}: {table.title}.",
         *(f"{text}." for text in table.measures),

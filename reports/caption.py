@@ -5,19 +5,19 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+import datasets
 from reports.summary import Block
 from reports.text import (
     EXTRACTORS,
     REAL_IMAGES,
-    named_devices,
     named_seeds,
     number,
     of_components,
     of_samples,
 )
-from results import Record
+from results import DatasetUsed, Record
 
-__all__ = ["caption", "data_and_profile", "seldom"]
+__all__ = ["caption", "data_and_profile", "on_devices", "seldom"]
 
 DIGEST = 8
 """Digits of a net's digest that tell it from others."""
@@ -73,7 +73,7 @@ def caption(block: Block, *, mark: str, columns: Sequence[str] | None = None) ->
     if any(map(of_components, held)):
         sentences.append(BY_COMPONENT)
     if ran:
-        sentences.append(_machine(ran))
+        sentences.append(_machine(block, ran))
     sentences.extend(f"MIXED: {sentence}." for sentence in block.mixed)
     return sentences
 
@@ -154,14 +154,35 @@ def data_and_profile(block: Block) -> list[str]:
         )
     if used.name in OF_DATA:
         said.append(OF_DATA[used.name])
+    if features := used.words.get("features"):
+        said.append(f"Features {features}: learnt without labels from {_whole(used)}.")
     return said
 
 
-def _machine(ran: Sequence[Record]) -> str:
+def _whole(used: DatasetUsed) -> str:
+    """The points that features are learnt from: those of the split, whatever the subset."""
+    n = used.n
+    if used.words.get("subset"):
+        declared = datasets.registry.declarations().get(used.name)
+        split = used.words.get("split", "train")
+        n = declared.attributes.get("n") if declared and split == "train" else None
+    return f"all {n:,} training points" if n else "all training points, not these alone"
+
+
+def on_devices(block: Block) -> str:
+    """What the fits ran on; several devices each with the letter that marks its rows."""
+    if len(block.devices) == 1:
+        return f"on {next(iter(block.devices))}"
+    listed = ", ".join(f"{mark} {name}" for name, mark in block.devices.items())
+    return f"on the device of each row's letter ({listed})"
+
+
+def _machine(block: Block, ran: Sequence[Record]) -> str:
     used = [record.resources for record in ran]
     precisions = ", ".join(sorted({r.precision for r in used if r.precision}))
     nets = f", nets in {precisions}" if precisions else ""
     compiled = ", some of them compiled" if any(r.compile for r in used) else ""
     jobs = max(resources.jobs for resources in used)
     crowd = f", up to {jobs} cells at a time" if jobs > 1 else ""
-    return f"Fit: mean seconds on {named_devices(ran)}{nets}{compiled}{crowd}."
+    apart = " Seconds on different devices do not compare." if len(block.devices) > 1 else ""
+    return f"Fit: mean seconds {on_devices(block)}{nets}{compiled}{crowd}.{apart}"

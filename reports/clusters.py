@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from core import DataError
 from metrics.clustering import ClusterRow
 from reports.caption import data_and_profile
-from reports.latex import booktabs, escape, floating, named
+from reports.escaping import escape, named
+from reports.floats import Group, Tabular, floating
 from reports.stored import Stored, labels_of
 from reports.summary import Block, Row
 from reports.text import ABSENT, class_name, number
@@ -68,8 +69,8 @@ def column_of(row: Row, stored: Stored) -> ClusterColumn | None:
     )
 
 
-def tabular(block: Block, columns: Sequence[ClusterColumn], sums: Sequence[str] = ()) -> str:
-    """The clusters as a LaTeX tabular, three cells a method; seeds are named where they differ.
+def tabular(block: Block, columns: Sequence[ClusterColumn], sums: Sequence[str] = ()) -> Tabular:
+    """The clusters as a LaTeX table, three cells a method; seeds are named where they differ.
 
     ``sums`` are the cells of a last line, under a rule of its own.
     """
@@ -82,16 +83,13 @@ def tabular(block: Block, columns: Sequence[ClusterColumn], sums: Sequence[str] 
         [str(i + 1), *(text for column in columns for text in _cells(column, i))]
         for i in range(block.n_clusters)
     ]
-    if sums:
-        first, *others = sums
-        body.append(["\\midrule\n" + first, *others])
-    return booktabs(
-        [
+    return Tabular(
+        columns="r" + r"@{\hspace{14pt}}rrr" * len(columns),
+        heads=[
             ["", *(rf"\multicolumn{{3}}{{c}}{{{head}}}" for head in heads)],
             ["", *["Class", "Points", "Purity"] * len(columns)],
         ],
-        body,
-        "r" + r"@{\hspace{14pt}}rrr" * len(columns),
+        groups=[Group(rows=rows) for rows in (body, [sums]) if rows[0]],
     )
 
 
@@ -112,7 +110,7 @@ def _table(block: Block, columns: Sequence[ClusterColumn], first: int) -> str:
         f"Clusters on the training split in {run}, the first that ended well, "
         f"ordered by their most frequent class.",
     ]
-    name = f"clusters {block.suite} {block.dataset} {block.n_clusters} {block.profile} {first}"
+    name = f"clusters {block.place} {first}"
     return floating(tabular(block, columns), sentences, name)
 
 

@@ -98,12 +98,17 @@ class Compared:
 
     @property
     def holds(self) -> bool | None:
-        """Whether the interval holds a number that prints as the published one."""
+        """Whether the interval holds a number that prints as the published one.
+
+        None for a single run, and where it does but the protocols differ: a wide interval of
+        another experiment confirms nothing.
+        """
         if self.interval is None:
             return None
         low, high = self.interval
         rounding = self.entry.resolution / 2
-        return low - rounding <= self.entry.value <= high + rounding
+        inside = low - rounding <= self.entry.value <= high + rounding
+        return None if inside and self.differs else inside
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -119,14 +124,15 @@ class ComparedBlock:
 def compare(blocks: Sequence[Block], entries: Iterable[Entry]) -> list[ComparedBlock]:
     """Each of ``blocks`` that has rows with a published counterpart, with these.
 
-    A number published for a K that some block has is laid beside blocks of that K alone; one for
-    another K beside all, and marked.
+    A number published for a K that some block has is laid beside blocks of that K alone, and of
+    these beside those with as many labels, where there are any; else beside all, and marked.
     """
     by_block: dict[int, list[Entry]] = {i: [] for i in range(len(blocks))}
     for entry in entries:
         same = [i for i, block in enumerate(blocks) if _same_data(entry, block)]
-        exact = [i for i in same if blocks[i].n_clusters == entry.n_clusters]
-        for i in exact or same:
+        same = [i for i in same if blocks[i].n_clusters == entry.n_clusters] or same
+        same = [i for i in same if blocks[i].labelled == entry.labelled] or same
+        for i in same:
             by_block[i].append(entry)
     compared = []
     for block, here in zip(blocks, by_block.values(), strict=True):

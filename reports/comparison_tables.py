@@ -9,7 +9,9 @@ from collections.abc import Iterator, Sequence
 
 from reports.caption import data_and_profile
 from reports.comparison import KINDS, Compared, ComparedBlock, Kind
-from reports.latex import HEADINGS, booktabs, breakable, escape, floating, named
+from reports.escaping import escape, named
+from reports.floats import Group, Tabular, floating
+from reports.latex import HEADINGS
 from reports.tables import aligned, printable
 from reports.text import ABSENT, SPLIT_NAMES, named_seeds, number
 from results.printed import Entry
@@ -22,8 +24,8 @@ HEADS += ("95 % interval", "holds it", "differs")
 
 LETTERS = "A letter marks a protocol that differs, as told below."
 
-LINES = 40
-"""Rows of one LaTeX table, so that it fits on a page."""
+FEW = 6
+"""Runs from which an interval says something."""
 
 METRIC = r"\parbox[t]{6em}{\raggedright "
 LONG_METRIC = 12
@@ -42,8 +44,8 @@ def console(compared: Sequence[ComparedBlock]) -> str:
 
 
 def latex(compared: Sequence[ComparedBlock]) -> str:
-    """A ``table`` environment a block, or several, with their marks explained below."""
-    return "\n".join(table for each in compared for table in _latex(each))
+    """A table a block, its marks explained below."""
+    return "\n".join(map(_latex, compared))
 
 
 def to_csv(compared: Sequence[ComparedBlock]) -> str:
@@ -87,13 +89,15 @@ def to_csv(compared: Sequence[ComparedBlock]) -> str:
 
 def caption(each: ComparedBlock, marked: str = LETTERS) -> list[str]:
     """What a reader must know, in every format; ``marked`` says how differences are shown."""
-    few = any(pair.measured.n == 2 and pair.interval for pair in each.rows)
+    few = any(pair.measured.n < FEW and pair.interval for pair in each.rows)
     return [
         "Measured beside published.",
         *data_and_profile(each.block),
         "Measured: mean ± standard deviation of the last iterate over the "
         f"{named_seeds(each.block.seeds)}, and the 95 % interval of the mean by Student's t.",
-        *(["Intervals of two runs hold nearly anything."] if few else []),
+        "Holds it: no, where the interval excludes the published number; yes, where it does not "
+        "and no protocol differs.",
+        *([f"An interval of fewer than {FEW} runs is wide: a yes says little."] if few else []),
         f"Published: in the same unit. {marked}",
         *(f"MIXED: {sentence}." for sentence in each.block.mixed),
     ]
@@ -192,42 +196,30 @@ def _console(each: ComparedBlock) -> Iterator[str]:
         yield from textwrap.wrap(said, width, subsequent_indent="   ", break_on_hyphens=False)
 
 
-def _latex(each: ComparedBlock) -> Iterator[str]:
-    """Tables of at most LINES rows, each with the notes on its own rows."""
-    starts = range(0, len(each.rows), LINES)
-    for part, start in enumerate(starts):
-        last = start == starts[-1]
-        rows = each.rows[start : start + LINES]
-        left = each.unmeasured if last else ()
-        yield _table(ComparedBlock(block=each.block, rows=rows, unmeasured=left), part)
-
-
-def _table(each: ComparedBlock, part: int) -> str:
+def _latex(each: ComparedBlock) -> str:
     heads = ["Method", "Metric", "Split", "Measured ($n$)", "Published", "Difference"]
-    heads += [r"95\,\% interval", "Holds", "Differs"]
-    tabular = booktabs([heads], list(_lines(each.rows, len(heads))), "lllrrrrll")
-    below = [rf"\emph{{{breakable(name)}}}: {breakable(text)}" for _, name, text in notes(each)]
-    block = each.block
-    label = f"published {block.suite} {block.dataset} {block.n_clusters} {block.profile}"
-    if part:
-        label += f" {part + 1}"
-    sentences = [*(["Continued."] if part else []), *caption(each)]
-    return floating(tabular, sentences, label, below)
+    heads += [r"95\,\% interval", "Holds it", "Differs"]
+    by_table: dict[str, list[Compared]] = {}
+    for pair in each.rows:
+        by_table.setdefault(pair.entry.where, []).append(pair)
+    groups = [
+        Group(title=escape(where), rows=list(_lines(pairs))) for where, pairs in by_table.items()
+    ]
+    tabular = Tabular(columns="lllrrrrll", heads=[heads], groups=groups)
+    below = [(name, text) for _, name, text in notes(each)]
+    return floating(tabular, caption(each), f"published {each.block.place}", below)
 
 
-def _lines(rows: Sequence[Compared], columns: int) -> Iterator[list[str]]:
-    """The lines of a LaTeX table, each under the published table that it stands beside."""
-    for i, where in enumerate(dict.fromkeys(pair.entry.where for pair in rows)):
-        rule = "\\midrule\n" if i else ""
-        yield [rf"{rule}\multicolumn{{{columns}}}{{l}}{{\emph{{{escape(where)}}}}}"]
-        above = None
-        for pair in (pair for pair in rows if pair.entry.where == where):
-            split, measured, n, published, _, *others, holds, marks = map(escape, _cells(pair))
-            yield [
-                named(pair.row.label) if pair.row is not above else "",
-                named(HEADINGS.get(pair.metric, pair.metric), METRIC, LONG_METRIC),
-                *(split, f"{measured} ({n})", published),
-                *(text.replace("-{}", "$-$") for text in others),
-                *(holds, marks.replace(" ", r"\,")),
-            ]
-            above = pair.row
+def _lines(rows: Sequence[Compared]) -> Iterator[list[str]]:
+    """The lines of one published table."""
+    above = None
+    for pair in rows:
+        split, measured, n, published, _, *others, holds, marks = map(escape, _cells(pair))
+        yield [
+            named(pair.row.label) if pair.row is not above else "",
+            named(HEADINGS.get(pair.metric, pair.metric), METRIC, LONG_METRIC),
+            *(split, f"{measured} ({n})", published),
+            *(text.replace("-{}", "$-$") for text in others),
+            *(holds, marks.replace(" ", r"\,")),
+        ]
+        above = pair.row

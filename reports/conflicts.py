@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -11,7 +10,7 @@ from typing import Any, TypeVar
 from reports.text import named_seeds
 from results import Record
 
-__all__ = ["Conflict", "agree", "conflicts_of"]
+__all__ = ["Conflict", "agree", "conflicts_of", "digests"]
 
 COUNTS = ("n_real", "n_fake", "n_floor", "n_curve")
 """Of images, in an extractor's entry: FID and inception score move with them."""
@@ -40,15 +39,21 @@ def conflicts_of(records: Sequence[Record]) -> Iterator[Conflict]:
     yield from _versions("the table mixes metrics versions", scored, rescore)
     for seed, held in sorted(_grouped(records, lambda record: record.seed).items()):
         # Generated data differ between seeds by design, and between methods never.
-        drawn = {
-            json.dumps([r.dataset.n, r.dataset.n_test, *sorted(r.dataset.sha256.items())])
-            for r in held
-        }
+        drawn = {(r.dataset.n, r.dataset.n_test, digests(r)) for r in held}
         if len(drawn) > 1:
             what = f"seed {seed} was run on {len(drawn)} versions of the data"
             yield Conflict(what=what, remedy=RERUN)
             break
     yield from _of_real_images(records)
+
+
+def digests(record: Record) -> tuple[str, ...]:
+    """What its data were: the same bytes are the same data, whatever the files are called.
+
+    The file of learnt features is named after the code that made it, which may change and give
+    the same features.
+    """
+    return tuple(sorted(record.dataset.sha256.values()))
 
 
 def agree(values: Sequence[float]) -> bool:

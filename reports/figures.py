@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import itertools
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -26,17 +25,25 @@ from reports.scales import grouped, scales
 from reports.stored import Stored
 from reports.style import INK, WIDTH, Mark, headed, look, mark, rendered, shortened
 from reports.summary import Block, Row, direction
-from reports.text import ARROWS, EXTRACTORS, SPLIT_NAMES, methods_shown, named_seeds
+from reports.text import (
+    ARROWS,
+    EXTRACTORS,
+    SPLIT_NAMES,
+    error_metric,
+    methods_shown,
+    named_seeds,
+    slug,
+)
 from reports.ticks import ticked
 from results.published import published
 
 __all__ = ["Drawn", "figures"]
 
 POINTS = (
-    *("error_rate", "ari", "nmi"),
+    *("ari", "nmi"),
     *(f"{score}_{net}" for net in EXTRACTORS for score in ("is", "fid", "kid")),
 )
-"""Metrics with a panel when none were asked for."""
+"""Metrics with a panel when none were asked for, after the error that heads the tables."""
 
 ABREAST = 3
 """Metrics side by side."""
@@ -83,10 +90,10 @@ def figures(
     files: dict[str, bytes] = {}
     with look():
         found = itertools.chain(
-            _together(blocks, shown or POINTS, marks),
+            _together(blocks, shown, marks),
             reductions(blocks, stored, marks),
             attribute_figures(sheets, stored, published(), marks),
-            *(_figures(block, stored, shown or POINTS, marks) for block in rest),
+            *(_figures(block, stored, shown or _points_of([block]), marks) for block in rest),
         )
         for name, figure in itertools.islice(found, most):
             stem = _stem(name, files)
@@ -98,7 +105,7 @@ def figures(
 def _figures(
     block: Block, stored: Stored, shown: Sequence[str], marks: Mapping[str, Mark]
 ) -> Iterator[tuple[str, Figure]]:
-    place = f"{block.suite} {block.dataset} {block.n_clusters} {block.profile}"
+    place = block.place
     for part, figure in enumerate(_points(block, shown, marks)):
         yield f"points {place} {part or ''}", figure
     for part, figure in enumerate(over_seeds(block, shown, marks)):
@@ -123,23 +130,27 @@ def _figures(
         yield f"mixtures {place}", figure
 
 
+def _points_of(blocks: Sequence[Block]) -> list[str]:
+    return [*dict.fromkeys(error_metric(block.labelled) for block in blocks), *POINTS]
+
+
 def _together(
-    blocks: Sequence[Block], shown: Sequence[str], marks: Mapping[str, Mark]
+    blocks: Sequence[Block], shown: Sequence[str] | None, marks: Mapping[str, Mark]
 ) -> Iterator[tuple[str, Figure]]:
     for group in grouped(blocks):
         first = group.blocks[0]
         place = f"{first.suite} sizes of {group.title} {first.n_clusters} {first.profile}"
-        for part, figure in enumerate(scales(group, shown, marks)):
+        for part, figure in enumerate(scales(group, shown or _points_of(group.blocks), marks)):
             yield f"scales {place} {part or ''}", figure
     for profile in dict.fromkeys(block.profile for block in blocks):
         held = [block for block in blocks if block.profile == profile]
-        for part, figure in enumerate(over_data(held, shown, marks)):
+        for part, figure in enumerate(over_data(held, shown or _points_of(held), marks)):
             yield f"ranks {held[0].suite} data sets {profile} {part or ''}", figure
 
 
 def _stem(name: str, files: Mapping[str, bytes]) -> str:
     """A file's name, made as the labels of the tables are; never one that is taken."""
-    stem = re.sub(r"[^A-Za-z0-9]+", "-", name).strip("-").lower()
+    stem = slug(name)
     if len(stem) > LONG_STEM or f"{stem}.pdf" in files:
         stem = f"{stem[:LONG_STEM]}-{hashlib.sha256(name.encode()).hexdigest()[:8]}"
     return stem

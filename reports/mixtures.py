@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from core import DataError
 from reports.caption import data_and_profile
 from reports.clusters import ClusterColumn, column_of, tabular
-from reports.latex import breakable, floating
+from reports.floats import floating
 from reports.stored import Stored
 from reports.summary import Block, Row
 from reports.text import class_name, number
@@ -41,9 +41,9 @@ def mixture_table(block: Block, stored: Stored) -> str:
         "ordered by their most frequent class.",
     ]
     lost = "; ".join(f"{column.label}: {_lost(column)}" for column in columns)
-    name = f"mixtures {block.suite} {block.dataset} {block.n_clusters} {block.profile}"
+    name = f"mixtures {block.place}"
     sums = ["all", *(text for column in columns for text in _sums(column))]
-    return floating(tabular(block, columns, sums), sentences, name, [breakable(f"{lost}.")])
+    return floating(tabular(block, columns, sums), sentences, name, [("", f"{lost}.")])
 
 
 def rows_of(block: Block, methods: Sequence[str]) -> list[Row]:

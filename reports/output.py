@@ -9,11 +9,13 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
+import os
 import sys
 from collections.abc import Mapping
 from pathlib import Path
 
 from core import UserError
+from core.files import temporary_beside
 
 __all__ = ["LIST", "Files", "Output", "write"]
 
@@ -90,14 +92,16 @@ class Output:
 
 
 def write(folder: Path, files: Files, said: str | None = "") -> None:
-    """Write these files, and say so on standard error: ``said``, or their names; None: nothing.
+    """Write these files, each whole or not at all, and say so on standard error.
 
+    ``said`` is what it is told, by default the names; with None nothing is.
     Raises :class:`core.UserError` for a folder that cannot be written to.
     """
     try:
         for name, content in files.items():
-            folder.mkdir(parents=True, exist_ok=True)
-            (folder / name).write_bytes(_bytes(content))
+            with temporary_beside(folder / name) as part:
+                part.write_bytes(_bytes(content))
+                os.replace(part, folder / name)
     except OSError as error:
         raise UserError(
             f"cannot write to {folder}: {error.strerror}; free some space or give another --out"

@@ -25,7 +25,7 @@ from reports.statistics_suite import SuiteStatistics, suite_statistics
 from reports.stored import Stored
 from reports.summary import Block
 from reports.tables import shown_metrics
-from reports.text import named_seeds
+from reports.text import ABSENT, named_seeds
 from reports.web import (
     Cell,
     Column,
@@ -70,6 +70,7 @@ class Suite:
 
     name: str
     records: Sequence[Record] = ()
+    """Those that can be read, of a suite without a page too."""
     problem: str = ""
     """Why it has no page; empty where it has one, at NAME/index.html beside the index."""
 
@@ -208,8 +209,8 @@ def _suite(suite: Suite) -> tuple[Cell, ...]:
         text_cell(suite.name, href=link),
         text_cell(_few([record.dataset.title for record in records])),
         text_cell(_few(sorted({record.profile for record in records}))),
-        number_cell(n_methods, f"{n_methods:,}"),
-        number_cell(ok, f"{ok:,}/{len(records):,}"),
+        number_cell(n_methods, f"{n_methods:,}" if records else ABSENT),
+        number_cell(ok, f"{ok:,}/{len(records):,}" if records else ABSENT),
         text_cell(last),
         text_cell(suite.problem or ("" if ok == len(records) else _counted(records))),
     )

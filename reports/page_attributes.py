@@ -9,6 +9,7 @@ from reports.attribute_rows import (
     Line,
     Means,
     attribute_lines,
+    bracketed,
     grouped,
     labels_known,
     marked,
@@ -45,20 +46,23 @@ def attribute_scores(
 
 def _sheet(sheet: Attributes, entries: Sequence[Entry], places: Places, title: str) -> Table:
     lines = list(attribute_lines(sheet, entries))
+    said = (*sheet.reading(), "Best in bold.", *bracketed(lines), *sheet.seldom(entries), LEADS)
     means = [line for line in lines if line.block is None]
     marks = [Cell(text=text) for text in marked(sheet, entries)]
+    blank = [Cell(text="")] * 2
     return Table(
         title=f"Error by attribute: {title}",
-        sentences=(*sheet.reading(), "Best in bold.", LEADS),
+        sentences=said,
         columns=(
             Column(name="Attribute", numeric=False, hint="Leads to the cells of its methods"),
             *(Column(name=label, hint=sheet.metric) for label in sheet.labels),
+            Column(name="Chance", hint="Mean error of coin flips"),
             Column(name="Published"),
         ),
         groups=(
             Group(lines=tuple(_line(sheet, line, places) for line in lines if line.block)),
             *(Group(lines=(_line(sheet, line, places),)) for line in means),
-            *([Group(lines=((text_cell("Differs"), *marks, Cell(text="")),))] if marks else []),
+            *([Group(lines=((text_cell("Differs"), *marks, *blank),))] if marks else []),
         ),
         notes=tuple(notes_on(sheet, entries)),
     )
@@ -75,9 +79,12 @@ def _line(sheet: Attributes, line: Line, places: Places) -> tuple[Cell, ...]:
     return (
         text_cell(line.name, rows=tuple(sorted(row for rows in leads for row in rows))),
         *(
-            _error(cell, rows, " " if several else "", best=i in line.best)
-            for i, (cell, rows) in enumerate(zip(line.cells, leads, strict=True))
+            _error(cell, count, rows, " " if several else "", best=i in line.best)
+            for i, (cell, count, rows) in enumerate(
+                zip(line.cells, line.counts, leads, strict=True)
+            )
         ),
+        number_cell(line.chance, "" if line.chance is None else number(line.chance, sheet.metric)),
         number_cell(line.published[0] if line.published else None, theirs),
     )
 
@@ -97,7 +104,7 @@ def _means(
     ]
     return Table(
         title=title,
-        sentences=tuple(reading(group, entries)),
+        sentences=(*reading(group, entries), *bracketed(found)),
         columns=(
             Column(name="Method", numeric=False, hint="Leads to its cells"),
             *(Column(name=labels_known(sheet), hint=sheet.metric) for sheet in group),
@@ -120,19 +127,21 @@ def _mean(
         for sheet in group
     ]
     every = tuple(sorted(row for rows in leads for row in rows))
-    cells = zip(means.cells, leads, strict=True)
+    cells = zip(means.cells, means.counts, leads, strict=True)
     return (
         text_cell(means.name, rows=every),
-        *(_error(cell, rows, blank) for cell, rows in cells),
+        *(_error(cell, count, rows, blank) for cell, count, rows in cells),
         Cell(text=means.differs),
     )
 
 
 def _error(
-    found: Statistic | None, rows: tuple[int, ...], blank: str, *, best: bool = False
+    found: Statistic | None, count: str, rows: tuple[int, ...], blank: str, *, best: bool = False
 ) -> Cell:
+    tail = f" ({count})" if count else ""
     if found is None:
-        return number_cell(None, "", rows=rows, spread=blank)
+        return number_cell(None, "", rows=rows, spread=tail.strip() or blank)
     spread = blank if found.std is None else f"± {number(found.std, 'error_rate')}"
+    spread = (spread.rstrip() + tail).strip() or blank
     text = number(found.mean, "error_rate")
     return number_cell(found.mean, text, spread=spread, best=best, rows=rows)

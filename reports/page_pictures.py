@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping, Sequence
 
 from reports.page_cells import titled
 from reports.summary import Block
+from reports.text import slug
 from reports.web import Part, Picture
 
 __all__ = ["pictures"]
@@ -98,9 +98,9 @@ def pictures(blocks: Sequence[Block], files: Mapping[str, bytes]) -> Iterator[Pa
 
 def _block(blocks: Sequence[Block], rest: str) -> int:
     """Place of the block that the rest of a file's name begins with; -1: of none."""
-    slugs = {i: _stem(block) for i, block in enumerate(blocks)}
-    claims = [i for i, slug in slugs.items() if f"{rest}-".startswith(f"{slug}-")]
-    return max(claims, key=lambda i: len(slugs[i]), default=-1)
+    stems = {i: slug(block.place) for i, block in enumerate(blocks)}
+    claims = [i for i, stem in stems.items() if f"{rest}-".startswith(f"{stem}-")]
+    return max(claims, key=lambda i: len(stems[i]), default=-1)
 
 
 def _words(kind: str, rest: str, block: Block | None) -> tuple[str, str]:
@@ -108,17 +108,8 @@ def _words(kind: str, rest: str, block: Block | None) -> tuple[str, str]:
     title, seen = KINDS.get(kind, (kind.capitalize(), ""))
     if block is None:
         return title, f"{title}. {seen}".rstrip()
-    tail = f"{rest.removeprefix(_stem(block))}-"
-    labels = [row.label for row in block.rows if tail.startswith(f"-{_slug(row.label)}-")]
+    tail = f"{rest.removeprefix(slug(block.place))}-"
+    labels = [row.label for row in block.rows if tail.startswith(f"-{slug(row.label)}-")]
     if labels:
         title = f"{title}: {max(labels, key=len)}"
     return title, f"{title}, {titled(block)}. {seen}".rstrip()
-
-
-def _stem(block: Block) -> str:
-    return _slug(f"{block.suite} {block.dataset} {block.n_clusters} {block.profile}")
-
-
-def _slug(text: str) -> str:
-    """As files of figures are named."""
-    return re.sub(r"[^A-Za-z0-9]+", "-", text).strip("-").lower()

@@ -5,16 +5,21 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
 
 import metrics
 from core import ConfigError
+from reports.conflicts import digests
 from reports.page_cells import titled
 from reports.page_tables import metric_column
 from reports.summary import Block
 from reports.text import ABSENT
 from reports.web import Cell, Column, Group, Part, Table, number_cell, text_cell
 from results import Record
+
+if TYPE_CHECKING:
+    from methods import Preset
 
 __all__ = ["sources"]
 
@@ -28,7 +33,7 @@ DIGESTS = 3
 def sources(blocks: Sequence[Block], shown: Sequence[str]) -> Iterator[Part]:
     """Four parts: methods with their settings, data, code and machines, columns."""
     records = [record for block in blocks for record in block.records]
-    yield Part(title="Methods and settings", tables=(_settings(blocks),))
+    yield Part(title="Methods and settings", tables=(_settings(blocks), _presets(records)))
     yield Part(title="Data", tables=(_data(blocks),))
     yield Part(title="Code and machines", tables=(_machines(records),))
     if known := [name for name in shown if _info(name)]:
@@ -51,13 +56,43 @@ def _settings(blocks: Sequence[Block]) -> Table:
     return _listed("Methods and settings", names, lines)
 
 
+def _presets(records: Sequence[Record]) -> Table:
+    """Where each preset is from, and in what it departs from that."""
+    lines = []
+    for method, name in sorted({(r.method.name, r.method.preset) for r in records}):
+        preset = _preset(method, name)
+        lines.append(
+            (
+                text_cell(method),
+                text_cell(name),
+                text_cell(preset.source if preset else "", tag="" if preset else "not known here"),
+                Cell(
+                    text="" if preset and preset.deviations else ABSENT,
+                    items=preset.deviations if preset else (),
+                ),
+            )
+        )
+    told = _listed("Presets", ("Method", "Preset", "Source", "Departs from it in"), lines)
+    return replace(told, sentences=("Sources and deviations are as the present code has them.",))
+
+
+def _preset(method: str, name: str) -> Preset | None:
+    """None for a method or a preset that is registered no more."""
+    import methods  # and with it torch, which is slow to import
+
+    try:
+        return methods.registry.get(method).attributes["presets"].get(name)
+    except ConfigError:
+        return None
+
+
 def _data(blocks: Sequence[Block]) -> Table:
     lines = []
     for block in blocks:
         data = block.records[0].dataset
-        drawn = {tuple(sorted(record.dataset.sha256.items())) for record in block.records}
-        digests = [f"{name} {digest[:12]}" for name, digest in sorted(data.sha256.items())]
-        more = [f"{len(digests) - DIGESTS} more"] if len(digests) > DIGESTS else []
+        drawn = set(map(digests, block.records))
+        files = [f"{name} {digest[:12]}" for name, digest in sorted(data.sha256.items())]
+        more = [f"{len(files) - DIGESTS} more"] if len(files) > DIGESTS else []
         by_seed = f"{len(drawn)} draws, by seed" if len(drawn) > 1 else ""
         lines.append(
             (
@@ -66,11 +101,13 @@ def _data(blocks: Sequence[Block]) -> Table:
                 _count(data.n_test),
                 text_cell(" × ".join(map(str, data.shape or ()))),
                 _count(data.n_classes),
+                text_cell(data.where or ""),
                 text_cell(data.licence or ""),
-                text_cell(by_seed or ", ".join(digests[:DIGESTS] + more)),
+                text_cell(by_seed or ", ".join(files[:DIGESTS] + more)),
             )
         )
-    names = ("Data", "Training", "Held out", "Shape", "Classes", "Licence", "Files, sha256")
+    names = ("Data", "Training", "Held out", "Shape", "Classes", "From", "Licence")
+    names += ("Files, sha256",)
     return _listed("Data", names, lines, numeric=("Training", "Held out", "Classes"))
 
 

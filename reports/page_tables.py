@@ -162,7 +162,9 @@ def _edges(block: Block, places: Places) -> Iterator[tuple[Cell, ...]]:
         yield (
             text_cell(row.label, rows=leads, tag="mixed code" if mixed else ""),
             number_cell(size, f"{size:,}" if size is not None else ""),
-            number_cell(fit.mean, seconds(fit.mean)) if fit else Cell(text=ABSENT),
+            number_cell(fit.mean, seconds(fit.mean), spread=block.ran_on(row))
+            if fit
+            else Cell(text=ABSENT),
             number_cell(ok / len(row.records), row.n, rows=leads, tag="" if ok else "all failed"),
         )
 

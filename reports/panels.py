@@ -65,12 +65,16 @@ class Legend:
         )
 
 
-def legend(labels: Sequence[str], marks: Mapping[str, Mark]) -> Legend:
-    """The legend of these rows: two abreast where all names are short."""
-    short = all(len(wrapped(label, NAME, 2)) == 1 for label in labels)
+def legend(
+    labels: Sequence[str], marks: Mapping[str, Mark], tails: Sequence[str] | None = None
+) -> Legend:
+    """The legend of these rows, each with its own tail: two abreast where all names are short."""
+    ends = tails or [""] * len(labels)
+    whole = zip(labels, ends, strict=True)
+    short = all(len(wrapped(label, NAME, 2, tail)) == 1 for label, tail in whole)
     return Legend(
         marks=[marks[label] for label in labels],
-        names=shortened(labels, marks, NAME if short else 2.8, 1),
+        names=shortened(labels, marks, NAME if short else 2.8, 1, tails),
         abreast=2 if short else 1,
     )
 
@@ -79,16 +83,18 @@ def metric_panels(
     metrics: Sequence[str],
     labels: Sequence[str],
     marks: Mapping[str, Mark],
+    tails: Sequence[str] | None = None,
     *,
     across: str,
     lines: bool,
 ) -> tuple[Figure, dict[str, Axes], float]:
     """A figure with the legend of ``labels`` and an empty panel for each metric.
 
-    ``across`` names the horizontal axis; with ``lines`` the legend shows them. Gives the figure,
-    the panels by metric and about how many inches wide they are.
+    ``tails`` end the names in the legend; ``across`` names the horizontal axis; with ``lines`` the
+    legend shows them. Gives the figure, the panels by metric and about how many inches wide they
+    are.
     """
-    names = legend(labels, marks)
+    names = legend(labels, marks, tails)
     abreast = min(ABREAST, len(metrics))
     down = -(-len(metrics) // abreast)
     beside = names.abreast > 1 and len(metrics) % abreast and len(labels) <= BESIDE

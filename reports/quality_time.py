@@ -8,10 +8,11 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from reports.caption import on_devices
 from reports.panels import metric_panels
 from reports.style import Mark, headed
 from reports.summary import Block, Row
-from reports.text import SPLIT_NAMES, methods_shown, named_devices, named_seeds
+from reports.text import SPLIT_NAMES, methods_shown, named_seeds
 from reports.ticks import log_ticked
 
 __all__ = ["quality_time"]
@@ -35,10 +36,13 @@ def quality_time(
     }
     found = [metric for metric in shown if any(map(len, points[metric].values()))]
     labels = [row.label for row in block.rows if any(len(points[m][row.label]) for m in found)]
+    devices = {row.label: f"({on})" if (on := block.ran_on(row)) else "" for row in block.rows}
     for first in range(0, len(labels) if len(labels) > 1 else 0, METHODS):
         some = labels[first : first + METHODS]
         figure, panels, inches = metric_panels(
-            found, some, marks, across="Seconds of fit", lines=False
+            *(found, some, marks, [devices[label] for label in some]),
+            across="Seconds of fit",
+            lines=False,
         )
         for metric, ax in panels.items():
             for label in some:
@@ -66,7 +70,7 @@ def _draw(ax: Axes, points: np.ndarray, style: Mark) -> None:
 def _reading(block: Block, split: str) -> Iterator[str]:
     ran = [record for row in block.rows for record in row.ok]
     yield f"A point a run, on the {SPLIT_NAMES[split]} split, {named_seeds(block.seeds)}."
-    yield f"Wall time on {named_devices(ran)}."
+    yield f"Wall time {on_devices(block)}."
     jobs = max(record.resources.jobs for record in ran)
     if jobs > 1:
         yield f"Up to {jobs} cells ran at a time: times compare roughly."

@@ -23,7 +23,7 @@ from reports.comparison import Compared, compare
 from reports.stored import Run, Stored
 from reports.style import SMALL, WIDTH, Mark, mark, shortened, titled
 from reports.summary import Block
-from reports.text import SPLIT_NAMES, named_seeds, number
+from reports.text import SPLIT_NAMES, error_metric, named_seeds, number
 from results.published import published
 
 __all__ = ["reductions"]
@@ -114,10 +114,8 @@ def reductions(
     """
     for group in _grouped(blocks):
         panels = sorted(_panels(group, stored), key=lambda panel: panel.place)
-        first = group[0]
-        place = f"{first.suite} {first.dataset} {first.n_clusters} {first.profile}"
         for part, some in enumerate(_pages(panels)):
-            yield f"reduction {place} {part or ''}", _figure(group, some, marks)
+            yield f"reduction {group[0].place} {part or ''}", _figure(group, some, marks)
 
 
 def _grouped(blocks: Sequence[Block]) -> list[list[Block]]:
@@ -140,7 +138,7 @@ def _labels(block: Block) -> int:
 def _panels(group: Sequence[Block], stored: Stored) -> Iterator[_Panel]:
     for block in group:
         pairs = [pair for each in compare([block], published()) for pair in each.rows]
-        beside = {p.row.label: p for p in pairs if p.metric == _error(labelled=_labels(block) > 0)}
+        beside = {p.row.label: p for p in pairs if p.metric == error_metric(_labels(block) > 0)}
         for run in first_runs(block, stored):
             if "features" not in run.arrays:
                 continue
@@ -191,17 +189,12 @@ def _scored(panel: _Panel) -> str:
     """What a title says of the run after its name."""
     record = panel.run.record
     scores = getattr(record.metrics, panel.split)
-    error = _error(labelled=panel.labelled)
+    error = error_metric(panel.labelled)
     return ", ".join(
         f"{name} {number(value, metric)}"
         for name, metric in (("error", error), ("k-NN", METRIC))
         if (value := scores.get(metric)) is not None
     )
-
-
-def _error(*, labelled: bool) -> str:
-    """The metric: of classes as they are named where labels were known, else matched."""
-    return "error_rate_classes" if labelled else "error_rate"
 
 
 def _paper(panel: _Panel) -> str:

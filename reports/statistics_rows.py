@@ -10,7 +10,6 @@ speak of data sets like these, take the mean over the seeds on each (Demšar 200
 
 from __future__ import annotations
 
-import string
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -19,7 +18,7 @@ import numpy as np
 
 from reports import statistics
 from reports.summary import Block, direction
-from reports.text import named_seeds
+from reports.text import letter, named_seeds
 
 __all__ = ["Comparison", "Difference", "Ranking", "compared", "ranked", "ranked_over_data"]
 
@@ -105,9 +104,8 @@ class Ranking:
         """Of each row the letters of its groups: rows with one in common are not told apart."""
         letters = dict.fromkeys(self.labels, "")
         for i, (first, last) in enumerate(self.groups):
-            letter = string.ascii_lowercase[i % 26] * (i // 26 + 1)  # beyond z they are doubled
             for label in self.labels[first : last + 1]:
-                letters[label] += letter
+                letters[label] += letter(i)
         return letters
 
 

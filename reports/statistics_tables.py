@@ -10,8 +10,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from reports.caption import data_and_profile, seldom
+from reports.escaping import breakable, escape, named
+from reports.floats import Group, Tabular, floating
 from reports.latex import ARROWS as TEX_ARROWS
-from reports.latex import HEADINGS, booktabs, breakable, escape, floating, named
+from reports.latex import HEADINGS
 from reports.statistics import ALPHA, LARGE, RESAMPLES, coverage_bound, wilcoxon_least
 from reports.statistics_rows import Comparison, Difference, Ranking
 from reports.statistics_suite import OverData, Section, SuiteStatistics, Tested
@@ -20,9 +22,6 @@ from reports.tables import aligned, printable
 from reports.text import ABSENT, ARROWS, SPLIT_NAMES, number
 
 __all__ = ["Cells", "cells", "console", "latex", "over_data", "probability", "reading", "said"]
-
-LINES = 42
-"""Rows of one LaTeX table, so that it fits on a page."""
 
 HEADS = ("difference", "95 % interval", "p (Holm)", "pairs", "rank")
 
@@ -56,8 +55,8 @@ def console(statistics: SuiteStatistics) -> str:
 
 
 def latex(statistics: SuiteStatistics) -> str:
-    """The same as LaTeX, each table short enough for a page."""
-    tables = [table for tested in statistics.tables for table in _latex(tested)]
+    """The same as LaTeX."""
+    tables = map(_latex, statistics.tables)
     over = [
         rf"\par\noindent{{\small\raggedright {breakable(over_data(each))}\par}}" + "\n"
         for each in statistics.over_data
@@ -191,39 +190,23 @@ def _notes(sections: Sequence[Section]) -> list[tuple[str, str]]:
     return [("; ".join(places), text) for text, places in which.items()]
 
 
-def _latex(tested: Tested) -> Iterator[str]:
-    block = tested.block
-    pages: list[list[tuple[Section, list[Cells]]]] = [[]]
-    for section in tested.sections:
-        rows = list(cells(section))
-        for first in range(0, len(rows), LINES):
-            part = rows[first : first + LINES]
-            if sum(len(held) for _, held in pages[-1]) + len(part) > LINES and pages[-1]:
-                pages.append([])
-            pages[-1].append((section, part))
-    for i, page in enumerate(pages):
-        sentences = [*data_and_profile(block), "Continued."] if i else _caption(tested)
-        notes = [
-            rf"\emph{{{breakable(which)}}}: {breakable(text)}"
-            for which, text in _notes([s for s, _ in page])
-        ]
-        name = f"statistics {block.suite} {block.dataset} {block.n_clusters} {block.profile} {i}"
-        yield floating(_tabular(page), sentences, name, notes)
+def _latex(tested: Tested) -> str:
+    heads = ["Method", "Difference", r"95\,\% interval", "$p$ (Holm)", "Pairs", "Rank"]
+    groups = [
+        Group(
+            title=_tex_title(section.comparison),
+            rows=[[named(row.label), *map(_tex, row.cells)] for row in cells(section)],
+        )
+        for section in tested.sections
+    ]
+    tabular = Tabular(columns="lrrrrl", heads=[heads], groups=groups)
+    name = f"statistics {tested.block.place}"
+    return floating(tabular, _caption(tested), name, _notes(tested.sections))
 
 
-def _tabular(page: Sequence[tuple[Section, Sequence[Cells]]]) -> str:
-    heads = ["Metric", "Method", "Difference", r"95\,\% interval", "$p$ (Holm)", "Pairs", "Rank"]
-    body = []
-    for place, (section, rows) in enumerate(page):
-        found = section.comparison
-        arrow = TEX_ARROWS[direction(found.metric)]
-        metric = f"{escape(HEADINGS.get(found.metric, found.metric))}{arrow}"
-        split = rf"\emph{{{SPLIT_NAMES[found.split]}}}"
-        for i, row in enumerate(rows):
-            rule = "\\midrule\n" if place and i == 0 else ""
-            first = rule + (metric if i == 0 else split if i == 1 else "")
-            body.append([first, named(row.label), *map(_tex, row.cells)])
-    return booktabs([heads], body, "llrrrrl")
+def _tex_title(found: Comparison) -> str:
+    metric = escape(HEADINGS.get(found.metric, found.metric))
+    return f"{metric}{TEX_ARROWS[direction(found.metric)]}, {SPLIT_NAMES[found.split]}"
 
 
 def _tex(cell: str) -> str:

@@ -18,10 +18,10 @@ from typing import Any
 import metrics
 from core import ConfigError, UserError
 from reports.conflicts import agree, conflicts_of
-from reports.text import number
+from reports.text import device_of, letter, number
 from results import Record
 
-__all__ = ["Block", "Failed", "Row", "Statistic", "direction", "summarise"]
+__all__ = ["Block", "Failed", "Row", "Statistic", "direction", "enough", "summarise"]
 
 SPLITS = ("train", "test", "generation")
 BASELINES = ("kmeans", "gmm")
@@ -120,6 +120,11 @@ class Block:
     mixed: tuple[str, ...]
     """What the table mixes though it should not, a sentence each, where that was allowed."""
 
+    @property
+    def place(self) -> str:
+        """What its files, figures and LaTeX labels are named after."""
+        return f"{self.suite} {self.dataset} {self.n_clusters} {self.profile}"
+
     @functools.cached_property
     def records(self) -> list[Record]:
         """Of all rows."""
@@ -133,13 +138,25 @@ class Block:
     @functools.cached_property
     def rated(self) -> tuple[Row, ...]:
         """The rows that ended well on enough seeds to be called best, or ranked: :data:`KEPT`."""
-        least = KEPT * len(self.seeds)
-        return tuple(row for row in self.rows if len({run.seed for run in row.ok}) >= least)
+        n = len(self.seeds)
+        return tuple(row for row in self.rows if enough(len({run.seed for run in row.ok}), n))
 
     @property
     def labelled(self) -> int:
         """Labels that the fit knew, and then the components are the classes; mostly none."""
         return self.records[0].dataset.words.get("labelled") or 0
+
+    @functools.cached_property
+    def devices(self) -> Mapping[str, str]:
+        """What the fits that ended well ran on, each with its letter: seconds are those of one."""
+        names = sorted({device_of(record) for row in self.rows for record in row.ok})
+        return {name: letter(i) for i, name in enumerate(names)}
+
+    def ran_on(self, row: Row) -> str:
+        """The letters of the row's devices; empty where all rows ran on the same one."""
+        if len(self.devices) < 2:
+            return ""
+        return ", ".join(sorted({self.devices[device_of(record)] for record in row.ok}))
 
     @property
     def failures(self) -> list[Failed]:
@@ -243,6 +260,11 @@ def summarise(
         _block(list(group), mixed)
         for _, group in itertools.groupby(sorted(kept, key=_table), key=_table)
     ]
+
+
+def enough(n: int, of: int) -> bool:
+    """Whether results for ``n`` seeds of so many may be called best: :data:`KEPT`."""
+    return n >= KEPT * of
 
 
 @functools.cache

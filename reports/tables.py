@@ -19,6 +19,7 @@ from reports.text import (
     EXTRACTORS,
     REAL_IMAGES,
     SPLIT_NAMES,
+    device_of,
     named_seeds,
     number,
     of_components,
@@ -225,6 +226,7 @@ def _json(block: Block) -> dict[str, Any]:
                 "preset": row.records[0].method.preset,
                 "params": row.records[0].method.params,
                 "n_parameters": row.n_parameters,
+                "devices": sorted({device_of(record) for record in row.ok}),
                 "seeds": row.seeds,
                 "n_ok": len(row.ok),
                 "n_runs": len(row.records),
@@ -290,7 +292,7 @@ def _lines(block: Block, part: Part) -> Iterator[list[str]]:
     for split in part.splits:
         yield [SPLIT_NAMES[split] + (" by component" if part.components else "")]
         for row in part.rows:
-            fit = seconds(row.fit_s.mean) if row.fit_s else ABSENT
+            fit = f"{seconds(row.fit_s.mean)} {block.ran_on(row)}" if row.fit_s else ABSENT
             cells = [
                 _cell(row.statistic(split, name), name, row.label in block.best(split, name))
                 for name in part.columns
@@ -298,7 +300,7 @@ def _lines(block: Block, part: Part) -> Iterator[list[str]]:
             size = [f"{row.n_parameters:,}" if row.n_parameters is not None else ABSENT]
             yield [
                 *(f"  {printable(row.label)}", *cells, *(size if part.sized else [])),
-                *(fit, row.n),
+                *(fit.strip(), row.n),
             ]
     if part.samples and any(block.real(name) for name in part.columns):
         yield []

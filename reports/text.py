@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import re
+import string
 from collections.abc import Iterable, Sequence
 
 import metrics
@@ -18,13 +19,16 @@ __all__ = [
     "REAL_IMAGES",
     "SPLIT_NAMES",
     "class_name",
+    "device_of",
+    "error_metric",
+    "letter",
     "methods_shown",
-    "named_devices",
     "named_seeds",
     "number",
     "of_components",
     "of_samples",
     "seconds",
+    "slug",
 ]
 
 ABSENT = "–"
@@ -132,11 +136,37 @@ def seconds(value: float) -> str:
     return f"{value:.{2 if value < 10 else 1 if value < 100 else 0}f}"
 
 
-def named_devices(records: Iterable[Record]) -> str:
-    """What the fits ran on: the GPUs by their names, where these are known."""
-    used = ((record.resources.device, record.provenance.gpu) for record in records)
-    on = {gpu if gpu and device.startswith("cuda") else device for device, gpu in used}
-    return ", ".join(sorted(on))
+def slug(name: str) -> str:
+    """A name as files and labels can bear it.
+
+    >>> slug("mnist_raw mnist(split=train) 10")
+    'mnist-raw-mnist-split-train-10'
+    """
+    return re.sub(r"[^A-Za-z0-9]+", "-", name).strip("-").lower()
+
+
+def device_of(record: Record) -> str:
+    """What the fit ran on: a GPU by its name, where that is known."""
+    device, gpu = record.resources.device, record.provenance.gpu
+    return gpu if gpu and device.startswith("cuda") else device
+
+
+def letter(i: int) -> str:
+    """The i-th letter, from 0; beyond z they are doubled.
+
+    >>> letter(0), letter(27)
+    ('a', 'bb')
+    """
+    return string.ascii_lowercase[i % 26] * (i // 26 + 1)
+
+
+def error_metric(labelled: int) -> str:
+    """The error rate that heads a table: of classes as they are named where the fit knew labels.
+
+    >>> error_metric(0), error_metric(100)
+    ('error_rate', 'error_rate_classes')
+    """
+    return "error_rate_classes" if labelled else "error_rate"
 
 
 def named_seeds(seeds: Iterable[int]) -> str:

@@ -74,6 +74,8 @@ class Cell:
     href: str = ""
     more: str = ""
     """Text of several lines that opens below, such as a traceback."""
+    items: tuple[str, ...] = ()
+    """A list below the text."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -234,6 +236,9 @@ def cell_markup(cell: Cell, column: Column, first: bool) -> Markup:
     if cell.more:
         shown.append('<details class="trace"><summary>Traceback</summary>')
         shown.append(f"<pre>{_escaped(cell.more)}</pre></details>")
+    if cell.items:
+        listed = "".join(f"<li>{_escaped(item)}</li>" for item in cell.items)
+        shown.append(f"<ul>{listed}</ul>")
     shown.append(f"</{tag}>")
     return Markup("".join(shown))
 

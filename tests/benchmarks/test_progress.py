@@ -5,12 +5,14 @@ from __future__ import annotations
 import dataclasses
 import io
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
+import methods
 from benchmarks.job import Outcome
 from benchmarks.plan import Cell, DatasetSpec
-from benchmarks.progress import Bars, Lines, span
+from benchmarks.progress import ROW_KEYS, Bars, Lines, span
 from benchmarks.schedule import Times, kind_of
 
 CELL = Cell(
@@ -119,3 +121,8 @@ def test_no_fit_need_tell_of_itself(make: Callable[..., Lines]) -> None:
     with make([CELL], stream) as shown:
         shown.finished(finished())
     assert "[1/1] mnist" in stream.getvalue()
+
+
+def test_the_bar_shows_numbers_that_methods_write() -> None:
+    sources = [path.read_text() for path in Path(methods.__file__).parent.glob("*.py")]
+    assert all(any(f'"{key}"' in source for source in sources) for key in ROW_KEYS)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import math
 from dataclasses import replace
 
 import numpy as np
@@ -101,10 +102,12 @@ def test_captions_say_how_images_were_chosen_and_what_the_fit_knew(store, all_pu
         assert "LABELS CHOSE THE IMAGES" in said
         assert "appendix B.3" in said
         assert "each with 340 to 410 training points and 80 held out" in said
-        assert "chance is .5" in said
+        assert "Chance: the mean error of coin flips" in said
         assert "not comparable with published numbers" in said
     assert "100 labels, as many of each class, are known" in " ".join(told.reading())
     assert "known to the fit" not in " ".join(without.reading())
+    assert "the better of the two maps" in " ".join(without.reading())
+    assert "the better of the two maps" not in " ".join(told.reading())
     for text in (
         attribute_tables.console([without, told], published()),
         attribute_tables.latex([without, told], published()),
@@ -211,8 +214,93 @@ def test_forty_attributes_fit_in_tables_of_a_page(store, put):
         put("kmeans", f"A{i:02d}", 0.4)
     sheets, _ = sheets_of(store)
     text = attribute_tables.latex(sheets, published())
-    assert text.count(r"\begin{table") == 4  # three parts, and the means
-    assert text.count("Continued.") == 2
+    assert text.count(r"\begin{table") == 3  # two parts, and the means
+    assert text.count("Continued.") == 1
+
+
+@pytest.mark.parametrize("n", [1, 2, 7, 80])
+def test_chance_is_the_error_of_coin_flips_under_the_better_map(store, put, n):
+    used = DatasetUsed(name="celeba", words={"attribute": "Male"}, n=500, n_test=n)
+    put("kmeans", "Male", 0.4, dataset=used)
+    put("kmeans", "Bangs", 0.4)
+    (sheet,), _ = sheets_of(store)
+    by_hand = sum(math.comb(n, k) * min(k, n - k) for k in range(n + 1)) / n / 2**n
+    bangs, male = sheet.blocks
+    assert sheet.chance([male]) == pytest.approx(by_hand)
+    both = sheet.chance([male, bangs])
+    assert both == pytest.approx((by_hand + sheet.chance([bangs])) / 2)
+    assert both < 0.5
+
+
+def test_of_named_classes_chance_is_a_half_and_of_unknown_size_not_told(store, all_put, put):
+    without, told = sheets_of(store)[0]
+    assert told.chance(told.blocks) == 0.5
+    unknown = DatasetUsed(name="celeba", words={"attribute": "Young"})
+    put("kmeans", "Young", 0.4, dataset=unknown)
+    (without, _), _ = sheets_of(store)
+    assert without.chance(without.blocks) is None
+    text = attribute_tables.console([without], published())
+    young = next(line.split() for line in text.splitlines() if line.startswith("Young"))
+    assert young[-2:] == ["–", ".456"]
+
+
+def test_every_table_has_chance_beside_the_errors(store, all_put):
+    sheets, _ = sheets_of(store)
+    text = attribute_tables.console(sheets, published())
+    rows = [line.split() for line in text.splitlines() if line.strip()]
+    chances = [row[-2] for row in rows if row[0] == "Bangs"]
+    assert chances == [".456", ".500"]  # of 80 points; of named classes
+    assert [row for row in rows if row[0] == "chance"] == [["chance", ".456", ".500"]]
+    assert r"Chance & Published" in attribute_tables.latex(sheets, published())
+    held = csv.DictReader(io.StringIO(attribute_tables.to_csv(sheets, published())))
+    assert {round(float(row["chance"]), 3) for row in held} == {0.456, 0.5}
+
+
+@pytest.fixture
+def failing(put):
+    """Four seeds; GAN-EM ends well on one of each attribute, never on two of the same."""
+    for seed in range(4):
+        for attribute in ("Bangs", "Male"):
+            put("kmeans", attribute, 0.4, seed)
+            ok = seed == 0 or (attribute, seed) == ("Male", 1)
+            put("gan_em", attribute, 0.1, seed, **({} if ok else {"status": "diverged"}))
+
+
+def test_a_lone_survivor_is_counted_told_and_never_best(store, failing):
+    (sheet,), _ = sheets_of(store)
+    text = attribute_tables.console([sheet], published())
+    table = text.split("Mean error over")[0]
+    bangs, male, mean = (
+        next(line for line in table.splitlines() if line.startswith(name))
+        for name in ("Bangs", "Male", "Mean of 2")
+    )
+    assert ".100 (1/4) " in bangs
+    assert ".100 ± .000 (2/4)*" in male
+    assert ".100 (1/4) " in mean
+    assert ".400 ± .000*" in bangs
+    assert ".400 ± .000*" in mean
+    said = " ".join(table.split())
+    assert "In brackets: seeds with a result, of all, where some have none." in said
+    few = "Never called best, with results for fewer than half of the seeds: gan_em (Bangs, mean)."
+    assert few in said
+    assert "diverged: gan_em, Bangs seeds 1–3; Male seeds 2, 3: E: why" in said
+    latex = attribute_tables.latex([sheet], published())
+    assert r".100$\scriptstyle\,(1/4)$" in latex
+    assert r"\textbf{.400}" in latex
+    for name in (few, "Male seeds 2, 3: E: why"):
+        assert name in latex.replace(r"\allowbreak{}", "").replace(r"\_", "_")
+
+
+def test_a_lone_survivor_is_counted_on_the_page(store, failing):
+    part, _, _ = paged(store)
+    means, sheet = part.all("table")
+    assert [line[2] for line in lines(sheet)[1:4]] == [
+        ".100(1/4)",
+        ".100± .000 (2/4)",
+        ".100(1/4)",
+    ]
+    assert "Never called best" in part.text
+    assert next(line for line in lines(means) if line[0] == "gan_em")[1] == ".100(1/4)"
 
 
 def faces(level, K=2, shape=(3, 8, 8)):
@@ -270,7 +358,10 @@ def test_every_run_has_a_point_and_every_mean_a_mark_on_a_line_of_its_own(store,
     assert "Q profile, M metric, S split, N scale, P preset, V variant" in words
     assert "kmeans Q M S N" in words
     assert "gan_em[stable] Q M S N P V" in words
-    assert len(ax.collections) == 4  # three published attributes, one of them twice
+    published_bars = [c for c in ax.collections if c.get_linestyle()[0][1] is None]
+    assert len(published_bars) == 4  # three published attributes, one of them twice
+    chances = [c.get_segments()[0] for c in ax.collections if c not in published_bars]
+    assert [round(segment[0][0], 3) for segment in chances] == [0.456] * 4
     for each in (figure, told):
         legible(each)
 
@@ -322,11 +413,13 @@ def leads_to(link, rows):
 def test_the_page_has_an_attribute_a_row_and_all_leads_to_cells(store, all_put):
     part, rows, root = paged(store)
     means, without, told = part.all("table")
-    assert lines(without)[0] == ["Attribute", "kmeans", "gan_em[stable]", "Published"]
+    assert lines(without)[0] == [
+        *("Attribute", "kmeans", "gan_em[stable]", "Chance", "Published"),
+    ]
     assert [line[0] for line in lines(without)[1:]] == [*ATTRIBUTES, "Mean of 3", "Differs"]
     assert [line[0] for line in lines(told)[1:]] == [*ATTRIBUTES, "Mean of 3", "Differs"]
-    assert lines(without)[-1][1:] == ["Q M S N", "Q M S N P V", ""]
-    assert lines(without)[1] == ["Bangs", ".410± .014", ".320± .028", ".359"]
+    assert lines(without)[-1][1:] == ["Q M S N", "Q M S N P V", "", ""]
+    assert lines(without)[1] == ["Bangs", ".410± .014", ".320± .028", ".456", ".359"]
     assert lines(without)[2][-1] == ".476 or .368"
     assert lines(without)[3][-1] == "–"
     held = without.all("tr")[1]
@@ -352,7 +445,7 @@ def test_an_attribute_without_a_result_leads_to_its_failures(store, put):
     part, rows, _ = paged(store)
     table = part.all("table")[1]
     male = table.all("tr")[2]
-    assert lines(table)[2][:3] == ["Male", "–", ".400"]
+    assert lines(table)[2][:3] == ["Male", "–(0/1)", ".400"]
     (failed,) = [a for a in male.all("a") if a.text == "–"]
     assert leads_to(failed.attributes["data-row"], rows) == {("kmeans", 1)}
     bangs = table.all("tr")[1]

@@ -92,6 +92,18 @@ def test_points_of_the_metrics_that_were_asked_for(put, drawn):
     assert titles(only(drawn(shown=names), "points")) == ["Error ↓", "Purity ↑", "ARI ↑", "NMI ↑"]
 
 
+def test_figures_show_the_error_that_heads_the_tables(put, drawn):
+    """With labels the components are the classes, and the error is of them as they are named."""
+    known = dataclasses.replace(DIGITS, words={"labelled": 9}, n_classes=3)
+    scores = {"error_rate": 0.1, "error_rate_classes": 0.2, "ari": 0.5}
+    for label in ("a", "b"):
+        put(label, train=scores, dataset=known)
+    found = drawn()
+    for kind in ("points", "time"):
+        heads = [ax.get_title() for ax in only(found, kind).axes if ax.get_title()]
+        assert heads == ["Error (classes) ↓", "ARI ↑"]
+
+
 def test_what_is_mixed_is_said_in_every_figure(store, put):
     put("gan_em", 0, history=rows(1), arrays={"samples": images(3)})
     put("gan_em", 1, code="d" * 64)

@@ -9,6 +9,7 @@ import pytest
 from reports.__main__ import ALIKE, _Warnings, main
 from reports.output import LIST
 from results import DatasetUsed, Store
+from tests.reports.html_tree import lines, parsed
 
 
 @pytest.fixture
@@ -205,10 +206,13 @@ def test_a_suite_that_cannot_be_reported_spares_the_others(tmp_path, filled, cap
         record = make_record("kmeans", seed, {"ari": 0.3}, suite="a", code=code * 64)
         Store(tmp_path / "runs" / "a").write(record)
     places = ["--root", str(tmp_path / "runs"), "--out", str(tmp_path / "out")]
-    assert main([*places, "--format", "console"]) == 1
+    assert main([*places, "--format", "console", "page", "--figures", "1"]) == 1
     out, err = capsys.readouterr()
     assert "gan_em[stable]  .120 ± .028*" in out
-    assert (err.startswith("reports: a: "), err.count("\n")) == (True, 1)
+    assert err.startswith("reports: a: ")
+    index = parsed((tmp_path / "out" / "index.html").read_text())
+    refused = next(line for line in lines(index.all("table")[0]) if line[0] == "a")
+    assert refused[3:5] == ["1", "2/2"]  # methods, and cells that ended well
 
 
 def test_no_records_anywhere(tmp_path, capsys):

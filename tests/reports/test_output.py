@@ -4,7 +4,7 @@ import logging
 import pytest
 
 from core import UserError
-from reports.output import LIST, Output
+from reports.output import LIST, Output, write
 
 
 @pytest.fixture
@@ -37,6 +37,22 @@ def test_what_the_user_changed_stays(output, caplog):
         output.replace("latex", {"table.tex": "again"})
     assert (output.folder / "more.tex").read_text() == "theirs"
     assert "more.tex was changed since it was written" in caplog.text
+
+
+def test_what_cannot_be_written_leaves_the_file_as_it_was(output, monkeypatch):
+    output.replace("csv", {"table.csv": "whole"})
+
+    def full(path, content):
+        with path.open("wb") as file:
+            file.write(content[:2])
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patched:
+        patched.setattr("pathlib.Path.write_bytes", full)
+        with pytest.raises(UserError, match="No space left"):
+            write(output.folder, {"table.csv": "another"})
+    assert (output.folder / "table.csv").read_text() == "whole"
+    assert names(output) == [LIST, "table.csv"]
 
 
 def test_links_and_folders_stay(output, tmp_path):

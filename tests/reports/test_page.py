@@ -3,12 +3,13 @@ import dataclasses
 import numpy as np
 import pytest
 
+import methods
 from reports import page_cells, page_pictures
 from reports.comparison import compare
 from reports.page import Suite, index, page
 from reports.stored import Stored
 from reports.summary import summarise
-from results import DatasetUsed, Store
+from results import DatasetUsed, MethodUsed, Store
 from tests.reports.html_tree import PNG, data, lines, one, parsed, section
 
 
@@ -194,6 +195,33 @@ def test_sources_name_settings_data_code_machine_and_metrics(paged, suite_record
         assert expected in text
 
 
+def test_data_name_whence_they_came(paged, make_record):
+    used = DatasetUsed(name="digits", n=10, where="https://example.org/digits", licence="MIT")
+    table = section(paged([make_record("kmeans", dataset=used)]), "sources").all("table")[2]
+    head, row = lines(table)
+    assert row[head.index("From")] == "https://example.org/digits"
+
+
+def test_presets_name_their_source_and_list_their_deviations(paged, make_record):
+    made = [
+        dataclasses.replace(
+            make_record("gan_em"), method=MethodUsed(name="gan_em", preset="paper")
+        ),
+        dataclasses.replace(
+            make_record("kmeans"), method=MethodUsed(name="kmeans", preset="default")
+        ),
+        dataclasses.replace(make_record("theirs"), method=MethodUsed(name="theirs", preset="own")),
+    ]
+    part = section(paged(made), "sources")
+    (table,) = (each for each in part.all("table") if lines(each)[0][1] == "Preset")
+    paper, default, theirs = lines(table)[1:]
+    assert paper[2].startswith("Zhao et al., GAN-EM")
+    gan_em = methods.registry.get("gan_em").attributes["presets"]["paper"]
+    assert tuple(item.text for item in table.all("li")) == gan_em.deviations
+    assert default[2:] == ["scikit-learn's Lloyd iterations, k-means++ starts, best of 10", "–"]
+    assert theirs[2:] == ["– not known here", "–"]
+
+
 def test_published_numbers_stand_beside_ours(paged, make_record, store):
     from results.published import published
 
@@ -274,7 +302,8 @@ def test_the_index_lists_every_suite_with_its_state(suite_records):
     assert found[1][3:5] == ["2", "5/6"]
     assert found[1][-1] == "5 ok, 1 diverged"
     assert found[2][-1] == "mixes versions; --mixed"
-    assert found[3][:3] == ["empty", "–", "–"]
+    assert found[2][3:5] == ["2", "5/6"]
+    assert found[3][:5] == ["empty", "–", "–", "–", "–"]
     links = [a.attributes["href"] for a in one(root, "table").all("a")]
     assert links == ["digits_raw/index.html"]
     assert "benchmarks.run" in index([])

@@ -54,6 +54,24 @@ def test_runs_side_by_side_are_no_benchmark_and_said_to_be(make_record, drawn):
     assert "Up to 4 cells ran at a time: times compare roughly." in said
 
 
+def test_names_bear_the_letter_of_their_device_where_there_are_several(make_record, drawn):
+    records = [
+        make_record("a", 0, {"ari": 0.5}),
+        make_record("b", 0, {"ari": 0.6}, resources=Resources(device="cuda")),
+    ]
+    figure = drawn(records, ["ari"])
+    names = [
+        text.get_text()
+        for part in (figure, *figure.subfigs)
+        for held in (part.legends, *(ax.get_children() for ax in part.axes))
+        for legend in held
+        if hasattr(legend, "get_texts")
+        for text in legend.get_texts()
+    ]
+    assert names == ["a (a)", "b (b)"]
+    assert "letter (a cpu, b cuda)" in " ".join(figure.get_suptitle().split())
+
+
 @pytest.mark.parametrize("shown", [["ari"], ["nmi"], []])
 def test_one_method_or_none_has_nothing_to_stand_against(make_record, drawn, shown):
     records = [make_record("a", 0, {"ari": 0.5}), make_record("b", 0, status="failed")]

@@ -115,11 +115,13 @@ def test_nothing_to_compare_is_no_text(make_record):
 
 def test_the_latex_table_by_hand(suite):
     text = latex(summarise(suite()), ["error_rate", "ari"])
-    assert r"Metric & Method & Difference & 95\,\% interval & $p$ (Holm) & Pairs & Rank \\" in text
-    assert r"Error\,$\downarrow$ & a & best &  &  &  & 1.56 a \\" in text
-    assert r"\emph{train} & b & .000 & [$-$.008, .008] & 1.000 & 10/10 & 1.44 a \\" in text
-    assert "\\midrule\nARI\\,$\\uparrow$ & a & best" in text
-    assert r"& c & $-$.200" in text
+    assert r"Method & Difference & 95\,\% interval & $p$ (Holm) & Pairs & Rank \\" in text
+    assert r"{\emph{Error\,$\downarrow$, train}} \\" in text
+    assert r"a & best &  &  &  & 1.56 a \\" in text
+    assert r"b & .000 & [$-$.008, .008] & 1.000 & 10/10 & 1.44 a \\" in text
+    titled = "\\midrule\n\\multicolumn{6}{l}{\\emph{ARI\\,$\\uparrow$, held-out}} \\\\\na & best"
+    assert titled in text
+    assert "\nc & $-$.200" in text
     assert text.count(r"\begin{table") == 1
 
 
@@ -127,10 +129,11 @@ def test_many_rows_take_several_tables(suite):
     labels = [f"m{i}" for i in range(50)]
     text = latex(summarise(suite(labels, seeds=2)), ["error_rate", "ari"])
     tables = text.split(r"\begin{table*}")[1:]
-    assert len(tables) == 4  # 42 and 8 rows by each metric
-    assert all(table.count("\\\\\n") <= 43 for table in tables)
+    assert len(tables) == 3
     assert sum(table.count(r"& best &") for table in tables) == 2
-    assert len(set(re.findall(r"\\label{(.*?)}", text))) == 4
+    for head in (r"Error\,$\downarrow$, train", r"ARI\,$\uparrow$, held-out"):
+        assert sum(head in table for table in tables) == 2  # said again where it goes on
+    assert text.count(r"\label{") == 1
 
 
 def test_hostile_names_compile_and_fit(suite, tmp_path):

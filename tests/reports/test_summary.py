@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from core import UserError
+from reports.page_sources import sources
 from reports.summary import summarise
 from results import DatasetUsed
 
@@ -201,3 +202,15 @@ def test_data_may_differ_between_seeds_and_not_within_one(make_record):
     other = dataclasses.replace(paired[0], dataset=drawn("f" * 64))
     with pytest.raises(UserError, match="seed 0 was run on 2 versions of the data"):
         summarise([*paired[1:], other])
+
+
+def test_the_same_bytes_under_another_name_are_the_same_data(make_record):
+    """The file of learnt features is named after the code that made it."""
+    old, new = (
+        make_record(label, dataset=DatasetUsed(name="mnist", sha256={"idx": "0" * 64, file: "1"}))
+        for label, file in (("a", "features/sae10-aa.npz"), ("b", "features/sae10-bb.npz"))
+    )
+    (block,) = summarise([old, new])
+    assert block.mixed == ()
+    (data,) = (part for part in sources([block], []) if part.title == "Data")
+    assert "draws" not in data.tables[0].groups[0].lines[0][-1].text

@@ -6,6 +6,7 @@ import pytest
 
 import metrics
 from benchmarks.execute import FEATURES
+from reports import latex
 from reports.caption import caption
 from reports.summary import summarise
 from reports.tables import console, measured, shown_metrics, to_csv, to_json
@@ -118,9 +119,46 @@ def test_caption_names_profile_data_seeds_and_machine(make_record):
         "Profile quick: not comparable with published numbers. "
         "Mean ± standard deviation of the last iterate over seeds 0–2; best mean in bold; "
         "n: runs that ended well, of all. Not every row has every seed. "
-        "Fit: mean seconds on cpu, cuda, nets in bf16, some of them compiled, "
-        "up to 4 cells at a time."
+        "Fit: mean seconds on the device of each row's letter (a cpu, b cuda), nets in bf16, "
+        "some of them compiled, up to 4 cells at a time. Seconds on different devices do not "
+        "compare."
     )
+
+
+def test_seconds_bear_the_letter_of_their_device_where_there_are_several(make_record):
+    on_gpu = Resources(device="cuda")
+    records = [
+        make_record("kmeans", 0, {"ari": 0.1}),
+        make_record("x", 0, {"ari": 0.1}, resources=on_gpu),
+        make_record("y", 0, {"ari": 0.1}),
+        make_record("y", 1, {"ari": 0.1}, resources=on_gpu),
+        make_record("z", 0, status="failed", resources=Resources(device="mps")),
+    ]
+    blocks = summarise(records)
+    lines = console(blocks, ["ari"]).splitlines()
+    seconds = {line.split()[0]: line.split("  ")[-2].strip() for line in lines if "/" in line}
+    assert (seconds["kmeans"], seconds["x"], seconds["y"]) == ("2.00 a", "2.00 b", "2.00 a, b")
+    assert r"kmeans & \textbf{.100} & 2.00 a & 1/1" in latex.comparison(blocks, ["ari"])
+    assert [row["devices"] for row in json.loads(to_json(blocks))[0]["rows"]] == [
+        *(["cpu"], ["cuda"], ["cpu", "cuda"], []),
+    ]
+    (alone,) = summarise(records[:1])
+    assert alone.ran_on(alone.rows[0]) == ""
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ({}, "all 60,000 training points"),
+        ({"subset": 10_000, "split": "train"}, "all 60,000 training points"),
+        ({"subset": 10_000, "split": "all"}, "all training points, not these alone"),
+    ],
+)
+def test_what_features_were_learnt_from_is_said(make_record, words, said):
+    n = words.get("subset", 60_000)
+    used = DatasetUsed(name="mnist", words={"features": "sae10", **words}, n=n, n_test=0)
+    (block,) = summarise([make_record("a", dataset=used)])
+    assert f"Features sae10: learnt without labels from {said}." in caption(block, mark="*")
 
 
 def test_the_paper_profile_is_comparable_and_a_mixture_is_said(make_record):

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reports.text import PIECES, named_devices, named_seeds, number, seconds
+from reports.text import PIECES, device_of, named_seeds, number, seconds
 from results import Provenance, Resources
 
 
@@ -83,10 +83,10 @@ def test_the_pieces_of_a_name_are_all_of_it(name):
 
 def test_devices_by_their_names_where_these_are_known(make_record):
     records = [make_record("a", s, resources=Resources(device=d)) for s, d in enumerate(DEVICES)]
-    assert named_devices(records) == "cpu, cuda:0, cuda:1"
+    assert [device_of(record) for record in records] == list(DEVICES)
     made = Provenance(code="c", metrics_version="1", gpu="NVIDIA H100")
     records = [dataclasses.replace(record, provenance=made) for record in records]
-    assert named_devices(records) == "NVIDIA H100, cpu"
+    assert [device_of(record) for record in records] == ["NVIDIA H100", "cpu", "NVIDIA H100"]
 
 
 DEVICES = ("cuda:0", "cpu", "cuda:1")
