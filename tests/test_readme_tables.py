@@ -15,6 +15,7 @@ import pytest
 
 from benchmarks.options import run_parser
 from benchmarks.suite import Suite, suite_files
+from reports.attributes import by_attribute
 from reports.statistics_rows import ranked
 from reports.summary import summarise
 from reports.text import number
@@ -77,7 +78,7 @@ def test_the_commands_above_the_tables_are_those_of_the_records() -> None:
 def test_what_is_said_beside_the_tables() -> None:
     """A sentence each, with its figures recomputed."""
     text = " ".join(PRINTED.split())
-    due = (nets(), order(), ablation(), ablation_of_ganmm(), ranks(), unmeasured())
+    due = (nets(), order(), ablation(), ablation_of_ganmm(), ranks(), chance(), unmeasured())
     if missing := [sentence for sentence in due if sentence not in text]:
         pytest.fail("\n".join(["neither page says:", *missing]), pytrace=False)
 
@@ -156,6 +157,17 @@ def ranks() -> str:
     return (
         f"by error the first {ranking.groups[0][1] + 1} of {len(ranking.labels)} stand under one, "
         f"and {apart} of {len(pairs)} pairs are told apart, with {ranking.n} seeds."
+    )
+
+
+def chance() -> str:
+    """The error of coin flips on faces."""
+    sheets, _ = by_attribute(summarise(r for r in records() if r.suite == "celeba"))
+    errors = (f"{100 * (sheet.chance(sheet.blocks) or 0):.1f}" for sheet in sheets)
+    with_labels, without = sorted(errors, reverse=True)
+    return (
+        f"With labels chance is {with_labels}; without, the error is that of the better of the "
+        f"two ways to name the clusters, and chance is {without}."
     )
 
 
