@@ -22,7 +22,7 @@ from benchmarks.job import Job, Outcome, Setting
 from benchmarks.parameters import accepts
 from benchmarks.plan import Cell, DatasetSpec
 from benchmarks.schedule import seconds_of
-from core import DataError, UserError
+from core import DataError, UnreadableError, UserError
 from core.code import code_digest, source_of
 from results.record import DatasetUsed, Status
 from results.store import Store
@@ -50,14 +50,20 @@ class Done:
     """What it took, where it ended well."""
 
 
-def done(cells: Iterable[Cell], store: Store) -> dict[str, Done]:
-    """The cells that have a readable record, by key."""
+def done(cells: Iterable[Cell], store: Store, rerun: Rerun = "none") -> dict[str, Done]:
+    """The cells that have a readable record, by key; damaged ones are warned of.
+
+    Raises :class:`core.UserError` for a record that may be whole, but cannot be read here, unless
+    all cells are run again.
+    """
     found: dict[str, Done] = {}
     for cell in cells:
         if cell.key in store:
             try:
                 record = store.read(cell.key, history=False)
             except DataError as error:
+                if isinstance(error, UnreadableError) and rerun != "all":
+                    raise UserError(f"{error}; --force replaces it") from error
                 log.warning("run again: %s", error)
                 continue
             same_code = record.provenance.code == _code(cell.method)

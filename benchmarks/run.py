@@ -75,8 +75,8 @@ def _run(chosen: argparse.Namespace) -> int:
     cells = plan(suite, chosen.profile, selection)
     folder = chosen.out / suite.name
     store = Store(folder)
-    done = engine.done(cells, store)
     rerun = "all" if chosen.force else "failed" if chosen.retry_failed else "none"
+    done = engine.done(cells, store, rerun)
     todo = engine.pending(cells, done, rerun)
     times = _times(cells, done, store) if todo else None
     if chosen.dry_run:

@@ -5,7 +5,7 @@ code (``code``), files written whole (``files``), .npz files read without trust 
 standard output whose reader may leave (``output``).
 """
 
-from core.errors import ConfigError, DataError, UserError, unknown_name
+from core.errors import ConfigError, DataError, UnreadableError, UserError, unknown_name
 from core.registry import Declaration, Registered, Registry
 from core.seeds import derive_seed
 
@@ -15,6 +15,7 @@ __all__ = [
     "Declaration",
     "Registered",
     "Registry",
+    "UnreadableError",
     "UserError",
     "derive_seed",
     "unknown_name",

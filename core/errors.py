@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable
 
-__all__ = ["ConfigError", "DataError", "UserError", "unknown_name"]
+__all__ = ["ConfigError", "DataError", "UnreadableError", "UserError", "unknown_name"]
 
 
 class UserError(Exception):
@@ -18,6 +18,10 @@ class ConfigError(UserError):
 
 class DataError(UserError):
     """A data file is missing, damaged, or not what its name says."""
+
+
+class UnreadableError(DataError):
+    """A data file that may be whole, though it cannot be read here and now."""
 
 
 def unknown_name(kind: str, name: str, known: Iterable[str]) -> str:

@@ -17,7 +17,7 @@ from typing import Any, Literal, NoReturn
 
 import numpy as np
 
-from core import DataError
+from core import DataError, UnreadableError
 from results.decode import ADDED, decode
 
 __all__ = [
@@ -264,7 +264,8 @@ def _decode(text: str, where: str) -> Record:
         ) from error
     schema = data.get("schema") if isinstance(data, dict) else None
     if schema is not None and schema != SCHEMA:
-        raise DataError(
+        later = type(schema) is int and schema > SCHEMA
+        raise (UnreadableError if later else DataError)(
             f"{where}: key `schema` is {schema!r}, this version reads {SCHEMA}; "
             f"read it with the version that wrote it, or delete it and run the cell again"
         )

@@ -24,7 +24,7 @@ from typing import Any
 
 import numpy as np
 
-from core import DataError, UserError
+from core import DataError, UnreadableError, UserError
 from core.files import SUFFIX, temporary_beside
 from results.record import KEY, Record
 
@@ -206,8 +206,13 @@ def _text(path: Path) -> str:
                 f"{path} has {size:,} bytes, expected at most {MOST_TEXT:,}; run the cell again"
             )
         return path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
+    except (FileNotFoundError, UnicodeDecodeError) as error:
         raise DataError(f"{path} cannot be read ({_reason(error)}); run the cell again") from error
+    except OSError as error:
+        raise UnreadableError(
+            f"{path} cannot be read ({_reason(error)}); "
+            f"permit reading it, or delete it and run the cell again"
+        ) from error
 
 
 def _npz_bytes(arrays: Mapping[str, np.ndarray]) -> bytes:

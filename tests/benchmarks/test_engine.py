@@ -146,6 +146,28 @@ def test_a_damaged_record_is_run_again(
     assert path.name in caplog.text
 
 
+@pytest.mark.parametrize("reason", ["schema", "permission"])
+def test_a_record_that_may_be_whole_is_not_replaced_unless_forced(
+    ended: Ended, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, reason: str
+) -> None:
+    _, record = ended["steady"]
+    store = Store(tmp_path)
+    store.write(record)
+    (path,) = tmp_path.glob("*.json")
+    if reason == "schema":
+        later = path.read_text(encoding="utf-8").replace('"schema": 1', '"schema": 2')
+        path.write_text(later, encoding="utf-8")
+    else:
+
+        def refuse(*_: object, **__: object) -> NoReturn:
+            raise PermissionError(errno.EACCES, "Permission denied")
+
+        monkeypatch.setattr(Path, "read_text", refuse)
+    with pytest.raises(UserError, match=rf"{path.name}.* --force replaces it\Z"):
+        engine.done(cells_of("steady"), store)
+    assert engine.done(cells_of("steady"), store, "all") == {}
+
+
 def test_a_record_of_other_code_is_known_for_it(ended: Ended, tmp_path: Path) -> None:
     _, record = ended["steady"]
     older = dataclasses.replace(record.provenance, code="1" * 64)
