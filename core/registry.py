@@ -64,15 +64,16 @@ class Registry(Generic[T]):
     def register(self, name: str, *others: str, **attributes: Any) -> Callable[[U], U]:
         """Decorator that registers a class or function; a second one of the same name raises.
 
-        With several names it is known by each of them.
+        With several names it is known by each of them. The package's own names are taken before
+        what they stand for is imported.
         """
 
         def decorate(value: U) -> U:
             for each in (name, *others):
-                if each in self._registered:
-                    held = self._registered[each].value
+                holder = self._holder(each, value)
+                if holder is not None:
                     raise ConfigError(
-                        f"{self.kind} {each!r} is registered twice: by {_where(held)} and by "
+                        f"{self.kind} {each!r} is registered twice: by {holder} and by "
                         f"{_where(value)}; rename one of them"
                     )
                 self._registered[each] = Registered(name=each, value=value, attributes=attributes)  # type: ignore[arg-type]
@@ -86,9 +87,7 @@ class Registry(Generic[T]):
 
     def declarations(self) -> dict[str, Declaration]:
         """Every known name with what its source says of it, without importing it."""
-        if self._declared is None:
-            self._declared = {d.name: d for d in _scan_package(self.package)}
-        found = dict(self._declared)
+        found = dict(self._own())
         for point in self._entry_points():
             origin = f"from package {point.dist.name}" if point.dist else "from an entry point"
             found.setdefault(
@@ -124,7 +123,7 @@ class Registry(Generic[T]):
         sys.modules[module_name] = module
         try:
             spec.loader.exec_module(module)
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             del sys.modules[module_name]
             self._registered = before
             if isinstance(error, UserError):
@@ -140,6 +139,21 @@ class Registry(Generic[T]):
             if held.value is value:
                 return name
         raise ConfigError(f"{_where(value)} is not registered as a {self.kind}; add @register")
+
+    def _holder(self, name: str, value: object) -> str | None:
+        """Who has the name that ``value`` is to get; None where it is free."""
+        if name in self._registered:
+            return _where(self._registered[name].value)
+        if (getattr(value, "__module__", None) or "").startswith(f"{self.package}."):
+            return None  # no need to read the sources: it is what they declare
+        declared = self._own().get(name)
+        return declared and declared.module
+
+    def _own(self) -> dict[str, Declaration]:
+        """What the package itself declares."""
+        if self._declared is None:
+            self._declared = {d.name: d for d in _scan_package(self.package)}
+        return self._declared
 
     def _import(self, name: str) -> None:
         declaration = self.declarations().get(name)

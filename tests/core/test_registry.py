@@ -164,6 +164,14 @@ def test_a_second_registration_of_a_name_raises(shapes: Registry[Any]) -> None:
         shapes.register("circle")(shapes.get("circle").value)
 
 
+def test_a_name_of_the_package_is_taken_before_its_import(
+    shapes: Registry[Any], plugin: Callable[..., Path]
+) -> None:
+    with pytest.raises(ConfigError, match=rf"'circle' is registered twice: by {shapes.package}.r"):
+        shapes.load_plugin(plugin("@register('circle')\nclass Mine:\n    pass\n"))
+    assert shapes.get("circle").value.__name__ == "Circle"
+
+
 def test_a_stranger_has_no_name(shapes: Registry[Any]) -> None:
     with pytest.raises(ConfigError, match=r"dict is not registered as a shape"):
         shapes.name_of(dict)
@@ -195,6 +203,7 @@ def test_two_plugins_of_one_file_name_are_two(
         ("import no_such_module_anywhere", "ModuleNotFoundError: No module named"),
         ("def broken(:", "SyntaxError: "),
         ("1 / 0", "ZeroDivisionError: division by zero"),
+        ("raise SystemExit(0)", "plugin.py failed on import: SystemExit: 0"),
         ("register('circle')(int); register('circle')(str)", "is registered twice"),
     ],
 )
