@@ -57,8 +57,9 @@ def done(cells: Iterable[Cell], store: Store, rerun: Rerun = "none") -> dict[str
     all cells are run again.
     """
     found: dict[str, Done] = {}
+    held = set(store.keys())
     for cell in cells:
-        if cell.key in store:
+        if cell.key in held:
             try:
                 record = store.read(cell.key, history=False)
             except DataError as error:
@@ -114,10 +115,11 @@ def run(
     With one job the cells run one after the other under this process. With more, joblib's workers
     supervise them: on this machine (``loky``) or on the cluster of a dask ``scheduler``.
 
-    Raises :class:`core.UserError` for data that cannot be had, before the first cell starts, and
-    where records cannot be written.
+    Raises :class:`core.UserError` before the first cell starts for data that cannot be had and for
+    a folder that records cannot be written to.
     """
     used = look_at(cells, setting)
+    Store(setting.folder).check_writable()
     with _workers(backend, scheduler, setting.jobs) as jobs:
         setting = dataclasses.replace(setting, jobs=jobs, preload=_modules(cells))
         queue = [

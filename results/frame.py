@@ -84,10 +84,17 @@ def load(
 def stores(suite: str | None = None, root: str | Path = RUNS) -> list[Store]:
     """The store of ``suite`` under ``root``, or those of all suites there, by name.
 
-    Raises :class:`core.UserError` for a suite that has none.
+    Raises :class:`core.UserError` for a suite that has none, and for a folder that is locked.
     """
     root = Path(root)
-    found = sorted(path.name for path in root.iterdir() if path.is_dir()) if root.is_dir() else []
+    try:
+        found = sorted(path.name for path in root.iterdir() if path.is_dir())
+    except (FileNotFoundError, NotADirectoryError):
+        found = []
+    except OSError as error:
+        raise UserError(
+            f"cannot list {root}: {error.strerror}; permit it, or name another folder"
+        ) from error
     if suite is None:
         return [Store(root / name) for name in found]
     if suite not in found:

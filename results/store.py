@@ -57,20 +57,22 @@ class Store:
     def __init__(self, folder: str | Path) -> None:
         self.folder = Path(folder)
 
-    def __contains__(self, key: str) -> bool:
-        return self._json(key).is_file()
-
     def __iter__(self) -> Iterator[Record]:
         return self.load()
 
     def keys(self) -> list[str]:
-        """The keys of all records, sorted, damaged ones included."""
+        """The keys of all records, sorted, damaged ones included.
+
+        Raises :class:`core.UserError` for a folder that is locked.
+        """
         try:
             names = os.listdir(self.folder)
         except FileNotFoundError:
             return []
         except OSError as error:
-            raise UserError(f"cannot list {self.folder}: {error.strerror}") from error
+            raise UserError(
+                f"cannot list {self.folder}: {error.strerror}; permit it, or name another folder"
+            ) from error
         stems = (name.removesuffix(".json") for name in names if name.endswith(".json"))
         return sorted(stem for stem in stems if KEY.fullmatch(stem))
 
@@ -133,35 +135,50 @@ class Store:
 
         Arrays that are there already are left alone: scoring again never puts a result at risk.
         Returns the record as written, with ``artifacts`` filled in. Raises :class:`core.DataError`
-        for arrays of Python objects and :class:`core.UserError` naming a folder that cannot be
-        written to; a full disk is noticed before anything that was there is touched.
+        for arrays of Python objects and for a record too large to be read again, and
+        :class:`core.UserError` naming a folder that cannot be written to; a full disk is noticed
+        before anything that was there is touched.
         """
         path, beside = self._json(record.key), self._npz(record.key)
         content = _npz_bytes(arrays) if arrays else None
         held = {beside.name: hashlib.sha256(content).hexdigest()} if content else {}
         record = dataclasses.replace(record, artifacts=held)
         text = record.to_json().encode()
+        if len(text) > MOST_TEXT:
+            raise DataError(
+                f"the record has {len(text):,} bytes, expected at most {MOST_TEXT:,}; "
+                f"keep less in history_"
+            )
+        with self._writing(), contextlib.ExitStack() as stack:
+            before = _content(beside)
+            moves = []
+            if content and content != before:
+                moves.append((_staged(stack, beside, content), beside))
+            moves.append((_staged(stack, path, text), path))
+            if before is not None and content != before:
+                # Between here and the last rename the cell counts as not run: the old record
+                # would name arrays that are no longer there.
+                for place in (path, beside):
+                    place.unlink(missing_ok=True)  # another writer of this cell may have been here
+            for part, place in moves:
+                os.replace(part, place)
+            self._sync_folder()
+        return record
+
+    def check_writable(self) -> None:
+        """Make the folder; raise :class:`core.UserError` if no record can be written there."""
+        with self._writing(), contextlib.ExitStack() as stack:
+            _staged(stack, self.folder / "probe", b"probe")
+
+    @contextlib.contextmanager
+    def _writing(self) -> Iterator[None]:
         try:
-            with contextlib.ExitStack() as stack:
-                before = beside.read_bytes() if beside.is_file() else None
-                moves = []
-                if content and content != before:
-                    moves.append((_staged(stack, beside, content), beside))
-                moves.append((_staged(stack, path, text), path))
-                if before is not None and content != before:
-                    # Between here and the last rename the cell counts as not run: the old record
-                    # would name arrays that are no longer there.
-                    path.unlink(missing_ok=True)
-                    beside.unlink()
-                for part, place in moves:
-                    os.replace(part, place)
-                self._sync_folder()
+            yield
         except OSError as error:
             raise UserError(
                 f"cannot write to {self.folder}: {_reason(error)}; "
                 f"free some space or permit writing there, or choose another folder"
             ) from error
-        return record
 
     def sweep(self) -> None:
         """Remove temporary files that are a day old: their writers were killed."""
@@ -195,6 +212,14 @@ def _staged(stack: contextlib.ExitStack, path: Path, content: bytes) -> Path:
         file.flush()
         os.fsync(file.fileno())
     return part
+
+
+def _content(path: Path) -> bytes | None:
+    """None where there is no such file."""
+    try:
+        return path.read_bytes()
+    except FileNotFoundError:
+        return None
 
 
 def _text(path: Path) -> str:

@@ -227,10 +227,18 @@ def test_workers_run_cells_side_by_side(tmp_path: Path, plugin: Path) -> None:
     assert {record.resources.threads for _, record in ended.values()} == {1}
 
 
-def test_a_folder_that_cannot_be_written_stops_the_run(tmp_path: Path, plugin: Path) -> None:
+def test_a_folder_that_cannot_be_written_stops_the_run_before_it_starts(
+    tmp_path: Path, plugin: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     (tmp_path / "file").write_text("", encoding="utf-8")
+    setting = setting_for(tmp_path / "file" / "runs", plugin)
+
+    def supervise(*_: object) -> NoReturn:
+        raise AssertionError("a cell was started")
+
+    monkeypatch.setattr(engine, "supervise", supervise)
     with pytest.raises(UserError, match="cannot write to"):
-        list(engine.run(cells_of("steady"), setting_for(tmp_path / "file" / "runs", plugin)))
+        list(engine.run(cells_of("steady"), setting))
 
 
 def test_data_that_are_not_there_stop_the_run_before_it_starts(

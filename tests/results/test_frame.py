@@ -1,3 +1,4 @@
+import errno
 import subprocess
 import sys
 from pathlib import Path
@@ -72,6 +73,18 @@ def test_no_records_at_all(tmp_path):
 def test_a_suite_without_a_folder_is_named_with_the_command(tmp_path):
     with pytest.raises(UserError, match=r"python -m benchmarks\.run --suite mnist_raw"):
         results.load("mnist_raw", root=tmp_path)
+
+
+def test_a_root_that_is_locked_is_named(tmp_path, monkeypatch):
+    with pytest.raises(UserError, match=r"cannot list .*: File name too long; permit it"):
+        results.stores("digits_raw", tmp_path / ("x" * 300))
+
+    def locked(path):
+        raise PermissionError(errno.EACCES, "Permission denied")
+
+    monkeypatch.setattr(Path, "iterdir", locked)
+    with pytest.raises(UserError, match=r"cannot list .*: Permission denied; permit it"):
+        results.stores(root=tmp_path)
 
 
 def test_a_record_costs_few_calls_whatever_its_history(tmp_path, make_record):

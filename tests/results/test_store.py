@@ -31,7 +31,6 @@ def store(tmp_path):
 def test_what_was_written_is_read(store, make_record):
     written = store.write(make_record(), ARRAYS)
     assert store.keys() == [written.key]
-    assert written.key in store
     assert store.read(written.key) == written == next(iter(store))
     read = store.arrays(written.key)
     assert read.keys() == ARRAYS.keys()
@@ -49,7 +48,6 @@ def test_artifacts_hold_the_hash_of_the_file(store, make_record):
 def test_an_empty_store(store):
     assert store.keys() == []
     assert list(store) == []
-    assert "0" * 64 not in store
     with pytest.raises(DataError, match=r"0000\.json cannot be read \(No such file"):
         store.read("0" * 64)
 
@@ -91,6 +89,45 @@ def test_what_killed_writers_left_is_swept_a_day_later(store, make_record):
     assert new.exists()
     assert store.read(written.key) == written
     Store(store.folder / "nowhere").sweep()
+
+
+def test_a_record_too_large_to_be_read_is_not_written(store, make_record, monkeypatch):
+    record = make_record()
+    monkeypatch.setattr("results.store.MOST_TEXT", len(record.to_json()) - 1)
+    with pytest.raises(DataError, match=r"expected at most .*; keep less in history_"):
+        store.write(record)
+    assert not store.folder.exists()
+
+
+def test_another_writer_of_the_cell_may_remove_its_arrays_first(store, make_record, monkeypatch):
+    record = store.write(make_record(), ARRAYS)
+    fsync = os.fsync
+
+    def meanwhile(descriptor):
+        (store.folder / f"{record.key}.npz").unlink(missing_ok=True)
+        fsync(descriptor)
+
+    monkeypatch.setattr(os, "fsync", meanwhile)
+    written = store.write(make_record(label="new"))
+    assert store.read(record.key) == written
+
+
+def test_a_writable_folder_is_made_and_left_empty(store):
+    store.check_writable()
+    assert list(store.folder.iterdir()) == []
+
+
+def locked(*_, **__):
+    raise PermissionError(errno.EACCES, "Permission denied")
+
+
+def test_a_folder_that_is_locked_is_named(store, make_record, monkeypatch):
+    with pytest.raises(UserError, match=r"cannot list .*: File name too long"):
+        Store(store.folder.parents[1] / ("x" * 300)).keys()
+    store.write(make_record())
+    monkeypatch.setattr(os, "listdir", locked)
+    with pytest.raises(UserError, match=r"cannot list .*digits_raw: Permission denied; permit it"):
+        store.keys()
 
 
 def test_object_arrays_are_refused_before_anything_is_written(store, make_record):
