@@ -16,6 +16,10 @@ LOOK = 0.1
 """Seconds between two looks at the memory. What grows within them is noticed at their end."""
 
 
+LONGEST = 3600.0
+"""Seconds of one pause; the system's own waiting knows no longer ones than some weeks."""
+
+
 class Limits:
     """The limits, by its setting, of a cell whose process ``pid`` has just started."""
 
@@ -28,9 +32,9 @@ class Limits:
         self._next_look = math.inf if memory is None else started
 
     def pause(self) -> float | None:
-        """Seconds until a limit may be passed; None where there is no limit."""
+        """Seconds until the next look at the limits; None where there is no limit."""
         until = min(self._deadline, self._next_look)
-        return None if until == math.inf else max(0.0, until - time.perf_counter())
+        return None if until == math.inf else min(LONGEST, max(0.0, until - time.perf_counter()))
 
     def passed(self) -> tuple[Status, Failure] | None:
         """The limit that the cell is beyond; None while it keeps to all."""

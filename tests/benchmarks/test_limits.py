@@ -25,6 +25,11 @@ def test_a_hanging_cell_is_ended_and_its_stack_is_kept(tmp_path: Path, plugin: P
     assert ended["twin"][1].status == "ok"
 
 
+def test_a_limit_of_months_is_waited_for_in_parts(tmp_path: Path, plugin: Path) -> None:
+    setting = setting_for(tmp_path, plugin, timeout=1e9)
+    assert [outcome.status for outcome in engine.run(cells_of("twin"), setting)] == ["ok"]
+
+
 def test_a_cell_that_fills_the_memory_is_ended(tmp_path: Path, plugin: Path) -> None:
     marker = tmp_path / "pid"
     methods = ("leaking", "leaking_elsewhere", "orphaning", "forgetful", "twin")
