@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from core import ConfigError
+from core import ConfigError, Registered, UserError
+
+if TYPE_CHECKING:
+    from methods.base import Method
 
 __all__ = ["RESERVED", "accepts", "identity", "resolve"]
 
@@ -24,18 +27,13 @@ def resolve(
     ``given`` goes over the preset, the preset over the constructor's defaults. Lists become
     tuples, integers floats where the constructor says so: one setting has one form, hence one key.
 
-    Raises :class:`core.ConfigError` for an unknown method, preset or parameter, and for a value
-    that the constructor's annotation excludes.
+    Raises :class:`core.ConfigError` for an unknown method, preset or parameter, for a value that
+    the constructor's annotation excludes, and for a method that is not made as one.
     """
-    import methods
     from methods.base import default_preset
     from methods.parameters import admits, converted, parameter_hints
 
-    entry = methods.registry.get(method)
-    if not entry.attributes.get("presets"):
-        raise ConfigError(
-            f"method {method!r} is registered without presets; add presets={{...}} to @register"
-        )
+    entry = _entry(method)
     preset = preset or default_preset(entry)
     for name in given:
         if name in RESERVED:
@@ -50,7 +48,7 @@ def resolve(
         if value == NONE and not admits(value, hint) and admits(None, hint):
             value = None
         chosen[name] = converted(f"parameter {name!r} of {method}", value, hint)
-    params = methods.create(method, preset, **chosen).get_params(deep=False)
+    params = _params(method, preset, chosen)
     return preset, {
         name: _plain(f"parameter {name!r} of {method}", value)
         for name, value in params.items()
@@ -71,6 +69,48 @@ def accepts(method: str) -> frozenset[str]:
     import methods
 
     return frozenset(methods.registry.get(method).value._get_param_names()) & frozenset(RESERVED)
+
+
+def _entry(method: str) -> Registered[type[Method]]:
+    """The method's registration. Raises :class:`core.ConfigError` for what is no method."""
+    import methods
+    from methods.base import Method, Preset
+
+    entry = methods.registry.get(method)
+    presets = entry.attributes.get("presets")
+    if not (isinstance(entry.value, type) and issubclass(entry.value, Method)):
+        raise ConfigError(
+            f"method {method!r} is registered as {entry.value!r}; "
+            f"expected a class derived from methods.base.Method"
+        )
+    if not presets:
+        raise ConfigError(
+            f"method {method!r} is registered without presets; add presets={{...}} to @register"
+        )
+    if not (
+        isinstance(presets, Mapping) and all(isinstance(held, Preset) for held in presets.values())
+    ):
+        raise ConfigError(
+            f"method {method!r} is registered with presets={presets!r}; "
+            f"expected a methods.base.Preset by each name"
+        )
+    return entry
+
+
+def _params(method: str, preset: str, chosen: Mapping[str, Any]) -> dict[str, Any]:
+    """What the method holds once it is made. Raises :class:`core.ConfigError` if it cannot be."""
+    import methods
+
+    try:
+        return methods.create(method, preset, **chosen).get_params(deep=False)
+    except UserError:
+        raise
+    except Exception as error:  # the method's own code
+        said = " ".join(str(error).split())
+        raise ConfigError(
+            f"method {method!r} cannot be made with its preset {preset!r}: "
+            f"{type(error).__name__}: {said}; mend the method or the preset"
+        ) from error
 
 
 def _plain(what: str, value: Any) -> Any:

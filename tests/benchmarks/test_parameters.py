@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Self
 
+import numpy as np
 import pytest
 
 from benchmarks.parameters import RESERVED, accepts, resolve
-from core import ConfigError
+from core import ConfigError, Registered
+from methods.base import Method, Preset, registry
 
 DEFAULTS = {"rate": 1.0, "steps": 3, "sizes": (1, 2), "mode": "fast", "limit": None}
 DEFAULTS["pid_file"] = ""
@@ -70,6 +72,58 @@ def test_unknown_methods_and_presets_are_named() -> None:
         resolve("steddy", None, {})
     with pytest.raises(ConfigError, match="unknown preset of steady 'othre'; did you mean"):
         resolve("steady", "othre", {})
+
+
+class Bare(Method):
+    """Lacks ``predict_proba``."""
+
+    def __init__(self, *, n_clusters: int = 2) -> None:
+        self.n_clusters = n_clusters
+
+    def fit(self, X: np.ndarray, y: np.ndarray | None = None) -> Self:
+        return self
+
+
+class Whole(Bare):
+    def predict_proba(self, X: np.ndarray) -> np.ndarray:
+        return np.ones((len(X), 1), np.float32)
+
+
+class Secretive(Whole):
+    def get_params(self, deep: bool = True) -> dict[str, Any]:
+        raise RuntimeError("not\ntold")
+
+
+class Open(Whole):
+    def __init__(self, *rest: int) -> None:
+        self.rest = rest
+
+
+GOOD = {"only": Preset(source="a test")}
+
+
+@pytest.mark.parametrize(
+    ("value", "presets", "said"),
+    [
+        (Bare, GOOD, "cannot be made with its preset 'only': TypeError: Can't instantiate abst"),
+        (Secretive, GOOD, "preset 'only': RuntimeError: not told; mend the method or the preset"),
+        (Open, GOOD, "cannot be made with its preset 'only': RuntimeError: "),
+        (int, GOOD, "is registered as <class 'int'>; expected a class derived from methods.base"),
+        (len, GOOD, "is registered as <built-in function len>; expected a class derived from"),
+        (Whole, {}, "is registered without presets"),
+        (Whole, ["only"], "registered with presets=['only']; expected a methods.base.Preset by"),
+        (Whole, {"only": {}}, "presets={'only': {}}; expected a methods.base.Preset by each name"),
+        (Whole, {"only": Preset(source="a test", params={"nope": 1})}, "argument 'nope'; mend"),
+    ],
+)
+def test_a_mistake_in_a_method_is_told_by_its_name(
+    monkeypatch: pytest.MonkeyPatch, value: Any, presets: Any, said: str
+) -> None:
+    entry = Registered(name="mine", value=value, attributes={"presets": presets})
+    monkeypatch.setitem(registry._registered, "mine", entry)
+    with pytest.raises(ConfigError, match=r"\Amethod 'mine' [^\n]*\Z") as caught:
+        resolve("mine", None, {})
+    assert said in str(caught.value)
 
 
 def test_reserved_arguments_are_those_the_constructor_takes() -> None:
