@@ -22,7 +22,7 @@ from benchmarks.job import Job, Outcome, Setting
 from benchmarks.parameters import accepts
 from benchmarks.plan import Cell, DatasetSpec
 from benchmarks.schedule import seconds_of
-from core import DataError, UnreadableError, UserError
+from core import ConfigError, DataError, UnreadableError, UserError
 from core.code import code_digest, source_of
 from results.record import DatasetUsed, Status
 from results.store import Store
@@ -34,6 +34,9 @@ Rerun = Literal["none", "failed", "all"]
 """Which finished cells are run again: none, those that did not end well, or all."""
 
 log = logging.getLogger(__name__)
+
+RESERVED = ("name", "seed", "device", "data_dir")
+"""Arguments of ``datasets.load`` that are no words of a suite's."""
 
 MOST_IN_VAIN = 3
 """How often workers may be killed without a cell having ended in between."""
@@ -92,14 +95,9 @@ def look_at(cells: Iterable[Cell], setting: Setting) -> dict[str, DatasetUsed]:
 
     Raises :class:`core.DataError` or :class:`core.ConfigError` for data that cannot be had.
     """
-    import datasets
-
-    @functools.cache
-    def described(name: str, words: tuple[tuple[str, Any], ...]) -> DatasetUsed:
-        where = {"device": setting.device, "data_dir": setting.data_dir}
-        return DatasetUsed(**datasets.load(name, **where, **dict(words)).describe())
-
-    return {cell.key: described(*_hashable(cell.dataset)) for cell in cells}
+    specs = {repr(cell.dataset): cell.dataset for cell in cells}  # words may be unhashable
+    used = {said: _described(spec, setting) for said, spec in specs.items()}
+    return {cell.key: used[repr(cell.dataset)] for cell in cells}
 
 
 def run(
@@ -139,6 +137,27 @@ def run(
                 yield supervise(job, on_row)
             return
         yield from _spread(queue)
+
+
+def _described(spec: DatasetSpec, setting: Setting) -> DatasetUsed:
+    import datasets
+
+    for word in RESERVED:
+        if word in spec.words:
+            raise ConfigError(
+                f"word {word!r} of data set {spec.name} is set by the harness; remove it"
+            )
+    where = {"device": setting.device, "data_dir": setting.data_dir}
+    try:
+        return DatasetUsed(**datasets.load(spec.name, **where, **spec.words).describe())
+    except UserError:
+        raise
+    except Exception as error:  # the loader's own code, and words that it cannot take
+        said = " ".join(str(error).split())
+        raise ConfigError(
+            f"data set {spec.name} cannot be loaded with {dict(spec.words)}: "
+            f"{type(error).__name__}: {said}; change its words, or mend its loader"
+        ) from error
 
 
 def _spread(queue: Sequence[Job]) -> Generator[Outcome, None, None]:
@@ -236,10 +255,6 @@ def _code(method: str) -> str:
     import methods
 
     return code_digest(source_of(methods.registry.get(method).value))
-
-
-def _hashable(spec: DatasetSpec) -> tuple[str, tuple[tuple[str, Any], ...]]:
-    return spec.name, tuple(sorted(spec.words.items()))
 
 
 def _cores() -> int:

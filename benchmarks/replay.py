@@ -17,7 +17,7 @@ from typing import Any
 from benchmarks.job import Setting
 from benchmarks.options import setting_from
 from benchmarks.plan import Cell, DatasetSpec
-from benchmarks.suite import Generation
+from benchmarks.suite import generation_of
 from benchmarks.work import work
 from core import DataError
 from results.record import Record
@@ -58,12 +58,13 @@ def replay(chosen: argparse.Namespace) -> int:
 def cell_of(record: Record) -> Cell:
     """The cell that a record is of, with every word and parameter written out.
 
-    Raises :class:`core.ConfigError` where the method has changed so that it takes them no more.
+    Raises :class:`core.ConfigError` where the method has changed so that it takes them no more, or
+    for samples that are scored as no suite asks for.
     """
     import methods
     from benchmarks.parameters import resolve
 
-    method = record.method
+    method, sampled = record.method, record.generation
     added = methods.registry.get(method.name).value.added
     named = {**added, **_revived(method.params)}
     preset, params = resolve(method.name, method.preset, named)
@@ -76,7 +77,7 @@ def cell_of(record: Record) -> Cell:
         params=params,
         seed=record.seed,
         profile=record.profile,
-        generation=Generation(**record.generation) if record.generation else None,
+        generation=generation_of(sampled, "key `generation`") if sampled else None,
     )
 
 

@@ -23,6 +23,7 @@ __all__ = [
     "MethodRow",
     "Profile",
     "Suite",
+    "generation_of",
     "setting",
     "suite_files",
 ]
@@ -143,7 +144,7 @@ class Suite:
             datasets=table.take("datasets", _rows(_dataset_row)),
             methods=table.take("methods", _rows(_method_row)),
             profiles=table.take("profiles", _named(_profile, PROFILES), {}),
-            generation=table.take("generation", _generation, None),
+            generation=table.take("generation", generation_of, None),
         )
         table.close()
         changes: list[tuple[str, Profile | DatasetRow]]
@@ -174,6 +175,11 @@ def setting(value: Any, where: str) -> Any:
     if not finite and type(value) not in (str, int, bool):
         raise _mismatch(where, value, "a finite number, a string, a boolean or a list of these")
     return value
+
+
+def generation_of(value: Any, where: str) -> Generation:
+    """How samples are scored, by a table ``[generation]``. Raises :class:`core.ConfigError`."""
+    return Generation(**_generation_words(value, where))
 
 
 class _Table:
@@ -241,10 +247,6 @@ def _profile(value: Any, where: str) -> Profile:
     )
     table.close()
     return profile
-
-
-def _generation(value: Any, where: str) -> Generation:
-    return Generation(**_generation_words(value, where))
 
 
 def _generation_words(value: Any, where: str) -> dict[str, int]:

@@ -23,7 +23,8 @@ import psutil
 import pytest
 
 from benchmarks import engine, isolate
-from core import DataError, UserError
+from benchmarks.plan import DatasetSpec
+from core import ConfigError, DataError, UserError
 from results.store import Store
 from tests.benchmarks.trial import Ended, by_method, cells_of, setting_for, wait_for
 
@@ -250,6 +251,24 @@ def test_data_that_are_not_there_stop_the_run_before_it_starts(
     setting = setting_for(tmp_path / "runs", plugin, data_dir=tmp_path / "data")
     with pytest.raises(DataError):
         list(engine.run(cells, setting))
+    assert not (tmp_path / "runs").exists()
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        *(({word: 1}, f"word {word!r} of data set blobs is set by") for word in engine.RESERVED),
+        ({"n_samples": 10**17}, "blobs cannot be loaded with {'n_samples': 100000000000000000}: "),
+        ({"n_samples": {"a": 1}}, "n_samples is {'a': 1}; expected a whole number"),
+    ],
+)
+def test_words_that_no_data_set_can_have_stop_the_run_before_it_starts(
+    tmp_path: Path, plugin: Path, words: dict[str, object], said: str
+) -> None:
+    spec = DatasetSpec(name="blobs", words=words)
+    cells = [dataclasses.replace(cells_of("steady")[0], dataset=spec)]
+    with pytest.raises(ConfigError, match=rf"\A[^\n]*{re.escape(said)}[^\n]*\Z"):
+        list(engine.run(cells, setting_for(tmp_path / "runs", plugin)))
     assert not (tmp_path / "runs").exists()
 
 

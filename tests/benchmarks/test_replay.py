@@ -6,6 +6,7 @@ import dataclasses
 import json
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -116,6 +117,31 @@ def test_settings_that_json_has_no_numbers_for_come_back(records: dict[str, Path
     method = dataclasses.replace(record.method, params=params)
     written = dataclasses.replace(record, method=method).to_json()
     assert cell_of(Record.from_json(written)).params["limit"] == float("inf")
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"generation": {"foo": 1}}, "key `generation`: unknown key 'foo'; "),
+        ({"dataset": {"subset": {"a": 1}}}, "subset is {'a': 1}; expected a count from 1 to "),
+    ],
+)
+def test_a_record_of_what_no_suite_asks_for_is_one_line(
+    records: dict[str, Path],
+    replay: Replay,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    change: dict[str, Any],
+    said: str,
+) -> None:
+    data = json.loads(records["steady"].read_text(encoding="utf-8"))
+    data["dataset"]["words"].update(change.pop("dataset", {}))
+    path = tmp_path / "changed.json"
+    path.write_text(json.dumps({**data, **change}), encoding="utf-8")
+    assert replay(path) == 1
+    _, err = capsys.readouterr()
+    assert said in err
+    assert err.count("\n") == 1
 
 
 @pytest.mark.parametrize("text", [None, "", "{}", "\xff"])
