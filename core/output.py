@@ -1,10 +1,14 @@
-"""Standard output whose reader may leave, as ``head`` does."""
+"""Standard output that may be closed, of few characters, on a full disk, or left by its reader."""
 
 from __future__ import annotations
 
+import errno
+import io
 import os
 import sys
 from collections.abc import Callable
+
+from core.errors import UserError
 
 __all__ = ["READER_GONE", "piped"]
 
@@ -12,12 +16,33 @@ READER_GONE = 141
 """Exit status of a command that the shell reports as ended by SIGPIPE."""
 
 
+FULL = (errno.ENOSPC, errno.EDQUOT)
+
+
 def piped(command: Callable[[], int]) -> int:
-    """The exit status of ``command``, or :data:`READER_GONE` once nobody reads its output."""
+    """The exit status of ``command``, or :data:`READER_GONE` once nobody reads its output.
+
+    Raises :class:`core.UserError` where there is no room for the output.
+    """
+    if sys.stdout is None:  # closed, as by >&-
+        sys.stdout = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")
     try:
         status = command()
         sys.stdout.flush()  # else what is left would fail at the interpreter's end
     except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _discard_output()
         return READER_GONE
+    except OSError as error:
+        if error.errno not in FULL or error.filename is not None:  # a file's, not the output's
+            raise
+        _discard_output()
+        raise UserError(
+            f"cannot write to standard output: {error.strerror}; free some space"
+        ) from error
     return status
+
+
+def _discard_output() -> None:
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

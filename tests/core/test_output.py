@@ -1,7 +1,9 @@
 from __future__ import annotations
 
+import shlex
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -29,3 +31,31 @@ def test_a_reader_that_leaves_ends_the_command_without_a_traceback(lines: int) -
     child.stdout = None
     _, error = child.communicate("")
     assert (child.returncode, error) == (READER_GONE, "")
+
+
+@pytest.mark.parametrize(
+    ("shell", "status", "out", "said"),
+    [
+        ("{} >&-", 0, "", ""),
+        ("PYTHONIOENCODING=ascii {}", 0, "\\xb7\n", ""),
+        ("{} >/dev/full", 1, "", "cannot write to standard output: No space left on device"),
+    ],
+)
+@pytest.mark.parametrize("lines", [1, 10_000])  # within the buffer, and beyond it
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no such device here")
+def test_an_output_that_cannot_take_it_ends_no_command_in_a_traceback(
+    shell: str, status: int, out: str, said: str, lines: int
+) -> None:
+    code = (
+        "import sys; from core import UserError; from core.output import piped\n"
+        "def command():\n"
+        f"    for i in range({lines}): print(chr(183))\n"
+        "    return 0\n"
+        "try: sys.exit(piped(command))\n"
+        "except UserError as error: sys.exit(str(error))"
+    )
+    command = shell.format(shlex.join([sys.executable, "-c", code]))
+    done = subprocess.run(command, shell=True, capture_output=True, text=True)
+    assert (done.returncode, done.stdout) == (status, out * lines)
+    assert done.stderr.startswith(said)
+    assert done.stderr.count("\n") == bool(said)
