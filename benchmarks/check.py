@@ -11,14 +11,18 @@ usage.
 from __future__ import annotations
 
 import argparse
+import contextlib
+import errno
+import os
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from benchmarks.options import add_common, guarded, load_plugins, setting_from
-from core import DataError
+from core import ConfigError, DataError, UserError
+from core.files import temporary_beside
 
 if TYPE_CHECKING:
     from benchmarks.bands import Bands, Values
@@ -59,7 +63,10 @@ def _check(chosen: argparse.Namespace) -> int:
     load_plugins(chosen.plugin)
     suite = Suite.find(chosen.suite)
     path = chosen.baseline or BASELINES / f"{suite.name}.toml"
-    known = {} if chosen.update_baseline and not path.exists() else bands.read(path)
+    known = _known(path, anew=chosen.update_baseline)
+    if chosen.update_baseline or chosen.widen_baseline:
+        with _replacement(path) as part:  # before minutes are spent on measuring
+            part.touch()
     with tempfile.TemporaryDirectory(prefix="deep-em-bench-") as folder:
         measured = _measured(suite, setting_from(chosen, suite.name, Path(folder)))
     if measured is None:
@@ -80,6 +87,18 @@ def _check(chosen: argparse.Namespace) -> int:
         file=sys.stderr,
     )
     return int(bool(wrong))
+
+
+def _known(path: Path, *, anew: bool) -> Bands:
+    """The bands in the file; none where it is of no use and written anew."""
+    from benchmarks import bands
+
+    try:
+        return bands.read(path)
+    except ConfigError:
+        if not anew:
+            raise
+        return {}
 
 
 def _measured(suite: Suite, setting: Setting) -> tuple[Values, set[str]] | None:
@@ -128,9 +147,24 @@ def _write(path: Path, suite: Suite, made: Bands) -> None:
         f"--suite {suite.name} --update-baseline`, and --widen-baseline on other processors;\n"
         f"benchmarks/bands.py says how wide a band is."
     )
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(text(made, heading), encoding="utf-8")
+    with _replacement(path) as part:
+        part.write_text(text(made, heading), encoding="utf-8")
+        os.replace(part, path)
     print(f"{len(made)} rows written to {path}", file=sys.stderr)
+
+
+@contextlib.contextmanager
+def _replacement(path: Path) -> Iterator[Path]:
+    """A name for what will replace the file; raises :class:`core.UserError` if it cannot be."""
+    try:
+        if path.is_dir():
+            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
+        with temporary_beside(path) as part:
+            yield part
+    except OSError as error:
+        raise UserError(
+            f"cannot write {path}: {error.strerror}; permit it, or give another --baseline"
+        ) from error
 
 
 if __name__ == "__main__":

@@ -60,6 +60,36 @@ def test_the_gate_compares_with_what_was_written(
     assert "1 rows measured, 0 skipped, 0 values off" in err
 
 
+def test_a_damaged_baseline_is_written_anew(
+    gate: Gate, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    bands = tmp_path / "bands.toml"
+    bands.write_text("rows = 1", encoding="utf-8")
+    for arguments in ([], ["--widen-baseline"]):
+        assert gate(*arguments) == 1
+        assert "cannot be used (TypeError: " in capsys.readouterr().err
+    assert gate("--update-baseline") == 0
+    assert bands.read_text(encoding="utf-8").count("[[rows]]") == 1
+    assert {path.suffix for path in tmp_path.iterdir()} == {".toml"}
+
+
+@pytest.mark.parametrize("place", ["folder", "file/bands.toml", "x" * 300])
+def test_a_baseline_that_cannot_be_written_is_named_before_anything_is_measured(
+    gate: Gate,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    place: str,
+) -> None:
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "file").touch()
+    monkeypatch.setattr("benchmarks.check._measured", None)
+    assert gate("--baseline", str(tmp_path / place), "--update-baseline") == 1
+    _, err = capsys.readouterr()
+    assert err.startswith(f"error: cannot write {tmp_path / place}: ")
+    assert err.count("\n") == 1
+
+
 def test_a_value_outside_its_band_trips_the_gate(
     gate: Gate, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
