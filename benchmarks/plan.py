@@ -22,6 +22,7 @@ from benchmarks.suite import (
     MethodRow,
     Profile,
     Suite,
+    brief,
     setting,
 )
 from core import ConfigError, unknown_name
@@ -185,12 +186,13 @@ def parse_override(text: str) -> Override:
         return Override(target=target, param=param, value=value)
     try:
         parsed = tomllib.loads(f"value = {value}\n")
-    except tomllib.TOMLDecodeError as error:
+        checked = setting(parsed["value"], f"--set {text}:")
+    except (ValueError, RecursionError) as error:  # of tomllib, of huge integers
         raise ConfigError(
-            f"{value!r} in {text!r} is no TOML value ({error}); "
+            f"{brief(value)} for {target}.{param} is no TOML value ({error}); "
             f'write 3, 0.5, true, "text" or [1, 2]'
         ) from error
-    return Override(target=target, param=param, value=setting(parsed["value"], f"--set {text}:"))
+    return Override(target=target, param=param, value=checked)
 
 
 def parse_seeds(text: str) -> tuple[int, ...]:

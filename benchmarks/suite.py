@@ -23,6 +23,7 @@ __all__ = [
     "MethodRow",
     "Profile",
     "Suite",
+    "brief",
     "generation_of",
     "setting",
     "suite_files",
@@ -182,6 +183,12 @@ def generation_of(value: Any, where: str) -> Generation:
     return Generation(**_generation_words(value, where))
 
 
+def brief(value: Any) -> str:
+    """The value as a message shows it."""
+    got = repr(value)
+    return got if len(got) <= 60 else got[:57] + "..."
+
+
 class _Table:
     """A TOML table whose keys are taken one by one; what is left over was not known."""
 
@@ -336,6 +343,4 @@ def _params(value: Any, where: str) -> dict[str, Any]:
 
 
 def _mismatch(where: str, value: Any, expected: str) -> ConfigError:
-    got = repr(value)
-    got = got if len(got) <= 60 else got[:57] + "..."
-    return ConfigError(f"{where} is {got}; expected {expected}")
+    return ConfigError(f"{where} is {brief(value)}; expected {expected}")

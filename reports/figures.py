@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import itertools
+import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -95,7 +96,7 @@ def figures(
             attribute_figures(sheets, stored, published(), marks),
             *(_figures(block, stored, shown or _points_of([block]), marks) for block in rest),
         )
-        for name, figure in itertools.islice(found, most):
+        for name, figure in itertools.islice(found, most and min(most, sys.maxsize)):
             stem = _stem(name, files)
             files |= {f"{stem}.{suffix}": held for suffix, held in rendered(figure).items()}
         complete = most is None or next(found, None) is None

@@ -274,6 +274,13 @@ def test_overrides_that_are_none_are_refused(text: str) -> None:
         parse_override(text)
 
 
+@pytest.mark.parametrize("value", ["[" * 3000, "[" * 3000 + "]" * 3000, "1" * 5000])
+def test_an_override_beyond_all_measure_is_one_short_line(value: str) -> None:
+    with pytest.raises(ConfigError, match=r"for a\.b is no TOML value") as caught:
+        parse_override(f"a.b={value}")
+    assert len(str(caught.value)) < 300
+
+
 @pytest.mark.parametrize(
     ("text", "seeds"), [("0-2", (0, 1, 2)), ("1,3,5", (1, 3, 5)), ("4-5, 0,4", (4, 5, 0))]
 )

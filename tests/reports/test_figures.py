@@ -9,7 +9,7 @@ import pytest
 from matplotlib.image import imread
 
 from reports import figures as module
-from reports.figures import figures
+from reports.figures import Drawn, figures
 from reports.stored import Stored
 from reports.style import WIDTH, look, mark, rendered
 from reports.summary import summarise
@@ -225,3 +225,7 @@ def test_points_of_samples_have_a_figure_of_their_own(store, make_samples, put, 
     assert any(line.get_linestyle() == ":" and line.get_xdata()[0] == 0.873 for line in ax.lines)
     assert "Dotted: real images in their place." in " ".join(words_of(samples).split())
     legible(samples)
+
+
+def test_any_number_of_figures_may_be_asked_for(store):
+    assert figures([], Stored(store), most=10**20) == Drawn(files={}, complete=True)
