@@ -227,8 +227,9 @@ def _text(path: Path) -> str:
     try:
         size = path.stat().st_size
         if size > MOST_TEXT:
-            raise DataError(
-                f"{path} has {size:,} bytes, expected at most {MOST_TEXT:,}; run the cell again"
+            raise UnreadableError(
+                f"{path} has {size:,} bytes, expected at most {MOST_TEXT:,}; "
+                f"delete it and run the cell again"
             )
         return path.read_text(encoding="utf-8")
     except (FileNotFoundError, UnicodeDecodeError) as error:

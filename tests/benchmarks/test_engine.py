@@ -147,7 +147,7 @@ def test_a_damaged_record_is_run_again(
     assert path.name in caplog.text
 
 
-@pytest.mark.parametrize("reason", ["schema", "permission"])
+@pytest.mark.parametrize("reason", ["schema", "permission", "size"])
 def test_a_record_that_may_be_whole_is_not_replaced_unless_forced(
     ended: Ended, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, reason: str
 ) -> None:
@@ -158,6 +158,8 @@ def test_a_record_that_may_be_whole_is_not_replaced_unless_forced(
     if reason == "schema":
         later = path.read_text(encoding="utf-8").replace('"schema": 1', '"schema": 2')
         path.write_text(later, encoding="utf-8")
+    elif reason == "size":
+        monkeypatch.setattr("results.store.MOST_TEXT", path.stat().st_size - 1)
     else:
 
         def refuse(*_: object, **__: object) -> NoReturn:
