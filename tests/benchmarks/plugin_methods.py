@@ -199,6 +199,18 @@ class Leaving(Cut):
         sys.exit(3)
 
 
+@register("leaving_at_once", presets=PRESETS)
+class LeavingAtOnce(Cut):
+    def fit(self, X: np.ndarray, y: np.ndarray | None = None) -> Self:
+        os._exit(3)
+
+
+@register("interrupting", presets=PRESETS)
+class Interrupting(Cut):
+    def fit(self, X: np.ndarray, y: np.ndarray | None = None) -> Self:
+        raise KeyboardInterrupt
+
+
 @register("wrong_shape", presets=PRESETS)
 class WrongShape(Cut):
     def predict_proba(self, X: np.ndarray) -> np.ndarray:

@@ -34,6 +34,7 @@ BEHAVIOURS = (
     "crashing",
     "killed",
     "leaving",
+    "leaving_at_once",
     "odd_history",
     "chatty",
     "twin",
@@ -59,7 +60,8 @@ def ended(folder: Path, plugin: Path) -> Ended:
         ("diverging", "diverged", "DivergenceError", "loss became nan"),
         ("crashing", "failed", "SIGSEGV", "killed by SIGSEGV"),
         ("killed", "failed", "SIGKILL", "killed by SIGKILL (often by the system, for lack of"),
-        ("leaving", "failed", "ProcessEnded", "ended with exit status 3 and without a record"),
+        ("leaving", "failed", "SystemExit", "3"),
+        ("leaving_at_once", "failed", "ProcessEnded", "exit status 3 and without a record"),
         ("odd_history", "failed", "DataError", "history[0].model"),
     ],
 )
@@ -78,8 +80,9 @@ def test_each_way_to_fail_is_a_record(
     assert record.dataset.n == 40  # also where the cell could not say so itself
 
 
-def test_a_crash_tells_where(ended: Ended) -> None:
-    _, record = ended["crashing"]
+@pytest.mark.parametrize("method", ["crashing", "leaving"])
+def test_a_crash_tells_where(ended: Ended, method: str) -> None:
+    _, record = ended[method]
     assert record.error is not None
     assert "plugin_methods.py" in record.error.traceback
     assert "in fit" in record.error.traceback
