@@ -26,7 +26,6 @@ __all__ = [
     "count",
     "guarded",
     "load_plugins",
-    "patterns",
     "run_parser",
     "setting_from",
 ]
@@ -118,14 +117,9 @@ def run_parser() -> argparse.ArgumentParser:
     add_common(made, suite_required=False)
     add = made.add_argument
     add("--profile", choices=PROFILES, default="quick", help="the budget (default: quick)")
-    add(
-        "--methods",
-        nargs="+",
-        action="extend",
-        metavar="GLOB",
-        help="rows by label or method name",
-    )
-    add("--datasets", nargs="+", action="extend", metavar="GLOB", help="data sets by name")
+    globs: dict[str, Any] = {"type": _read_globs, "nargs": "+", "action": "extend", "default": []}
+    add("--methods", **globs, metavar="GLOB", help="rows by label or method name")
+    add("--datasets", **globs, metavar="GLOB", help="data sets by name")
     add("--seeds", type=_read_seeds, help="0-9 or 1,3,5, in place of the suite's")
     add("--set", type=_read_override, action="append", default=[], metavar="METHOD.PARAM=VALUE")
     add("--cells", type=_read_shard, default=(1, 1), metavar="I/N", help="the I-th of N parts")
@@ -168,9 +162,12 @@ def count(text: str) -> int:
     return int(text)
 
 
-def patterns(given: list[str] | None) -> tuple[str, ...]:
-    """The globs of ``--methods a b`` or ``--methods a,b``."""
-    return tuple(glob for item in given or [] for glob in item.split(",") if glob)
+def _read_globs(text: str) -> list[str]:
+    """The globs of one word: those of ``--methods a b`` are also said by ``--methods a,b``."""
+    found = [glob for glob in text.split(",") if glob]
+    if not found:  # as of a shell's variable that is not set: to run all then would be a surprise
+        raise argparse.ArgumentTypeError(f"{text!r} names nothing; leave the option out for all")
+    return found
 
 
 def _read(name: str) -> Callable[[str], Any]:

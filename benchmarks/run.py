@@ -11,10 +11,11 @@ import contextlib
 import logging
 import sys
 from collections.abc import Mapping, Sequence
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from benchmarks.options import guarded, load_plugins, patterns, run_parser, setting_from
+from benchmarks.options import guarded, load_plugins, run_parser, setting_from
 from core import DataError
 
 if TYPE_CHECKING:
@@ -66,8 +67,8 @@ def _run(chosen: argparse.Namespace) -> int:
     load_plugins(chosen.plugin)
     suite = Suite.find(chosen.suite)
     selection = Selection(
-        methods=patterns(chosen.methods),
-        datasets=patterns(chosen.datasets),
+        methods=tuple(chain(*chosen.methods)),
+        datasets=tuple(chain(*chosen.datasets)),
         seeds=chosen.seeds,
         overrides=tuple(chosen.set),
         shard=chosen.cells,

@@ -157,6 +157,9 @@ def test_a_users_mistake_is_one_line_and_status_1(
         ("--timeout", "-1"),
         ("--timeout", "nan"),
         ("--backend", "slurm"),
+        ("--methods", ","),
+        ("--methods=",),
+        ("--datasets", "moons", ""),
         ("--sweet",),
     ],
 )

@@ -146,6 +146,9 @@ def test_damaged_records_are_left_out_by_name(report, filled, caplog):
         (["--format", "html"], "invalid choice: 'html'"),
         (["--figures", "0"], "neither a number from 1 nor all"),
         (["--sweet=x"], "unrecognized arguments"),
+        (["--suite", ""], "names nothing; leave the option out"),
+        (["--profile="], "names nothing; leave the option out"),
+        (["--metrics", ","], "names nothing; leave the option out"),
     ],
 )
 def test_usage_errors(report, capsys, arguments, says):
