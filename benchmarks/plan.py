@@ -165,6 +165,11 @@ def plan(
         for row in rows
         if k in _clusters(dataset, row) and admits(row, spec)
     )
+    if not cells:
+        raise ConfigError(
+            f"{suite.path}: of what is asked for, profile {profile} runs nothing; "
+            f"see what its `drop` and `only` leave out"
+        )
     _refuse_twins(suite, cells)
     return _shard(cells, *selection.shard)
 
@@ -226,11 +231,18 @@ def _rows(suite: Suite, profile: str, changes: Profile, selection: Selection) ->
     _check_names(f"{suite.path}: profiles.{profile}.drop", "row", changes.drop, labels)
     _check_names("--set", "row", [o.target for o in selection.overrides], targets)
     chosen = _chosen("row", selection.methods, [(label, row.name) for label, row in labelled])
-    return [
-        _settled(suite, label, row, changes, selection.overrides)
+    run = [
+        (label, row)
         for (label, row), wanted in zip(labelled, chosen, strict=True)
         if wanted and label not in changes.drop
     ]
+    for override in selection.overrides:
+        if not any(override.target in (label, row.name) for label, row in run):
+            raise ConfigError(
+                f"--set {override.target}.{override.param} changes no row that is run; "
+                f"leave it out, or have {override.target} run by --methods and --profile"
+            )
+    return [_settled(suite, label, row, changes, selection.overrides) for label, row in run]
 
 
 def _labelled(suite: Suite) -> list[tuple[str, MethodRow]]:

@@ -201,6 +201,18 @@ def test_seeds_of_the_command_replace_the_suites(suite: MakeSuite) -> None:
             "row 'twin[other]': unknown parameter of twin 'rat'; did you mean 'rate'?",
         ),
         (
+            "",
+            Selection(
+                methods=("steady",), overrides=(Override(target="twin", param="rate", value=1),)
+            ),
+            "--set twin.rate changes no row that is run; leave it out, or have twin run",
+        ),
+        (
+            '[profiles.quick]\ndrop = ["steady[stable]", "twin[other]"]',
+            None,
+            "of what is asked for, profile quick runs nothing; see what its `drop` and `only`",
+        ),
+        (
             "[profiles.quick]\nmethods.stedy = { rate = 1 }",
             None,
             "quick.methods: unknown row 'stedy'",
