@@ -93,6 +93,8 @@ def _measured(suite: Suite, setting: Setting) -> tuple[Values, set[str]] | None:
     from results.store import Store
 
     cells, absent = _by_presence(plan(suite, PROFILE), setting)
+    if not cells:
+        raise DataError(f"suite {suite.name} has no data set whose files are here; get some")
     work(cells, setting)
     ended = [(cell, Store(setting.folder).read(cell.key)) for cell in cells]
     failed = [record for _, record in ended if record.error]
