@@ -82,16 +82,21 @@ def load_plugins(paths: Iterable[Path]) -> None:
 def setting_from(chosen: argparse.Namespace, suite: str, folder: Path) -> Setting:
     """How cells are run, by the options.
 
-    Raises :class:`core.ConfigError` for a device that is not there.
+    Raises :class:`core.ConfigError` for a device or a file of weights that is not there.
     """
     from benchmarks.job import Setting
 
     here = getattr(chosen, "backend", "loky") == "loky"
-    # On a cluster it is the workers' devices that count: there each cell finds out for itself.
+    # On a cluster it is the workers' machines that count: there each cell finds out for itself.
     if here and chosen.device not in ("auto", "cpu"):
         from methods.neural import resolve_device
 
         resolve_device(chosen.device)
+    weights = chosen.inception_weights
+    if here and weights and not weights.is_file():
+        raise ConfigError(
+            f"there is no file {weights}; give --inception-weights the path of the weights' file"
+        )
     return Setting(
         suite=suite,
         folder=folder.absolute(),
@@ -104,7 +109,7 @@ def setting_from(chosen: argparse.Namespace, suite: str, folder: Path) -> Settin
         timeout=chosen.timeout,
         max_memory=chosen.max_memory,
         plugins=tuple(path.absolute() for path in chosen.plugin),
-        inception_weights=chosen.inception_weights and chosen.inception_weights.absolute(),
+        inception_weights=weights and weights.absolute(),
         watch=here and chosen.jobs == 1 and sys.stderr.isatty(),
     )
 

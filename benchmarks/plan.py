@@ -127,7 +127,8 @@ def plan(
 
     Parameters, weakest first: the constructor's defaults, the preset, the profile by method name,
     the row's own, the profile by label, the overrides. On a data set with the word ``labelled``
-    semi-supervised rows run alone, without it all but those that need labels. Imports the methods.
+    semi-supervised rows run alone, without it all but those that need labels. Imports the methods
+    and the data sets, whose files are not looked at.
 
     Raises :class:`core.ConfigError` for whatever in suite, profile or selection names nothing.
     """
@@ -136,12 +137,12 @@ def plan(
         raise ConfigError(unknown_name("profile", profile, PROFILES))
     changes = suite.profiles.get(profile, Profile())
     rows = _rows(suite, profile, changes, selection)
-    datasets = [row.name for row in suite.datasets]
+    data_sets = [row.name for row in suite.datasets]
     where = f"{suite.path}: profiles.{profile}.datasets"
-    _check_names(where, "data set", changes.datasets, datasets)
-    names = _chosen("data set", selection.datasets, [(name,) for name in datasets])
-    specs = [_spec(dataset, changes) for dataset in suite.datasets]
-    _check_names(f"{suite.path}: profiles.{profile}.only", "data set", changes.only, datasets)
+    _check_names(where, "data set", changes.datasets, data_sets)
+    names = _chosen("data set", selection.datasets, [(name,) for name in data_sets])
+    specs = [_spec(suite, dataset, changes) for dataset in suite.datasets]
+    _check_names(f"{suite.path}: profiles.{profile}.only", "data set", changes.only, data_sets)
     names = [
         chosen and _wanted(spec, changes.only) for spec, chosen in zip(specs, names, strict=True)
     ]
@@ -292,8 +293,14 @@ def _resolve(
         raise ConfigError(f"{suite.path}: row {label!r}: {error}") from error
 
 
-def _spec(dataset: DatasetRow, changes: Profile) -> DatasetSpec:
+def _spec(suite: Suite, dataset: DatasetRow, changes: Profile) -> DatasetSpec:
+    import datasets
+
     words = {**changes.datasets.get(dataset.name, {}), **dataset.words}
+    try:
+        datasets.check_words(dataset.name, words)
+    except ConfigError as error:
+        raise ConfigError(f"{suite.path}: {error}") from error
     return DatasetSpec(name=dataset.name, words=words)
 
 

@@ -75,6 +75,7 @@ def _run(chosen: argparse.Namespace) -> int:
     )
     cells = plan(suite, chosen.profile, selection)
     folder = chosen.out / suite.name
+    setting = setting_from(chosen, suite.name, folder)
     store = Store(folder)
     done = engine.done(cells, store)
     rerun = "all" if chosen.force else "failed" if chosen.retry_failed else "none"
@@ -87,7 +88,6 @@ def _run(chosen: argparse.Namespace) -> int:
     counts: Mapping[str, int] = {}
     if todo:
         store.sweep()
-        setting = setting_from(chosen, suite.name, folder)
         workers = {"backend": chosen.backend, "scheduler": chosen.scheduler}
         counts = work(todo, setting, **workers, times=times)
     left = {cell.key for cell in cells} - {cell.key for cell in todo}

@@ -2,7 +2,7 @@
 
 Every key is checked here: an unknown one, or a value of the wrong kind, is a
 :class:`core.ConfigError` that names the file, the key and what was expected. Nothing heavy is
-imported; whether the named methods and parameters exist is asked when cells are planned.
+imported; whether what is named exists is asked when cells are planned.
 """
 
 from __future__ import annotations

@@ -226,6 +226,21 @@ def test_seeds_of_the_command_replace_the_suites(suite: MakeSuite) -> None:
         ('[[methods]]\nname = "steady"', None, "two rows are labelled 'steady[stable]'"),
         ('[[methods]]\nname = "steady"\nlabel = "b"', None, "are the same run on moons"),
         ('[[methods]]\nname = "steddy"', None, "unknown method 'steddy'"),
+        (
+            '[[datasets]]\nname = "mons"',
+            None,
+            "trial.toml: unknown data set 'mons'; did you mean 'moons'?",
+        ),
+        (
+            '[[datasets]]\nname = "moons"\nwords = { seed = 1 }',
+            None,
+            "trial.toml: unknown word of data set moons 'seed'",
+        ),
+        (
+            "[profiles.quick]\ndatasets.moons = { noize = 1 }",
+            None,
+            "trial.toml: unknown word of data set moons 'noize'; did you mean 'noise'?",
+        ),
         ('[[methods]]\nname = "steady"\npreset = "othe"', None, "unknown preset of steady 'othe'"),
     ],
 )

@@ -131,6 +131,11 @@ def test_dry_runs_of_all_parts_print_every_cell_once(
             "parameter of steady 'stepps'; did you mean 'steps'?",
         ),
         (("--device", "cuda:99"), "device 'cuda:99' cannot be used here"),
+        (("--device", "cuda:99", "--dry-run"), "device 'cuda:99' cannot be used here"),
+        (
+            ("--inception-weights", "nowhere.pth", "--dry-run"),
+            "there is no file nowhere.pth; give --inception-weights the path of",
+        ),
         (("--plugin", "nowhere.py"), "is not a file"),
     ],
 )
