@@ -123,6 +123,11 @@ class Suite:
     @classmethod
     def read(cls, path: Path) -> Suite:
         """The suite in ``path``. Raises :class:`core.ConfigError`."""
+        if path.stem.startswith("."):  # of "...toml" it is "..", which leads out of the records
+            raise ConfigError(
+                f"suite {path} is named {path.stem!r}, as the folder of its records would be; "
+                f"give its file a name that begins with no dot"
+            )
         try:
             if path.stat().st_size > MOST_BYTES:
                 raise ConfigError(f"suite {path} has more than {MOST_BYTES:,} bytes; shorten it")

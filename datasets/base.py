@@ -232,7 +232,7 @@ def check_words(name: str, words: Iterable[str]) -> None:
 
 
 def _own_words(name: str, words: Iterable[str]) -> dict[str, Any]:
-    """Those of the data set's loader, with their defaults. Raises for any other among ``words``."""
+    """Those of the data set's loader, with their defaults. Raises for any other of ``words``."""
     accepted = {
         word: parameter.default
         for word, parameter in inspect.signature(registry.get(name).value).parameters.items()
