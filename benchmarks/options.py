@@ -26,12 +26,19 @@ __all__ = [
     "count",
     "guarded",
     "load_plugins",
+    "refuse_unused",
     "run_parser",
     "setting_from",
 ]
 
 PRECISIONS = ("fp32", "tf32", "bf16")
 """Those of :data:`methods.neural.Precision`, which cannot be asked for them without torch."""
+
+NOT_REPLAYED = (
+    *("suite", "profile", "methods", "datasets", "seeds", "set", "cells", "jobs"),
+    *("backend", "scheduler", "retry_failed", "force", "dry_run", "out"),
+)
+"""Options that choose among the cells of a suite, or say how several are run."""
 
 INTERRUPTED = 130
 SAID_AT_INTERRUPTION = "interrupted: what was finished is kept"
@@ -138,6 +145,18 @@ def run_parser() -> argparse.ArgumentParser:
     add("--out", type=Path, default=RUNS, metavar="DIR", help=f"for records (default: {RUNS})")
     add("--format", choices=("table", "json"), default="table", help="of --list")
     return made
+
+
+def refuse_unused(parser: argparse.ArgumentParser, chosen: argparse.Namespace) -> None:
+    """End with a usage error for what is said of a run and would be ignored."""
+    if chosen.scheduler is not None and chosen.backend != "dask":
+        parser.error("--scheduler is of a dask cluster; give --backend dask, too")
+    for name in NOT_REPLAYED if chosen.replay is not None else ():
+        if getattr(chosen, name) != parser.get_default(name):
+            parser.error(
+                f"--{name.replace('_', '-')} says nothing of --replay, which runs the one cell of "
+                f"its record; leave one of them out"
+            )
 
 
 def add_common(made: argparse.ArgumentParser, *, suite_required: bool) -> None:

@@ -15,7 +15,7 @@ from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from benchmarks.options import guarded, load_plugins, run_parser, setting_from
+from benchmarks.options import guarded, load_plugins, refuse_unused, run_parser, setting_from
 from core import DataError
 
 if TYPE_CHECKING:
@@ -31,6 +31,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; its exit status."""
     parser = run_parser()
     chosen = parser.parse_args(arguments)
+    refuse_unused(parser, chosen)
     logging.basicConfig(level=logging.WARNING, format="%(message)s")
     logging.getLogger("datasets").setLevel(logging.INFO)  # downloads and features take minutes
     if chosen.list is not None:

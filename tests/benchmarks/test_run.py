@@ -165,6 +165,8 @@ def test_a_users_mistake_is_one_line_and_status_1(
         ("--methods", ","),
         ("--methods=",),
         ("--datasets", "moons", ""),
+        ("--scheduler", "tcp://127.0.0.1:8786"),
+        ("--replay", "record.json"),  # with --suite and --out
         ("--sweet",),
     ],
 )
