@@ -17,8 +17,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from benchmarks.options import add_common, guarded, load_plugins, setting_from
+from benchmarks.options import add_common, load_plugins, setting_from
 from core import DataError
+from core.guard import guarded
 
 if TYPE_CHECKING:
     from benchmarks.bands import Bands, Values

@@ -1,12 +1,9 @@
-"""What the commands of this package share: options, plugins, exit statuses."""
+"""What the commands of this package share: options and plugins."""
 
 from __future__ import annotations
 
 import argparse
-import contextlib
 import math
-import os
-import signal
 import sys
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -14,8 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from benchmarks.listing import KINDS
 from benchmarks.suite import PROFILES
-from core import ConfigError, UserError
-from core.output import piped
+from core import ConfigError
 from results import RUNS
 
 if TYPE_CHECKING:
@@ -24,7 +20,6 @@ if TYPE_CHECKING:
 __all__ = [
     "add_common",
     "count",
-    "guarded",
     "load_plugins",
     "refuse_unused",
     "run_parser",
@@ -39,43 +34,6 @@ NOT_REPLAYED = (
     *("backend", "scheduler", "retry_failed", "force", "dry_run", "out"),
 )
 """Options that choose among the cells of a suite, or say how several are run."""
-
-INTERRUPTED = 130
-SAID_AT_INTERRUPTION = "interrupted: what was finished is kept"
-
-
-def guarded(command: Callable[[], int]) -> int:
-    """The exit status of ``command``: a user's mistake is one line and 1, an interruption 130.
-
-    SIGINT and SIGTERM interrupt: the first ends the cells that run and what else there is to end,
-    a second one ends this process at once, which the cells notice and end as well.
-    """
-    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
-    with contextlib.ExitStack() as stack:
-        for number, handler in before.items():
-            if handler not in (signal.SIG_IGN, None):  # ignored, as by nohup and a shell's &
-                signal.signal(number, _interrupt)
-                stack.callback(signal.signal, number, handler)
-        try:
-            return piped(command)
-        except UserError as error:
-            print(f"error: {error}", file=sys.stderr)
-            return 1
-        except KeyboardInterrupt:
-            print(SAID_AT_INTERRUPTION, file=sys.stderr)
-            return INTERRUPTED
-
-
-def _interrupt(*_: object) -> None:
-    for number in (signal.SIGINT, signal.SIGTERM):
-        if signal.getsignal(number) is _interrupt:
-            signal.signal(number, _leave)
-    raise KeyboardInterrupt
-
-
-def _leave(*_: object) -> None:
-    os.write(2, f"{SAID_AT_INTERRUPTION}\n".encode())
-    os._exit(INTERRUPTED)
 
 
 def load_plugins(paths: Iterable[Path]) -> None:

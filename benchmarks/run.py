@@ -15,8 +15,9 @@ from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from benchmarks.options import guarded, load_plugins, refuse_unused, run_parser, setting_from
+from benchmarks.options import load_plugins, refuse_unused, run_parser, setting_from
 from core import DataError
+from core.guard import guarded
 
 if TYPE_CHECKING:
     from benchmarks.engine import Done

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import metrics
 from core import UserError, unknown_name
-from core.output import piped
+from core.guard import guarded
 from reports.formats import FORMATS, INDEX
 from reports.gathered import FEW, LARGE, MOST
 from reports.produce import audit_files, index_file, suite_files
@@ -32,10 +32,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     logging.basicConfig(level=logging.WARNING, handlers=[warnings := _Warnings()])
     try:
-        return piped(lambda: _reported(options))
-    except UserError as error:
-        print(printable(f"reports: {error}"), file=sys.stderr)
-        return 1
+        return guarded(lambda: _reported(options), prefix="reports")
     finally:
         warnings.summarise()
 
