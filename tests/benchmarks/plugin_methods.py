@@ -119,6 +119,12 @@ class Raising(Cut):
         raise RuntimeError("this method\nnever works")
 
 
+@register("wordy", presets=PRESETS)
+class Wordy(Cut):
+    def fit(self, X: np.ndarray, y: np.ndarray | None = None) -> Self:
+        raise ValueError("x" * 10**5)
+
+
 @register("diverging", presets=PRESETS)
 class Diverging(Cut):
     def fit(self, X: np.ndarray, y: np.ndarray | None = None) -> Self:

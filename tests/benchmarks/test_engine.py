@@ -30,6 +30,7 @@ from tests.benchmarks.trial import Ended, by_method, cells_of, setting_for, wait
 BEHAVIOURS = (
     "steady",
     "raising",
+    "wordy",
     "diverging",
     "crashing",
     "killed",
@@ -57,6 +58,7 @@ def ended(folder: Path, plugin: Path) -> Ended:
     ("method", "status", "kind", "said"),
     [
         ("raising", "failed", "RuntimeError", "this method"),
+        ("wordy", "failed", "ValueError", "x" * 10**5),
         ("diverging", "diverged", "DivergenceError", "loss became nan"),
         ("crashing", "failed", "SIGSEGV", "killed by SIGSEGV"),
         ("killed", "failed", "SIGKILL", "killed by SIGKILL (often by the system, for lack of"),
@@ -75,6 +77,7 @@ def test_each_way_to_fail_is_a_record(
     assert said in record.error.message
     assert kind in outcome.message
     assert "\n" not in outcome.message
+    assert len(outcome.message) < 700
     assert outcome.error_rate is None
     assert record.n_clusters == 2
     assert record.dataset.n == 40  # also where the cell could not say so itself
