@@ -20,9 +20,10 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from benchmarks.options import add_common, guarded, load_plugins, setting_from
+from benchmarks.options import add_common, load_plugins, setting_from
 from core import ConfigError, DataError, UserError
 from core.files import temporary_beside
+from core.guard import guarded
 
 if TYPE_CHECKING:
     from benchmarks.bands import Bands, Values
@@ -112,6 +113,8 @@ def _measured(suite: Suite, setting: Setting) -> tuple[Values, set[str]] | None:
     from results.store import Store
 
     cells, absent = _by_presence(plan(suite, PROFILE), setting)
+    if not cells:
+        raise DataError(f"suite {suite.name} has no data set whose files are here; get some")
     work(cells, setting)
     ended = [(cell, Store(setting.folder).read(cell.key)) for cell in cells]
     failed = [record for _, record in ended if record.error]

@@ -44,14 +44,15 @@ def execute(
     """Run the cell; its record and the arrays to be stored with it.
 
     Never raises for what the method or the data do: a :class:`methods.DivergenceError` gives a
-    record ``diverged``, any other exception ``failed``.
+    record ``diverged``, any other exception ``failed``. ``sys.exit`` and KeyboardInterrupt are no
+    exceptions to that: no signal raises them here, for SIGINT is the supervisor's to act on.
     """
     run = _Run(job)
     try:
         run.all(on_row)
     except DivergenceError as error:
         return job.record(host, "diverged", _failure(error), **run.parts()), {}
-    except Exception as error:
+    except BaseException as error:
         return job.record(host, "failed", _failure(error), **run.parts()), {}
     return job.record(host, "ok", **run.parts()), run.arrays
 
@@ -207,7 +208,7 @@ class _Run:
             self.arrays |= pictures.ways(method, shape, K, seed)
 
 
-def _failure(error: Exception) -> Failure:
+def _failure(error: BaseException) -> Failure:
     text = "".join(traceback.format_exception(error))
     return Failure(type=type(error).__name__, message=str(error), traceback=text)
 

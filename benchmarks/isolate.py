@@ -33,6 +33,7 @@ from benchmarks.limits import Limits
 from benchmarks.provenance import Host, host
 from benchmarks.scoring import headline
 from core import DataError, UserError
+from core.errors import one_line
 from results.record import Failure, Record, Status
 from results.store import Store
 
@@ -228,7 +229,7 @@ def _outcome(job: Job, record: Record, seconds: float = 0.0) -> Outcome:
     return Outcome(
         cell=job.cell,
         status=record.status,
-        message=lines[0],
+        message=one_line(lines[0]),
         error_rate=headline(record.metrics),
         seconds=seconds,
     )

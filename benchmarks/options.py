@@ -1,12 +1,9 @@
-"""What the commands of this package share: options, plugins, exit statuses."""
+"""What the commands of this package share: options and plugins."""
 
 from __future__ import annotations
 
 import argparse
-import contextlib
 import math
-import os
-import signal
 import sys
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -14,8 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from benchmarks.listing import KINDS
 from benchmarks.suite import PROFILES
-from core import ConfigError, UserError
-from core.output import piped
+from core import ConfigError
 from results import RUNS
 
 if TYPE_CHECKING:
@@ -24,9 +20,8 @@ if TYPE_CHECKING:
 __all__ = [
     "add_common",
     "count",
-    "guarded",
     "load_plugins",
-    "patterns",
+    "refuse_unused",
     "run_parser",
     "setting_from",
 ]
@@ -34,42 +29,11 @@ __all__ = [
 PRECISIONS = ("fp32", "tf32", "bf16")
 """Those of :data:`methods.neural.Precision`, which cannot be asked for them without torch."""
 
-INTERRUPTED = 130
-SAID_AT_INTERRUPTION = "interrupted: what was finished is kept"
-
-
-def guarded(command: Callable[[], int]) -> int:
-    """The exit status of ``command``: a user's mistake is one line and 1, an interruption 130.
-
-    SIGINT and SIGTERM interrupt: the first ends the cells that run and what else there is to end,
-    a second one ends this process at once, which the cells notice and end as well.
-    """
-    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
-    with contextlib.ExitStack() as stack:
-        for number, handler in before.items():
-            if handler not in (signal.SIG_IGN, None):  # ignored, as by nohup and a shell's &
-                signal.signal(number, _interrupt)
-                stack.callback(signal.signal, number, handler)
-        try:
-            return piped(command)
-        except UserError as error:
-            print(f"error: {error}", file=sys.stderr)
-            return 1
-        except KeyboardInterrupt:
-            print(SAID_AT_INTERRUPTION, file=sys.stderr)
-            return INTERRUPTED
-
-
-def _interrupt(*_: object) -> None:
-    for number in (signal.SIGINT, signal.SIGTERM):
-        if signal.getsignal(number) is _interrupt:
-            signal.signal(number, _leave)
-    raise KeyboardInterrupt
-
-
-def _leave(*_: object) -> None:
-    os.write(2, f"{SAID_AT_INTERRUPTION}\n".encode())
-    os._exit(INTERRUPTED)
+NOT_REPLAYED = (
+    *("suite", "profile", "methods", "datasets", "seeds", "set", "cells", "jobs"),
+    *("backend", "scheduler", "retry_failed", "force", "dry_run", "out"),
+)
+"""Options that choose among the cells of a suite, or say how several are run."""
 
 
 def load_plugins(paths: Iterable[Path]) -> None:
@@ -83,16 +47,21 @@ def load_plugins(paths: Iterable[Path]) -> None:
 def setting_from(chosen: argparse.Namespace, suite: str, folder: Path) -> Setting:
     """How cells are run, by the options.
 
-    Raises :class:`core.ConfigError` for a device that is not there.
+    Raises :class:`core.ConfigError` for a device or a file of weights that is not there.
     """
     from benchmarks.job import Setting
 
     here = getattr(chosen, "backend", "loky") == "loky"
-    # On a cluster it is the workers' devices that count: there each cell finds out for itself.
+    # On a cluster it is the workers' machines that count: there each cell finds out for itself.
     if here and chosen.device not in ("auto", "cpu"):
         from methods.neural import resolve_device
 
         resolve_device(chosen.device)
+    weights = chosen.inception_weights
+    if here and weights and not weights.is_file():
+        raise ConfigError(
+            f"there is no file {weights}; give --inception-weights the path of the weights' file"
+        )
     return Setting(
         suite=suite,
         folder=folder.absolute(),
@@ -105,7 +74,7 @@ def setting_from(chosen: argparse.Namespace, suite: str, folder: Path) -> Settin
         timeout=chosen.timeout,
         max_memory=chosen.max_memory,
         plugins=tuple(path.absolute() for path in chosen.plugin),
-        inception_weights=chosen.inception_weights and chosen.inception_weights.absolute(),
+        inception_weights=weights and weights.absolute(),
         watch=here and chosen.jobs == 1 and sys.stderr.isatty(),
     )
 
@@ -118,14 +87,9 @@ def run_parser() -> argparse.ArgumentParser:
     add_common(made, suite_required=False)
     add = made.add_argument
     add("--profile", choices=PROFILES, default="quick", help="the budget (default: quick)")
-    add(
-        "--methods",
-        nargs="+",
-        action="extend",
-        metavar="GLOB",
-        help="rows by label or method name",
-    )
-    add("--datasets", nargs="+", action="extend", metavar="GLOB", help="data sets by name")
+    globs: dict[str, Any] = {"type": _read_globs, "nargs": "+", "action": "extend", "default": []}
+    add("--methods", **globs, metavar="GLOB", help="rows by label or method name")
+    add("--datasets", **globs, metavar="GLOB", help="data sets by name")
     add("--seeds", type=_read_seeds, help="0-9 or 1,3,5, in place of the suite's")
     add("--set", type=_read_override, action="append", default=[], metavar="METHOD.PARAM=VALUE")
     add("--cells", type=_read_shard, default=(1, 1), metavar="I/N", help="the I-th of N parts")
@@ -139,6 +103,18 @@ def run_parser() -> argparse.ArgumentParser:
     add("--out", type=Path, default=RUNS, metavar="DIR", help=f"for records (default: {RUNS})")
     add("--format", choices=("table", "json"), default="table", help="of --list")
     return made
+
+
+def refuse_unused(parser: argparse.ArgumentParser, chosen: argparse.Namespace) -> None:
+    """End with a usage error for what is said of a run and would be ignored."""
+    if chosen.scheduler is not None and chosen.backend != "dask":
+        parser.error("--scheduler is of a dask cluster; give --backend dask, too")
+    for name in NOT_REPLAYED if chosen.replay is not None else ():
+        if getattr(chosen, name) != parser.get_default(name):
+            parser.error(
+                f"--{name.replace('_', '-')} says nothing of --replay, which runs the one cell of "
+                f"its record; leave one of them out"
+            )
 
 
 def add_common(made: argparse.ArgumentParser, *, suite_required: bool) -> None:
@@ -168,9 +144,12 @@ def count(text: str) -> int:
     return int(text)
 
 
-def patterns(given: list[str] | None) -> tuple[str, ...]:
-    """The globs of ``--methods a b`` or ``--methods a,b``."""
-    return tuple(glob for item in given or [] for glob in item.split(",") if glob)
+def _read_globs(text: str) -> list[str]:
+    """The globs of one word: those of ``--methods a b`` are also said by ``--methods a,b``."""
+    found = [glob for glob in text.split(",") if glob]
+    if not found:  # as of a shell's variable that is not set: to run all then would be a surprise
+        raise argparse.ArgumentTypeError(f"{text!r} names nothing; leave the option out for all")
+    return found
 
 
 def _read(name: str) -> Callable[[str], Any]:

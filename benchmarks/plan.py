@@ -128,7 +128,8 @@ def plan(
 
     Parameters, weakest first: the constructor's defaults, the preset, the profile by method name,
     the row's own, the profile by label, the overrides. On a data set with the word ``labelled``
-    semi-supervised rows run alone, without it all but those that need labels. Imports the methods.
+    semi-supervised rows run alone, without it all but those that need labels. Imports the methods
+    and the data sets, whose files are not looked at.
 
     Raises :class:`core.ConfigError` for whatever in suite, profile or selection names nothing.
     """
@@ -137,12 +138,12 @@ def plan(
         raise ConfigError(unknown_name("profile", profile, PROFILES))
     changes = suite.profiles.get(profile, Profile())
     rows = _rows(suite, profile, changes, selection)
-    datasets = [row.name for row in suite.datasets]
+    data_sets = [row.name for row in suite.datasets]
     where = f"{suite.path}: profiles.{profile}.datasets"
-    _check_names(where, "data set", changes.datasets, datasets)
-    names = _chosen("data set", selection.datasets, [(name,) for name in datasets])
-    specs = [_spec(dataset, changes) for dataset in suite.datasets]
-    _check_names(f"{suite.path}: profiles.{profile}.only", "data set", changes.only, datasets)
+    _check_names(where, "data set", changes.datasets, data_sets)
+    names = _chosen("data set", selection.datasets, [(name,) for name in data_sets])
+    specs = [_spec(suite, dataset, changes) for dataset in suite.datasets]
+    _check_names(f"{suite.path}: profiles.{profile}.only", "data set", changes.only, data_sets)
     names = [
         chosen and _wanted(spec, changes.only) for spec, chosen in zip(specs, names, strict=True)
     ]
@@ -166,6 +167,11 @@ def plan(
         for row in rows
         if k in _clusters(dataset, row) and admits(row, spec)
     )
+    if not cells:
+        raise ConfigError(
+            f"{suite.path}: of what is asked for, profile {profile} runs nothing; "
+            f"see what its `drop` and `only` leave out"
+        )
     _refuse_twins(suite, cells)
     return _shard(cells, *selection.shard)
 
@@ -228,11 +234,18 @@ def _rows(suite: Suite, profile: str, changes: Profile, selection: Selection) ->
     _check_names(f"{suite.path}: profiles.{profile}.drop", "row", changes.drop, labels)
     _check_names("--set", "row", [o.target for o in selection.overrides], targets)
     chosen = _chosen("row", selection.methods, [(label, row.name) for label, row in labelled])
-    return [
-        _settled(suite, label, row, changes, selection.overrides)
+    run = [
+        (label, row)
         for (label, row), wanted in zip(labelled, chosen, strict=True)
         if wanted and label not in changes.drop
     ]
+    for override in selection.overrides:
+        if not any(override.target in (label, row.name) for label, row in run):
+            raise ConfigError(
+                f"--set {override.target}.{override.param} changes no row that is run; "
+                f"leave it out, or have {override.target} run by --methods and --profile"
+            )
+    return [_settled(suite, label, row, changes, selection.overrides) for label, row in run]
 
 
 def _labelled(suite: Suite) -> list[tuple[str, MethodRow]]:
@@ -282,8 +295,14 @@ def _resolve(
         raise ConfigError(f"{suite.path}: row {label!r}: {error}") from error
 
 
-def _spec(dataset: DatasetRow, changes: Profile) -> DatasetSpec:
+def _spec(suite: Suite, dataset: DatasetRow, changes: Profile) -> DatasetSpec:
+    import datasets
+
     words = {**changes.datasets.get(dataset.name, {}), **dataset.words}
+    try:
+        datasets.check_words(dataset.name, words)
+    except ConfigError as error:
+        raise ConfigError(f"{suite.path}: {error}") from error
     return DatasetSpec(name=dataset.name, words=words)
 
 

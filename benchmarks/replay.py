@@ -28,6 +28,8 @@ __all__ = ["cell_of", "differences", "replay"]
 NOT_FINITE = {"inf", "-inf", "nan"}
 """How a record writes the settings that JSON has no numbers for."""
 
+ADVICE = "give the .json of a record"
+
 PROVENANCE = ("code", "metrics_version", "python", "os", "cpu", "gpu")
 RESOURCES = ("device", "precision", "compile", "threads")
 
@@ -116,8 +118,8 @@ def _read(path: Path) -> Record:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         reason = getattr(error, "strerror", None) or error
-        raise DataError(f"{path} cannot be read ({reason}); give the .json of a record") from error
-    return Record.from_json(text, where=str(path), history=False)
+        raise DataError(f"{path} cannot be read ({reason}); {ADVICE}") from error
+    return Record.from_json(text, where=str(path), history=False, advice=ADVICE)
 
 
 def _setting(recorded: Record, asked: Setting) -> Setting:

@@ -12,8 +12,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from benchmarks.options import guarded
 from core import DataError
+from core.guard import guarded
 from results import RUNS
 
 if TYPE_CHECKING:

@@ -11,11 +11,13 @@ import contextlib
 import logging
 import sys
 from collections.abc import Mapping, Sequence
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from benchmarks.options import guarded, load_plugins, patterns, run_parser, setting_from
+from benchmarks.options import load_plugins, refuse_unused, run_parser, setting_from
 from core import DataError
+from core.guard import guarded
 
 if TYPE_CHECKING:
     from benchmarks.engine import Done
@@ -30,6 +32,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; its exit status."""
     parser = run_parser()
     chosen = parser.parse_args(arguments)
+    refuse_unused(parser, chosen)
     logging.basicConfig(level=logging.WARNING, format="%(message)s")
     logging.getLogger("datasets").setLevel(logging.INFO)  # downloads and features take minutes
     if chosen.list is not None:
@@ -66,14 +69,15 @@ def _run(chosen: argparse.Namespace) -> int:
     load_plugins(chosen.plugin)
     suite = Suite.find(chosen.suite)
     selection = Selection(
-        methods=patterns(chosen.methods),
-        datasets=patterns(chosen.datasets),
+        methods=tuple(chain(*chosen.methods)),
+        datasets=tuple(chain(*chosen.datasets)),
         seeds=chosen.seeds,
         overrides=tuple(chosen.set),
         shard=chosen.cells,
     )
     cells = plan(suite, chosen.profile, selection)
     folder = chosen.out / suite.name
+    setting = setting_from(chosen, suite.name, folder)
     store = Store(folder)
     rerun = "all" if chosen.force else "failed" if chosen.retry_failed else "none"
     done = engine.done(cells, store, rerun)
@@ -86,7 +90,6 @@ def _run(chosen: argparse.Namespace) -> int:
     counts: Mapping[str, int] = {}
     if todo:
         store.sweep()
-        setting = setting_from(chosen, suite.name, folder)
         workers = {"backend": chosen.backend, "scheduler": chosen.scheduler}
         counts = work(todo, setting, **workers, times=times)
     left = {cell.key for cell in cells} - {cell.key for cell in todo}

@@ -10,7 +10,8 @@ import sys
 from collections.abc import Callable, Sequence
 from typing import Literal
 
-from benchmarks.options import count, guarded
+from benchmarks.options import count
+from core.guard import guarded
 
 __all__ = ["OF_NETS", "OF_THE_REST", "main"]
 

@@ -2,7 +2,7 @@
 
 Every key is checked here: an unknown one, or a value of the wrong kind, is a
 :class:`core.ConfigError` that names the file, the key and what was expected. Nothing heavy is
-imported; whether the named methods and parameters exist is asked when cells are planned.
+imported; whether what is named exists is asked when cells are planned.
 """
 
 from __future__ import annotations
@@ -125,6 +125,11 @@ class Suite:
     @classmethod
     def read(cls, path: Path) -> Suite:
         """The suite in ``path``. Raises :class:`core.ConfigError`."""
+        if path.stem.startswith("."):  # of "...toml" it is "..", which leads out of the records
+            raise ConfigError(
+                f"suite {path} is named {path.stem!r}, as the folder of its records would be; "
+                f"give its file a name that begins with no dot"
+            )
         try:
             if path.stat().st_size > MOST_BYTES:
                 raise ConfigError(f"suite {path} has more than {MOST_BYTES:,} bytes; shorten it")

@@ -1,8 +1,8 @@
 """What every package here stands on.
 
 Here are errors for users, the registry and derived seeds; in modules of their own, digests of
-code (``code``), files written whole (``files``), .npz files read without trust (``npz``) and
-standard output whose reader may leave (``output``).
+code (``code``), files written whole (``files``), .npz files read without trust (``npz``), how
+commands end (``guard``) and standard output whose reader may leave (``output``).
 """
 
 from core.errors import ConfigError, DataError, UnreadableError, UserError, unknown_name

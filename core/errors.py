@@ -5,7 +5,17 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable
 
-__all__ = ["ConfigError", "DataError", "UnreadableError", "UserError", "unknown_name"]
+__all__ = [
+    "ConfigError",
+    "DataError",
+    "UnreadableError",
+    "UserError",
+    "one_line",
+    "unknown_name",
+]
+
+MOST = 600
+"""Characters of a line for the terminal."""
 
 
 class UserError(Exception):
@@ -34,3 +44,17 @@ def unknown_name(kind: str, name: str, known: Iterable[str]) -> str:
     near = difflib.get_close_matches(name, choices, n=1, cutoff=0.5)
     hint = f"did you mean {near[0]!r}? " if near else ""
     return f"unknown {kind} {name!r}; {hint}Known: {', '.join(choices) or 'none'}"
+
+
+def one_line(text: str) -> str:
+    """``text`` for the terminal: nothing that could steer it, and no more of it than can be read.
+
+    What is too long loses its middle, for the remedy stands at the end.
+
+    >>> one_line("a\\x1b[31m\\nb"), len(one_line("a" * 10**6))
+    ('a?[31m b', 603)
+    """
+    line = " ".join(text.split())
+    if len(line) > MOST:
+        line = f"{line[: MOST // 2]} … {line[-MOST // 2 :]}"
+    return "".join(character if character.isprintable() else "?" for character in line)

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import inspect
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from numbers import Integral, Real
 from pathlib import Path
@@ -30,6 +30,7 @@ __all__ = [
     "Request",
     "Source",
     "check_choice",
+    "check_words",
     "data_root",
     "draw_subset",
     "load",
@@ -40,6 +41,9 @@ __all__ = [
 
 DATA_VARIABLE = "DEEP_EM_BENCH_DATA"
 """The environment variable that names the data root."""
+
+COMMON = ("subset", "labelled", "assign", "features", "recipe", "features_seed")
+"""Words that a suite may give to any data set."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -197,14 +201,7 @@ def load(
     from datasets.embedding import embed, said_of  # which stands on this module
 
     loader = registry.get(name).value
-    accepted = {
-        word: parameter.default
-        for word, parameter in inspect.signature(loader).parameters.items()
-        if parameter.kind is inspect.Parameter.KEYWORD_ONLY
-    }
-    for word in words:
-        if word not in accepted:
-            raise ConfigError(unknown_name(f"word of data set {name}", word, accepted))
+    accepted = _own_words(name, words)
     check_choice("assign", assign, ("held_out", "all"))
     embedding = said_of(features, recipe, features_seed)
     request = Request(seed=derive_seed(seed, "data"), data_dir=data_dir)
@@ -224,6 +221,27 @@ def load(
         said["labelled"] = int(labelled)
         data = replace(data, labelled=few)
     return replace(data, name=name, words=said)
+
+
+def check_words(name: str, words: Iterable[str]) -> None:
+    """Raise the ``ConfigError`` of :func:`load` for an unknown data set or word, without its data.
+
+    >>> check_words("moons", ["n_samples", "subset"])
+    """
+    _own_words(name, [word for word in words if word not in COMMON])
+
+
+def _own_words(name: str, words: Iterable[str]) -> dict[str, Any]:
+    """Those of the data set's loader, with their defaults. Raises for any other of ``words``."""
+    accepted = {
+        word: parameter.default
+        for word, parameter in inspect.signature(registry.get(name).value).parameters.items()
+        if parameter.kind is inspect.Parameter.KEYWORD_ONLY
+    }
+    for word in words:
+        if word not in accepted:
+            raise ConfigError(unknown_name(f"word of data set {name}", word, accepted))
+    return accepted
 
 
 def draw_subset(n: int, subset: int | float, *, seed: int) -> np.ndarray:

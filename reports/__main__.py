@@ -14,7 +14,7 @@ from pathlib import Path
 
 import metrics
 from core import UserError, unknown_name
-from core.output import piped
+from core.guard import guarded
 from reports.formats import FORMATS, INDEX
 from reports.gathered import FEW, LARGE, MOST
 from reports.produce import audit_files, index_file, suite_files
@@ -32,10 +32,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     logging.basicConfig(level=logging.WARNING, handlers=[warnings := _Warnings()])
     try:
-        return piped(lambda: _reported(options))
-    except UserError as error:
-        print(printable(f"reports: {error}"), file=sys.stderr)
-        return 1
+        return guarded(lambda: _reported(options), prefix="reports")
     finally:
         warnings.summarise()
 
@@ -80,8 +77,12 @@ def _parser() -> argparse.ArgumentParser:
         help="show the papers' own tables instead, with what each number measures and what is "
         "wrong with it; printed unless --format says otherwise",
     )
-    parser.add_argument("--suite", help="whose records to report; default: all that have some")
-    parser.add_argument("--profile", help="only this profile; default: a table for each")
+    parser.add_argument(
+        "--suite", type=_name, help="whose records to report; default: all that have some"
+    )
+    parser.add_argument(
+        "--profile", type=_name, help="only this profile; default: a table for each"
+    )
     parser.add_argument(
         "--root", type=Path, default=RUNS, help="the folder of all suites' records (%(default)s)"
     )
@@ -127,8 +128,16 @@ def _most(text: str) -> int:
     return int(text)
 
 
+def _name(text: str) -> str:
+    if not text:  # as of a shell's variable that is not set
+        raise argparse.ArgumentTypeError("'' names nothing; leave the option out for all")
+    return text
+
+
 def _names(text: str) -> list[str]:
     names = [name.strip() for name in text.split(",") if name.strip()]
+    if not names:
+        raise argparse.ArgumentTypeError(f"{text!r} names nothing; leave the option out for all")
     for name in names:
         if name not in metrics.names():
             raise argparse.ArgumentTypeError(unknown_name("metric", name, metrics.names()))

@@ -223,8 +223,15 @@ class Record:
         return "{\n" + ",\n".join(lines) + "," + HISTORY_START + ",\n".join(rows) + END
 
     @classmethod
-    def from_json(cls, text: str, *, where: str = "the record", history: bool = True) -> Record:
-        """The record that ``text`` holds; ``where`` names the file in errors.
+    def from_json(
+        cls,
+        text: str,
+        *,
+        where: str = "the record",
+        history: bool = True,
+        advice: str = "delete it and run the cell again",
+    ) -> Record:
+        """The record that ``text`` holds; errors name the file by ``where``, and give ``advice``.
 
         ``history=False`` leaves the history empty, without parsing it where the text is in the
         layout of :meth:`to_json`. Raises :class:`core.DataError` naming file and key.
@@ -232,10 +239,10 @@ class Record:
         head, found, _ = text.partition(HISTORY_START)
         if not history and found and text.endswith(END):
             try:
-                return _decode(head.removesuffix(",") + ',"history":[]}', where)
+                return _decode(head.removesuffix(",") + ',"history":[]}', where, advice)
             except DataError:
                 pass  # another layout, or damage that the whole text tells better
-        record = _decode(text, where)
+        record = _decode(text, where, advice)
         return record if history else dataclasses.replace(record, history=())
 
     @classmethod
@@ -255,24 +262,22 @@ class Record:
         return cls.from_json(text, where=where).history
 
 
-def _decode(text: str, where: str) -> Record:
+def _decode(text: str, where: str, advice: str) -> Record:
     try:
         data = json.loads(text, parse_constant=_refuse_constant)
     except (ValueError, RecursionError) as error:
-        raise DataError(
-            f"{where} is damaged: not JSON ({error}); delete it and run the cell again"
-        ) from error
+        raise DataError(f"{where} is damaged: not JSON ({error}); {advice}") from error
     schema = data.get("schema") if isinstance(data, dict) else None
     if schema is not None and schema != SCHEMA:
         later = type(schema) is int and schema > SCHEMA
         raise (UnreadableError if later else DataError)(
             f"{where}: key `schema` is {schema!r}, this version reads {SCHEMA}; "
-            f"read it with the version that wrote it, or delete it and run the cell again"
+            f"read it with the version that wrote it, or {advice}"
         )
     try:
         return decode(Record, data)
     except DataError as error:
-        raise DataError(f"{where}: {error}; delete it and run the cell again") from error
+        raise DataError(f"{where}: {error}; {advice}") from error
 
 
 def _refuse_constant(token: str) -> NoReturn:

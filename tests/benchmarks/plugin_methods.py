@@ -119,6 +119,12 @@ class Raising(Cut):
         raise RuntimeError("this method\nnever works")
 
 
+@register("wordy", presets=PRESETS)
+class Wordy(Cut):
+    def fit(self, X: np.ndarray, y: np.ndarray | None = None) -> Self:
+        raise ValueError("x" * 10**5)
+
+
 @register("diverging", presets=PRESETS)
 class Diverging(Cut):
     def fit(self, X: np.ndarray, y: np.ndarray | None = None) -> Self:
@@ -197,6 +203,18 @@ class Killed(Cut):
 class Leaving(Cut):
     def fit(self, X: np.ndarray, y: np.ndarray | None = None) -> Self:
         sys.exit(3)
+
+
+@register("leaving_at_once", presets=PRESETS)
+class LeavingAtOnce(Cut):
+    def fit(self, X: np.ndarray, y: np.ndarray | None = None) -> Self:
+        os._exit(3)
+
+
+@register("interrupting", presets=PRESETS)
+class Interrupting(Cut):
+    def fit(self, X: np.ndarray, y: np.ndarray | None = None) -> Self:
+        raise KeyboardInterrupt
 
 
 @register("wrong_shape", presets=PRESETS)

@@ -121,6 +121,19 @@ def test_a_value_outside_its_band_trips_the_gate(
     assert "artificial_characters" in bands.read_text(encoding="utf-8")
 
 
+@pytest.mark.parametrize("more", [(), ("--update-baseline",)])
+def test_a_gate_that_measures_nothing_fails(
+    gate: Gate, tmp_path: Path, capsys: pytest.CaptureFixture[str], more: tuple[str, ...]
+) -> None:
+    moons = '[[datasets]]\nname = "moons"\nwords = { n_samples = 40 }\n'
+    (tmp_path / "gate.toml").write_text(SUITE.replace(moons, ""), encoding="utf-8")
+    bands = tmp_path / "bands.toml"
+    bands.write_text("rows = []", encoding="utf-8")
+    assert gate(*more) == 1
+    assert "error: suite gate has no data set whose files are here" in capsys.readouterr().err
+    assert bands.read_text(encoding="utf-8") == "rows = []"
+
+
 def test_a_failing_cell_trips_the_gate(
     tmp_path: Path, plugin: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

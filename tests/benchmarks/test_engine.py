@@ -31,10 +31,12 @@ from tests.benchmarks.trial import Ended, by_method, cells_of, setting_for, wait
 BEHAVIOURS = (
     "steady",
     "raising",
+    "wordy",
     "diverging",
     "crashing",
     "killed",
     "leaving",
+    "leaving_at_once",
     "odd_history",
     "chatty",
     "twin",
@@ -57,10 +59,12 @@ def ended(folder: Path, plugin: Path) -> Ended:
     ("method", "status", "kind", "said"),
     [
         ("raising", "failed", "RuntimeError", "this method"),
+        ("wordy", "failed", "ValueError", "x" * 10**5),
         ("diverging", "diverged", "DivergenceError", "loss became nan"),
         ("crashing", "failed", "SIGSEGV", "killed by SIGSEGV"),
         ("killed", "failed", "SIGKILL", "killed by SIGKILL (often by the system, for lack of"),
-        ("leaving", "failed", "ProcessEnded", "ended with exit status 3 and without a record"),
+        ("leaving", "failed", "SystemExit", "3"),
+        ("leaving_at_once", "failed", "ProcessEnded", "exit status 3 and without a record"),
         ("odd_history", "failed", "DataError", "history[0].model"),
     ],
 )
@@ -74,13 +78,15 @@ def test_each_way_to_fail_is_a_record(
     assert said in record.error.message
     assert kind in outcome.message
     assert "\n" not in outcome.message
+    assert len(outcome.message) < 700
     assert outcome.error_rate is None
     assert record.n_clusters == 2
     assert record.dataset.n == 40  # also where the cell could not say so itself
 
 
-def test_a_crash_tells_where(ended: Ended) -> None:
-    _, record = ended["crashing"]
+@pytest.mark.parametrize("method", ["crashing", "leaving"])
+def test_a_crash_tells_where(ended: Ended, method: str) -> None:
+    _, record = ended[method]
     assert record.error is not None
     assert "plugin_methods.py" in record.error.traceback
     assert "in fit" in record.error.traceback

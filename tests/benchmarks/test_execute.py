@@ -147,6 +147,8 @@ def test_methods_share_the_data_of_a_seed_and_never_see_labels(tmp_path: Path) -
     [
         ("raising", "failed", "RuntimeError", "this method"),
         ("diverging", "diverged", "DivergenceError", "loss became nan in iteration 4"),
+        ("leaving", "failed", "SystemExit", "3"),
+        ("interrupting", "failed", "KeyboardInterrupt", ""),
         ("wrong_shape", "failed", "ContractError", "has shape (40, 1); expected (40, 2)"),
         ("nan_proba", "failed", "ContractError", "has 1 rows with NaN or infinity"),
         ("unnormalised", "failed", "ContractError", "a row sum 1 off"),

@@ -108,8 +108,10 @@ def test_every_count_is_part_of_the_key(tmp_path: Path) -> None:
 
 
 def test_the_users_weights_reach_the_cells(tmp_path: Path) -> None:
-    said = ["--suite", "generation", "--inception-weights", "some.pth"]
+    weights = tmp_path / "some.pth"
+    weights.touch()
+    said = ["--suite", "generation", "--inception-weights", str(weights)]
     setting = setting_from(run_parser().parse_args(said), "generation", tmp_path)
-    assert setting.inception_weights == Path("some.pth").absolute()
+    assert setting.inception_weights == weights
     setting = setting_from(run_parser().parse_args(said[:2]), "generation", tmp_path)
     assert setting.inception_weights is None

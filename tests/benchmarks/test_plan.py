@@ -201,6 +201,18 @@ def test_seeds_of_the_command_replace_the_suites(suite: MakeSuite) -> None:
             "row 'twin[other]': unknown parameter of twin 'rat'; did you mean 'rate'?",
         ),
         (
+            "",
+            Selection(
+                methods=("steady",), overrides=(Override(target="twin", param="rate", value=1),)
+            ),
+            "--set twin.rate changes no row that is run; leave it out, or have twin run",
+        ),
+        (
+            '[profiles.quick]\ndrop = ["steady[stable]", "twin[other]"]',
+            None,
+            "of what is asked for, profile quick runs nothing; see what its `drop` and `only`",
+        ),
+        (
             "[profiles.quick]\nmethods.stedy = { rate = 1 }",
             None,
             "quick.methods: unknown row 'stedy'",
@@ -214,6 +226,21 @@ def test_seeds_of_the_command_replace_the_suites(suite: MakeSuite) -> None:
         ('[[methods]]\nname = "steady"', None, "two rows are labelled 'steady[stable]'"),
         ('[[methods]]\nname = "steady"\nlabel = "b"', None, "are the same run on moons"),
         ('[[methods]]\nname = "steddy"', None, "unknown method 'steddy'"),
+        (
+            '[[datasets]]\nname = "mons"',
+            None,
+            "trial.toml: unknown data set 'mons'; did you mean 'moons'?",
+        ),
+        (
+            '[[datasets]]\nname = "moons"\nwords = { seed = 1 }',
+            None,
+            "trial.toml: unknown word of data set moons 'seed'",
+        ),
+        (
+            "[profiles.quick]\ndatasets.moons = { noize = 1 }",
+            None,
+            "trial.toml: unknown word of data set moons 'noize'; did you mean 'noise'?",
+        ),
         ('[[methods]]\nname = "steady"\npreset = "othe"', None, "unknown preset of steady 'othe'"),
     ],
 )

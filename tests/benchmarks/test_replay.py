@@ -144,6 +144,18 @@ def test_a_record_of_what_no_suite_asks_for_is_one_line(
     assert err.count("\n") == 1
 
 
+@pytest.mark.parametrize(
+    "more", [("--dry-run",), ("--suite", "tiny"), ("--seeds", "0"), ("--cells", "1/2")]
+)
+def test_what_would_be_ignored_is_refused(
+    replay: Replay, capsys: pytest.CaptureFixture[str], more: tuple[str, ...]
+) -> None:
+    with pytest.raises(SystemExit) as caught:
+        replay(Path("record.json"), *more)
+    assert caught.value.code == 2
+    assert f"{more[0]} says nothing of --replay, which runs the one" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("text", [None, "", "{}", "\xff"])
 def test_a_file_that_holds_no_record_is_one_line(
     replay: Replay, tmp_path: Path, capsys: pytest.CaptureFixture[str], text: str | None
@@ -156,3 +168,4 @@ def test_a_file_that_holds_no_record_is_one_line(
     assert out == ""
     assert err.count("\n") == 1
     assert "record.json" in err
+    assert err.endswith("give the .json of a record\n")  # no advice to delete what is the user's

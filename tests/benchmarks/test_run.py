@@ -131,6 +131,11 @@ def test_dry_runs_of_all_parts_print_every_cell_once(
             "parameter of steady 'stepps'; did you mean 'steps'?",
         ),
         (("--device", "cuda:99"), "device 'cuda:99' cannot be used here"),
+        (("--device", "cuda:99", "--dry-run"), "device 'cuda:99' cannot be used here"),
+        (
+            ("--inception-weights", "nowhere.pth", "--dry-run"),
+            "there is no file nowhere.pth; give --inception-weights the path of",
+        ),
         (("--plugin", "nowhere.py"), "is not a file"),
     ],
 )
@@ -157,6 +162,11 @@ def test_a_users_mistake_is_one_line_and_status_1(
         ("--timeout", "-1"),
         ("--timeout", "nan"),
         ("--backend", "slurm"),
+        ("--methods", ","),
+        ("--methods=",),
+        ("--datasets", "moons", ""),
+        ("--scheduler", "tcp://127.0.0.1:8786"),
+        ("--replay", "record.json"),  # with --suite and --out
         ("--sweet",),
     ],
 )

@@ -102,6 +102,13 @@ def test_bytes_that_are_no_suite_are_refused(tmp_path: Path, content: bytes) -> 
         read(tmp_path, content)
 
 
+@pytest.mark.parametrize("name", ["...toml", "..toml", ".toml"])
+def test_names_that_lead_out_of_the_records_are_refused(tmp_path: Path, name: str) -> None:
+    (tmp_path / name).write_text(VALID, encoding="utf-8")
+    with pytest.raises(ConfigError, match="give its file a name that begins with no dot"):
+        Suite.find(str(tmp_path / name))
+
+
 def test_missing_files_and_unknown_names_are_named(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"nowhere\.toml cannot be read .*give the path"):
         Suite.find(str(tmp_path / "nowhere.toml"))

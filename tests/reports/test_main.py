@@ -1,6 +1,7 @@
 import json
 import logging
 import shutil
+import signal
 import subprocess
 
 import numpy as np
@@ -146,6 +147,9 @@ def test_damaged_records_are_left_out_by_name(report, filled, caplog):
         (["--format", "html"], "invalid choice: 'html'"),
         (["--figures", "0"], "neither a number from 1 nor all"),
         (["--sweet=x"], "unrecognized arguments"),
+        (["--suite", ""], "names nothing; leave the option out"),
+        (["--profile="], "names nothing; leave the option out"),
+        (["--metrics", ","], "names nothing; leave the option out"),
     ],
 )
 def test_usage_errors(report, capsys, arguments, says):
@@ -213,6 +217,14 @@ def test_a_suite_that_cannot_be_reported_spares_the_others(tmp_path, filled, cap
     index = parsed((tmp_path / "out" / "index.html").read_text())
     refused = next(line for line in lines(index.all("table")[0]) if line[0] == "a")
     assert refused[3:5] == ["1", "2/2"]  # methods, and cells that ended well
+
+
+def test_an_interruption_is_one_line(report, monkeypatch):
+    def drawn(*_, **__):
+        signal.raise_signal(signal.SIGTERM)
+
+    monkeypatch.setattr("reports.__main__.stores", drawn)
+    assert report() == (130, "", "interrupted: what was finished is kept\n")
 
 
 def test_no_records_anywhere(tmp_path, capsys):

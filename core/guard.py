@@ -1,0 +1,58 @@
+"""A command's exit status, whatever ends it: its own, a user's mistake, or an interruption."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import sys
+from collections.abc import Callable
+
+from core.errors import UserError, one_line
+from core.output import piped
+
+__all__ = ["INTERRUPTED", "guarded"]
+
+INTERRUPTED = 130
+SAID_AT_INTERRUPTION = "interrupted: what was finished is kept"
+
+
+def guarded(command: Callable[[], int], *, prefix: str = "error") -> int:
+    """The exit status of ``command``: a user's mistake is one line and 1, an interruption 130.
+
+    The line begins with ``prefix``.
+    SIGINT and SIGTERM interrupt: the first ends the cells that run and what else there is to end,
+    a second one ends this process at once, which the cells notice and end as well.
+    """
+    interrupted = False
+
+    def interrupt(*_: object) -> None:
+        nonlocal interrupted
+        interrupted = True
+        for number in caught:
+            signal.signal(number, _leave)
+        raise KeyboardInterrupt
+
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    # What is ignored stays so, as by nohup and a shell's &.
+    caught = [n for n, handler in before.items() if handler not in (signal.SIG_IGN, None)]
+    with contextlib.ExitStack() as stack:
+        for number in caught:
+            signal.signal(number, interrupt)
+            stack.callback(signal.signal, number, before[number])
+        try:
+            return piped(command)
+        except (Exception, KeyboardInterrupt) as error:
+            # An import that is interrupted may end in an error of its own.
+            if interrupted or isinstance(error, KeyboardInterrupt):
+                print(SAID_AT_INTERRUPTION, file=sys.stderr)
+                return INTERRUPTED
+            if not isinstance(error, UserError):
+                raise
+            print(one_line(f"{prefix}: {error}"), file=sys.stderr)
+            return 1
+
+
+def _leave(*_: object) -> None:
+    os.write(2, f"{SAID_AT_INTERRUPTION}\n".encode())
+    os._exit(INTERRUPTED)

@@ -1,0 +1,49 @@
+"""What ends a command is one line and a status."""
+
+from __future__ import annotations
+
+import os
+import signal
+
+import pytest
+
+from core import UserError
+from core.guard import INTERRUPTED, guarded
+
+
+def test_a_status_is_passed_on() -> None:
+    assert [guarded(lambda status=status: status) for status in (0, 1, 2)] == [0, 1, 2]
+
+
+def test_a_users_mistake_is_one_short_line(capsys: pytest.CaptureFixture[str]) -> None:
+    def command() -> int:
+        raise UserError("device \x1b[31m" + "x" * 10_000 + "\ny; use another")
+
+    assert guarded(command, prefix="reports") == 1
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith("reports: device ?[31mxxx")
+    assert line.endswith("xxx y; use another")
+    assert len(line) < 700
+
+
+def test_a_programmers_mistake_is_raised() -> None:
+    with pytest.raises(ZeroDivisionError):
+        guarded(lambda: 1 // 0)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("swallowed", [None, ImportError, UserError])
+def test_an_interruption_is_one_line_whatever_it_becomes(
+    number: signal.Signals, swallowed: type[Exception] | None, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def command() -> int:
+        try:
+            os.kill(os.getpid(), number)
+        except KeyboardInterrupt as error:
+            raise (swallowed("initialization failed") if swallowed else error) from None
+        return 0
+
+    before = signal.getsignal(number)
+    assert guarded(command) == INTERRUPTED
+    assert capsys.readouterr().err == "interrupted: what was finished is kept\n"
+    assert signal.getsignal(number) is before
