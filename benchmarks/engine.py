@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from benchmarks.cluster import connected
-from benchmarks.isolate import supervise
+from benchmarks.isolate import deaf_children, supervise
 from benchmarks.job import Job, Outcome, Setting
 from benchmarks.parameters import accepts
 from benchmarks.plan import Cell, DatasetSpec
@@ -142,9 +142,10 @@ def _spread(queue: Sequence[Job]) -> Generator[Outcome, None, None]:
     while waiting:
         # A batch would keep the outcomes of its first cells back until its last one is done.
         parallel = joblib.Parallel(return_as="generator_unordered", batch_size=1)
-        outcomes = parallel(
-            joblib.delayed(_supervise_in_worker)(job) for job in [*waiting.values()]
-        )
+        with deaf_children():
+            outcomes = parallel(
+                joblib.delayed(_supervise_in_worker)(job) for job in [*waiting.values()]
+            )
         try:
             with contextlib.closing(outcomes):
                 for outcome in outcomes:
