@@ -112,7 +112,9 @@ def run(
     where records cannot be written.
     """
     used = look_at(cells, setting)
-    with _workers(backend, scheduler, setting.jobs) as jobs:
+    with _workers(backend, scheduler, min(setting.jobs, max(1, len(cells)))) as jobs:
+        # With --jobs a last cell alone has one, too: its seconds stand beside those of the others.
+        all_cores = jobs == setting.jobs == 1
         setting = dataclasses.replace(setting, jobs=jobs, preload=_modules(cells))
         queue = [
             Job(
@@ -120,7 +122,7 @@ def run(
                 setting=setting,
                 dataset=used[cell.key],
                 n_clusters=cell.n_clusters or used[cell.key].n_classes or 1,
-                threads=setting.threads or (_cores() if jobs == 1 else 1),
+                threads=setting.threads or (_cores() if all_cores else 1),
                 code=_code(cell.method),
                 takes_device="device" in accepts(cell.method),
             )

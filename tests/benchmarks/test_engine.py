@@ -212,6 +212,17 @@ def test_workers_run_cells_side_by_side(tmp_path: Path, plugin: Path) -> None:
     assert {record.resources.threads for _, record in ended.values()} == {1}
 
 
+def test_there_are_no_more_workers_than_cells(
+    tmp_path: Path, plugin: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(engine, "_spread", None)
+    setting = setting_for(tmp_path, plugin, jobs=10, threads=None)
+    (outcome,) = engine.run(cells_of("steady"), setting)
+    used = Store(tmp_path).read(outcome.cell.key).resources
+    assert (used.jobs, used.threads) == (1, 1)
+    assert list(engine.run((), setting)) == []
+
+
 def test_a_folder_that_cannot_be_written_stops_the_run(tmp_path: Path, plugin: Path) -> None:
     (tmp_path / "file").write_text("", encoding="utf-8")
     with pytest.raises(UserError, match="cannot write to"):
