@@ -18,8 +18,7 @@ class ContractError(ValueError):
 
 def labels(what: str, found: object, n: int, n_clusters: int) -> np.ndarray:
     """``found`` as int64 ``(n,)``, a cluster each. Raises :class:`ContractError`."""
-    if not isinstance(found, np.ndarray) or found.shape != (n,):
-        raise ContractError(f"{what} has shape {np.shape(found)}; expected ({n},)")  # type: ignore[arg-type]
+    found = _array(what, found, (n,))
     if not np.issubdtype(found.dtype, np.integer):
         raise ContractError(f"{what} is {found.dtype}; expected integers, one cluster a row")
     if n and not 0 <= found.min() <= found.max() < n_clusters:
@@ -31,10 +30,7 @@ def labels(what: str, found: object, n: int, n_clusters: int) -> np.ndarray:
 
 def responsibilities(what: str, proba: object, n: int, n_clusters: int) -> np.ndarray:
     """``proba`` ``(n, n_clusters)``, rows that sum to one. Raises :class:`ContractError`."""
-    if not isinstance(proba, np.ndarray) or proba.shape != (n, n_clusters):
-        raise ContractError(
-            f"predict_proba({what}) has shape {np.shape(proba)}; expected {(n, n_clusters)}"  # type: ignore[arg-type]
-        )
+    proba = _array(f"predict_proba({what})", proba, (n, n_clusters))
     if not np.issubdtype(proba.dtype, np.floating):
         raise ContractError(f"predict_proba({what}) is {proba.dtype}; expected floats")
     bad = int((~np.isfinite(proba)).any(axis=1).sum())
@@ -47,6 +43,16 @@ def responsibilities(what: str, proba: object, n: int, n_clusters: int) -> np.nd
             f"{error:.3g} off; expected values of at least 0 in rows that sum to 1"
         )
     return proba
+
+
+def _array(what: str, found: object, shape: tuple[int, ...]) -> np.ndarray:
+    """``found``, which must be an array of that shape. Raises :class:`ContractError`."""
+    if not isinstance(found, np.ndarray):
+        kind = type(found).__name__
+        raise ContractError(f"{what} is of type {kind}; expected a numpy array of shape {shape}")
+    if found.shape != shape:
+        raise ContractError(f"{what} has shape {found.shape}; expected {shape}")
+    return found
 
 
 def features(method: Reducer, X: np.ndarray) -> np.ndarray:

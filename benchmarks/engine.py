@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from benchmarks.cluster import connected
-from benchmarks.isolate import supervise
+from benchmarks.isolate import deaf_children, supervise
 from benchmarks.job import Job, Outcome, Setting
 from benchmarks.parameters import accepts
 from benchmarks.plan import Cell, DatasetSpec
@@ -118,7 +118,9 @@ def run(
     """
     used = look_at(cells, setting)
     Store(setting.folder).check_writable()
-    with _workers(backend, scheduler, setting.jobs) as jobs:
+    with _workers(backend, scheduler, min(setting.jobs, max(1, len(cells)))) as jobs:
+        # With --jobs a last cell alone has one, too: its seconds stand beside those of the others.
+        all_cores = jobs == setting.jobs == 1
         setting = dataclasses.replace(setting, jobs=jobs, preload=_modules(cells))
         queue = [
             Job(
@@ -126,7 +128,7 @@ def run(
                 setting=setting,
                 dataset=used[cell.key],
                 n_clusters=cell.n_clusters or used[cell.key].n_classes or 1,
-                threads=setting.threads or (_cores() if jobs == 1 else 1),
+                threads=setting.threads or (_cores() if all_cores else 1),
                 code=_code(cell.method),
                 takes_device="device" in accepts(cell.method),
             )
@@ -169,9 +171,10 @@ def _spread(queue: Sequence[Job]) -> Generator[Outcome, None, None]:
     while waiting:
         # A batch would keep the outcomes of its first cells back until its last one is done.
         parallel = joblib.Parallel(return_as="generator_unordered", batch_size=1)
-        outcomes = parallel(
-            joblib.delayed(_supervise_in_worker)(job) for job in [*waiting.values()]
-        )
+        with deaf_children():
+            outcomes = parallel(
+                joblib.delayed(_supervise_in_worker)(job) for job in [*waiting.values()]
+            )
         try:
             with contextlib.closing(outcomes):
                 for outcome in outcomes:

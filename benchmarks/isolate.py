@@ -19,7 +19,8 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from multiprocessing import forkserver, resource_tracker
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 from pathlib import Path
@@ -40,7 +41,7 @@ from results.store import Store
 if TYPE_CHECKING:
     from multiprocessing.context import ForkServerContext, SpawnContext
 
-__all__ = ["supervise"]
+__all__ = ["deaf_children", "supervise"]
 
 THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 PRELOAD = "benchmarks.preload"
@@ -122,7 +123,26 @@ def _context(job: Job) -> ForkServerContext | SpawnContext:
         return multiprocessing.get_context("spawn")
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload([PRELOAD, *job.setting.preload])
+    with deaf_children():
+        forkserver.ensure_running()
     return context
+
+
+@contextlib.contextmanager
+def deaf_children() -> Iterator[None]:
+    """Processes started in here never hear the terminal's Ctrl-C, not even while they import.
+
+    It is this process that acts on one; one that comes in here is heard at the end.
+    """
+    if not hasattr(signal, "pthread_sigmask"):  # Windows
+        yield
+        return
+    resource_tracker.ensure_running()  # first, for its own start ends with SIGINT let through
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})  # which is inherited
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _watch(
@@ -193,7 +213,11 @@ def _child(job: Job, at: Host, sender: Connection, trace: Path, lock: Lock | Non
         os.setpgid(0, 0)  # so that what it starts can be found once it is gone
     os.dup2(2, 1)  # what a method prints is no output of the harness
     threading.Thread(target=_die_with_parent, daemon=True).start()
-    with trace.open("w") as file:
+    try:
+        file = trace.open("w")
+    except FileNotFoundError:  # the supervisor was interrupted meanwhile, and tidied up
+        _leave()
+    with file:
         _trace_into(file.fileno())
         _tell(sender, _executed(job, at, _row_sender(sender) if job.setting.watch else None))
         sender.close()

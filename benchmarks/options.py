@@ -112,8 +112,8 @@ def refuse_unused(parser: argparse.ArgumentParser, chosen: argparse.Namespace) -
     for name in NOT_REPLAYED if chosen.replay is not None else ():
         if getattr(chosen, name) != parser.get_default(name):
             parser.error(
-                f"--{name.replace('_', '-')} says nothing of --replay, which runs the one cell of "
-                f"its record; leave one of them out"
+                f"--{name.replace('_', '-')} does not go with --replay, which runs the one cell "
+                f"of its record; leave one of them out"
             )
 
 

@@ -245,6 +245,22 @@ class FloatLabels(Cut):
         return self
 
 
+@register("listed_labels", presets=PRESETS)
+class ListedLabels(Cut):
+    def fit(self, X: np.ndarray, y: np.ndarray | None = None) -> Self:
+        super().fit(X)
+        self.labels_ = self.labels_.tolist()
+        return self
+
+
+@register("listed_proba", presets=PRESETS)
+class ListedProba(Cut):
+    def fit(self, X: np.ndarray, y: np.ndarray | None = None) -> Self:
+        super().fit(X)
+        self.predict_proba = lambda X: np.eye(self.n_clusters)[self.labels_].tolist()
+        return self
+
+
 @register("far_labels", presets=PRESETS)
 class FarLabels(Cut):
     def fit(self, X: np.ndarray, y: np.ndarray | None = None) -> Self:

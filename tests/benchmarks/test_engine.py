@@ -14,6 +14,7 @@ import re
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import SimpleNamespace
@@ -236,6 +237,17 @@ def test_workers_run_cells_side_by_side(tmp_path: Path, plugin: Path) -> None:
     assert {record.resources.threads for _, record in ended.values()} == {1}
 
 
+def test_there_are_no_more_workers_than_cells(
+    tmp_path: Path, plugin: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(engine, "_spread", None)
+    setting = setting_for(tmp_path, plugin, jobs=10, threads=None)
+    (outcome,) = engine.run(cells_of("steady"), setting)
+    used = Store(tmp_path).read(outcome.cell.key).resources
+    assert (used.jobs, used.threads) == (1, 1)
+    assert list(engine.run((), setting)) == []
+
+
 def test_a_folder_that_cannot_be_written_stops_the_run_before_it_starts(
     tmp_path: Path, plugin: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -382,6 +394,29 @@ def test_an_interruption_keeps_what_is_finished(
     assert not psutil.pid_exists(cell)
     store = Store(tmp_path / "runs" / "trial")
     assert [record.status for record in store] == ["ok"]
+
+
+def test_ctrl_c_while_the_fork_server_imports_is_one_line(tmp_path: Path) -> None:
+    """A terminal sends it to every process of the command."""
+    arguments = ["--suite", "tiny", "--datasets", "moons", "--methods", "kmeans", "--seeds", "0"]
+    process = subprocess.Popen(
+        [sys.executable, "-m", "benchmarks.run", *arguments, "--out", str(tmp_path)],
+        env={**os.environ, "PYTHONPATH": str(Path(engine.__file__).parent.parent)},
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+
+    def serving() -> bool:
+        children = psutil.Process(process.pid).children()
+        return any("multiprocessing.forkserver" in " ".join(c.cmdline()) for c in children)
+
+    wait_for(serving)
+    time.sleep(0.3)
+    os.killpg(process.pid, signal.SIGINT)
+    _, said = process.communicate(timeout=240)
+    assert process.returncode == 130
+    assert said == "interrupted: what was finished is kept\n"
 
 
 def test_a_cell_does_not_outlive_its_supervisor(

@@ -153,6 +153,8 @@ def test_methods_share_the_data_of_a_seed_and_never_see_labels(tmp_path: Path) -
         ("nan_proba", "failed", "ContractError", "has 1 rows with NaN or infinity"),
         ("unnormalised", "failed", "ContractError", "a row sum 1 off"),
         ("float_labels", "failed", "ContractError", "labels_ is float64; expected integers"),
+        ("listed_labels", "failed", "ContractError", "labels_ is of type list; expected a numpy"),
+        ("listed_proba", "failed", "ContractError", "is of type list; expected a numpy array"),
         ("far_labels", "failed", "ContractError", "labels_ runs from 1 to 2; expected 0..1"),
     ],
 )
