@@ -26,7 +26,7 @@ iterate):
   seeds); on digits (4 seeds) and MNIST's pixels (2) both are the same. The statistics
   are of all rows; when they were of random batches of 1,000 rows without the remainder, Image
   Segmentation had .76, .62, .71 after 60 EM iterations, now .73, .59, .69 (10 seeds, deviations
-  of .06 both), digits .875, now .876: no more than other draws of batches make.
+  of .06 both), digits .875, now .876.
 - After more EM iterations than the 12 by default labels leave the neighbourhood of K-means on
   Image Segmentation, and wander: .72, .57, .67 after 50 (10 seeds, deviations of .06; from .62 to
   .81). Where they wander (seed 1), h's cross-entropy on generated data rises (.13 to .23), and
