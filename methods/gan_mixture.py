@@ -110,6 +110,12 @@ class GanMixture(NeuralMethod, Generative):
     def _scale(self, X: np.ndarray) -> Scaling:
         return _max_abs(X) if self.scaling == "max_abs" and X.ndim == 2 else super()._scale(X)
 
+    def _compile(self, net: nn.Module) -> nn.Module:
+        """As of any net; of an ensemble what is trained, which in a loop are its members."""
+        for part in net.groups() if isinstance(net, Ensemble) else (net,):
+            super()._compile(part)
+        return net
+
     def _network(self) -> Literal["conv", "mlp"]:
         return resolve_kind(self.network, self.shape_)
 

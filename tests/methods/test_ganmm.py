@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ import methods
 from core import ConfigError
 from methods import gan_mixture
 from methods import ganmm as module
+from methods.ensemble import EnsembleKind
 from methods.ganmm import Ganmm
 from methods.ganmm_clusters import ClusterBatches
 from methods.ganmm_steps import Classifier
@@ -311,6 +313,25 @@ def test_every_row_counts_once_in_these_statistics(
     with torch.no_grad():
         seen = first(method._incoming(FEW))
     torch.testing.assert_close(norm.running_mean, seen.mean(dim=0), rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("ensemble", ["loop", "batched"])
+def test_it_is_the_trained_nets_that_are_compiled(
+    ensemble: EnsembleKind, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trained: set[nn.Module] = set()
+
+    def compiled(forward: Any) -> Callable[..., Tensor]:
+        def run(*inputs: Tensor) -> Tensor:
+            if torch.is_grad_enabled():
+                trained.add(forward.__self__)
+            return forward(*inputs)
+
+        return run
+
+    monkeypatch.setattr(torch, "compile", compiled)
+    method = ganmm(wgan="clip", ensemble=ensemble, compile=True).fit(FEW)
+    assert trained >= {*method.G_.groups(), *method.D_.groups()}
 
 
 def test_one_row_alone_has_no_such_statistics() -> None:
