@@ -1,4 +1,4 @@
-"""Gaussian mixture model, with PCA in front where asked: the other baseline of every table."""
+"""Gaussian mixture model, with principal components in front where asked: a baseline."""
 
 from __future__ import annotations
 
