@@ -316,15 +316,14 @@ def _check_resolution(given: np.ndarray, X: np.ndarray) -> None:
     """Raise ``ValueError`` where a column's values differ, but not any more as float32."""
     if given.dtype == X.dtype:
         return
-    lost = (given != given[0]).any(axis=0) & ~np.not_equal(X, X[0]).any(axis=0)
-    # A constant column that was computed may differ in its last bits: those say nothing.
-    lost &= np.ptp(given.astype(np.float64), axis=0) > 1e-12 * np.abs(X[0])
-    if lost.any():
-        column = int(lost.argmax())
-        raise ValueError(
-            f"column {column} of X runs from {given[:, column].min()} to "
-            f"{given[:, column].max()}, which float32 cannot tell apart; subtract its mean"
-        )
+    for column in np.flatnonzero(np.ptp(X, axis=0) == 0):
+        low, high = given[:, column].min(), given[:, column].max()
+        # A constant column that was computed may differ in its last bits: those say nothing.
+        if float(high) - float(low) > 1e-12 * abs(float(high)):
+            raise ValueError(
+                f"column {column} of X runs from {low} to {high}, which float32 cannot tell "
+                f"apart; subtract its mean"
+            )
 
 
 def check_draw(n: int, component: int | None, n_clusters: int) -> None:
