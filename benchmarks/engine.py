@@ -35,9 +35,6 @@ Rerun = Literal["none", "failed", "all"]
 
 log = logging.getLogger(__name__)
 
-RESERVED = ("name", "seed", "device", "data_dir")
-"""Arguments of ``datasets.load`` that are no words of a suite's."""
-
 MOST_IN_VAIN = 3
 """How often workers may be killed without a cell having ended in between."""
 
@@ -144,11 +141,7 @@ def run(
 def _described(spec: DatasetSpec, setting: Setting) -> DatasetUsed:
     import datasets
 
-    for word in RESERVED:
-        if word in spec.words:
-            raise ConfigError(
-                f"word {word!r} of data set {spec.name} is set by the harness; remove it"
-            )
+    datasets.check_words(spec.name, spec.words)  # a replayed record is no suite that was planned
     where = {"device": setting.device, "data_dir": setting.data_dir}
     try:
         return DatasetUsed(**datasets.load(spec.name, **where, **spec.words).describe())

@@ -1,7 +1,4 @@
-"""What there is: a table from source files alone, JSON with all that presets say of themselves.
-
-The table imports nothing that it lists, JSON the methods.
-"""
+"""What there is, without importing it: ``--list`` answers from source files alone."""
 
 from __future__ import annotations
 
@@ -68,8 +65,7 @@ def listed(kinds: Iterable[str]) -> dict[str, list[Item]]:
 def rendered(found: dict[str, list[Item]], form: str) -> str:
     """``json``, or a ``table`` of columns."""
     if form == "json":
-        told = {"methods": [*map(_told, found["methods"])]} if "methods" in found else {}
-        return json.dumps(found | told, indent=1, ensure_ascii=False)
+        return json.dumps(found, indent=1, ensure_ascii=False)
     return "\n\n".join(f"{kind}\n{_table(items)}" for kind, items in found.items())
 
 
@@ -90,18 +86,6 @@ def _declared(registry: Registry[Any]) -> list[Declaration]:
 def _described(item: Declaration, keys: Iterable[str]) -> Item:
     known = {key: item.attributes[key] for key in keys if item.attributes.get(key) is not None}
     return {"name": item.name, **known, "summary": item.summary}
-
-
-def _told(method: Item) -> Item:
-    """With the source of each preset and its deviations from it."""
-    import methods
-
-    presets = methods.registry.get(method["name"]).attributes["presets"]
-    said = {
-        name: {"source": preset.source, "deviations": preset.deviations}
-        for name, preset in presets.items()
-    }
-    return method | {"preset_sources": said}
 
 
 def _table(items: list[Item]) -> str:

@@ -277,7 +277,10 @@ def test_data_that_are_not_there_stop_the_run_before_it_starts(
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        *(({word: 1}, f"word {word!r} of data set blobs is set by") for word in engine.RESERVED),
+        *(
+            ({word: 1}, f"unknown word of data set blobs {word!r}")
+            for word in ("name", "seed", "device")
+        ),
         ({"n_samples": 10**17}, "blobs cannot be loaded with {'n_samples': 100000000000000000}: "),
         ({"n_samples": {"a": 1}}, "n_samples is {'a': 1}; expected a whole number"),
     ],

@@ -201,9 +201,10 @@ def test_a_list_is_data(capsys: pytest.CaptureFixture[str]) -> None:
     assert table[1].split()[:2] == ["name", "direction"]
 
 
-def test_listing_imports_nothing_heavy() -> None:
+@pytest.mark.parametrize("arguments", [["--list"], ["--list", "--format", "json"]])
+def test_listing_imports_nothing_heavy(arguments: list[str]) -> None:
     script = (
-        "import sys; from benchmarks.run import main; status = main(['--list']); "
+        f"import sys; from benchmarks.run import main; status = main({arguments}); "
         "heavy = {'torch', 'sklearn', 'scipy', 'pandas', 'joblib', 'pooch'} & set(sys.modules); "
         "sys.exit(f'imported: {heavy}' if heavy else status)"
     )

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import re
-import shutil
-import subprocess
 from pathlib import Path
 
 import pytest
@@ -17,24 +15,6 @@ from reports.latex import standalone
 from results import Store
 
 REFERENCE = Path(__file__).parents[2] / "results" / "reference"
-
-
-@pytest.fixture
-def compiled(tmp_path):
-    """What pdflatex says of a document."""
-    compiler = shutil.which("pdflatex")
-    if compiler is None:
-        pytest.skip("pdflatex is not installed")
-
-    def compiled(document):
-        (tmp_path / "main.tex").write_text(document, encoding="utf-8")
-        command = [compiler, "-interaction=nonstopmode", "-halt-on-error", "main.tex"]
-        done = subprocess.run(command, cwd=tmp_path, capture_output=True, check=False, timeout=60)
-        log = done.stdout.decode("utf-8", "replace")
-        assert done.returncode == 0, log[-2000:]
-        return log
-
-    return compiled
 
 
 def table(n, name="m{}", groups=1):
@@ -76,11 +56,11 @@ def test_a_title_is_never_left_without_a_row():
 @pytest.mark.parametrize(
     "name", ["m{}", "a_long_name[stable], with {} words in it", "x" * 90 + "{}"]
 )
-def test_no_float_is_larger_than_a_page(compiled, name, groups):
+def test_no_float_is_larger_than_a_page(latex, name, groups):
     sentences = [f"Sentence {i} of a caption, which is as long as most." for i in range(80)]
     notes = [(f"note {i}", "lorem " * 30 * i) for i in range(40)]
     text = floating(table(70, name, groups), sentences, "x", notes)
-    log = compiled(standalone(text))
+    log = latex(standalone(text))
     assert "Float too large" not in log
     assert "Overfull" not in log
     plain = text.replace(r"\allowbreak{}", "")
@@ -89,15 +69,15 @@ def test_no_float_is_larger_than_a_page(compiled, name, groups):
 
 
 @pytest.mark.parametrize("suite", ["mnist_raw", "mnist_semi", "generation"])
-def test_the_tables_of_the_reference_records_fit_their_pages(compiled, suite):
+def test_the_tables_of_the_reference_records_fit_their_pages(latex, suite):
     given = gathered(Store(REFERENCE / suite), mixed=True)
-    log = compiled(MAKERS["latex"](given)["table_standalone.tex"])
+    log = latex(MAKERS["latex"](given)["table_standalone.tex"])
     assert "Float too large" not in log
     assert "Overfull" not in log
 
 
-def test_the_tables_of_the_papers_fit_their_pages(compiled):
+def test_the_tables_of_the_papers_fit_their_pages(latex):
     from reports import audit
     from results.published import tables
 
-    assert "Float too large" not in compiled(standalone(audit.latex(audit.audit(tables()))))
+    assert "Float too large" not in latex(standalone(audit.latex(audit.audit(tables()))))

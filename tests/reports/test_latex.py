@@ -1,6 +1,4 @@
 import re
-import shutil
-import subprocess
 
 import pytest
 from hypothesis import given, settings
@@ -29,26 +27,6 @@ HOSTILE = [
     "^^M^^41",
     "-" * 80,
 ]
-
-
-@pytest.fixture
-def latex(tmp_path):
-    """Compiles a document and gives back the log; any error fails."""
-    compiler = shutil.which("pdflatex")
-    if compiler is None:
-        pytest.skip("pdflatex is not installed")
-
-    def run(document, **files):
-        (tmp_path / "main.tex").write_text(document, encoding="utf-8")
-        for name, text in files.items():
-            (tmp_path / f"{name}.tex").write_text(text, encoding="utf-8")
-        command = [compiler, "-interaction=nonstopmode", "-halt-on-error", "main.tex"]
-        done = subprocess.run(command, cwd=tmp_path, capture_output=True, check=False, timeout=60)
-        log = done.stdout.decode("utf-8", "replace")
-        assert done.returncode == 0, log[-2000:]
-        return log
-
-    return run
 
 
 @pytest.fixture
