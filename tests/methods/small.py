@@ -71,6 +71,10 @@ KIND = np.arange(300) % 3
 BLOBS = (CENTRES[KIND] + np.random.default_rng(0).normal(size=(300, 2)) / 2).astype(np.float32)
 FEW = BLOBS[:40]
 IMAGES = np.random.default_rng(0).random((20, 1, 8, 8), dtype=np.float32)
+COLOUR = np.random.default_rng(1).random((20, 3, 8, 8), dtype=np.float32)
+VECTORS = np.random.default_rng(0).normal(size=(20, 4)) * [1, 100, 1e-3, 0] + [0, 1e3, -1, 7.5]
+VECTORS = VECTORS.astype(np.float32)
+"""Columns of many scales, the last constant."""
 
 
 def em(n_clusters: int = 3, **params: Any) -> GanEm:

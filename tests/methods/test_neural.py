@@ -2,15 +2,10 @@
 
 from __future__ import annotations
 
-import functools
-import gc
 import json
-import os
-import shutil
-import weakref
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Self
+from typing import Self
 
 import numpy as np
 import pytest
@@ -21,16 +16,9 @@ from torch import nn
 from core import ConfigError
 from methods import DivergenceError, neural
 from methods.base import Callback, load
-from methods.gan_em import GanEm
 from methods.networks import encoder, initialise
 from methods.neural import NeuralMethod, Precision, Scaling, resolve_device
-from tests.methods import cases
-
-RNG = np.random.default_rng(0)
-GREY = RNG.random((20, 1, 8, 8), dtype=np.float32)
-COLOUR = RNG.random((20, 3, 8, 8), dtype=np.float32)
-COMPILING = [c for c in cases.cases() if "compile" in cases.factory(c)().get_params(deep=False)]
-VECTORS = (RNG.normal(size=(20, 4)) * [1, 100, 1e-3, 0] + [0, 1e3, -1, 7.5]).astype(np.float32)
+from tests.methods.small import COLOUR, FEW, IMAGES, VECTORS, em
 
 
 class Linear(NeuralMethod):
@@ -75,7 +63,7 @@ class Linear(NeuralMethod):
         return self._apply(self.net_, self._incoming(X)).softmax(dim=1).numpy()
 
 
-@pytest.mark.parametrize("X", [GREY, COLOUR, VECTORS], ids=["grey", "colour", "vectors"])
+@pytest.mark.parametrize("X", [IMAGES, COLOUR, VECTORS], ids=["grey", "colour", "vectors"])
 def test_scaling_there_and_back(X: np.ndarray) -> None:
     scaling = Scaling.of(X)
     x = scaling.to_net(X)
@@ -87,7 +75,7 @@ def test_scaling_there_and_back(X: np.ndarray) -> None:
 
 
 def test_scaling_goes_to_the_nets_range() -> None:
-    assert np.array_equal(Scaling.of(GREY).to_net(GREY), GREY)
+    assert np.array_equal(Scaling.of(IMAGES).to_net(IMAGES), IMAGES)
     np.testing.assert_allclose(Scaling.of(COLOUR).to_net(COLOUR), 2 * COLOUR - 1, atol=1e-6)
     x = Scaling.of(VECTORS).to_net(VECTORS).numpy()
     np.testing.assert_allclose(x.mean(axis=0), 0, atol=1e-3)
@@ -97,7 +85,7 @@ def test_scaling_goes_to_the_nets_range() -> None:
 
 def test_generators_end_in_the_same_range() -> None:
     big = torch.linspace(-100, 100, 50)
-    for X, least, most in ((GREY, 0, 1), (COLOUR, 0, 1)):
+    for X, least, most in ((IMAGES, 0, 1), (COLOUR, 0, 1)):
         scaling = Scaling.of(X)
         out = scaling.from_net(scaling.output(X.shape[1:])(big))
         assert out.min() == pytest.approx(least)
@@ -121,7 +109,7 @@ def test_an_unusable_device_is_refused_in_one_line(device: str) -> None:
 
 
 def test_what_was_fitted_elsewhere_is_loaded_where_it_is_told_to(tmp_path: Path) -> None:
-    method, path = first_step(PLAIN), tmp_path / "fitted.safetensors"
+    method, path = em().fit(FEW), tmp_path / "fitted.safetensors"
     method.save(path)
     said = json.loads(path.with_suffix(".json").read_text(encoding="utf-8"))
     said["params"]["device"] = "cuda:99"
@@ -129,7 +117,7 @@ def test_what_was_fitted_elsewhere_is_loaded_where_it_is_told_to(tmp_path: Path)
     with pytest.raises(ConfigError, match="cuda:99"):
         load(path)
     here = load(path, device="cpu")
-    np.testing.assert_array_equal(here.predict_proba(PLAIN), method.predict_proba(PLAIN))
+    np.testing.assert_array_equal(here.predict_proba(FEW), method.predict_proba(FEW))
 
 
 def test_cuda_is_never_quietly_the_cpu() -> None:
@@ -271,131 +259,3 @@ def test_an_update_is_in_the_precision_from_end_to_end(precision: Precision, ins
     update(torch.zeros(3))
     assert seen == [(3, inside), (precision != "fp32", True)]
     assert before == (torch.get_float32_matmul_precision(), cudnn.allow_tf32, cudnn.deterministic)
-
-
-ONE_STEP = {
-    "max_iter": 1,
-    "m_epochs": 1,
-    "m_steps": 0,
-    "e_steps": 1,
-    "pretrain_steps": 0,
-    "e_batch_size": 16,
-    "width": 0.1,
-    "hidden": (16, 16),
-    "noise_dim": 8,
-    "init_std": None,
-    "optimizer": "adam",
-    "d_lr": 1e-3,
-    "g_lr": 1e-3,
-    "e_lr": 1e-3,
-    "extra_unit": "official",
-    "generator_loss": "official",
-    "d_batch_norm": True,
-    "e_batch_norm": "train",
-    "consistency": 1.0,
-    "marginal_entropy": 1.0,
-    "conditional_entropy": 1.0,
-    "d_noise": 0.0,
-    "e_noise": 0.0,
-    "device": "cpu",
-}
-
-
-def first_step(X: np.ndarray, **params: Any) -> GanEm:
-    """GAN-EM after one update of each net on one batch."""
-    kinds = {"network": "conv" if X.ndim == 4 else "mlp"}
-    chosen = {**ONE_STEP, **kinds, "batch_size": len(X), **params}
-    return GanEm(3, **chosen).fit(X)
-
-
-def assert_steps_agree(one: GanEm, other: GanEm, X: np.ndarray, tolerance: float) -> None:
-    for loss in ("d_loss", "g_loss", "cross_entropy", "divergence"):
-        a, b = one.history_[0][loss], other.history_[0][loss]
-        assert a == pytest.approx(b, rel=tolerance, abs=tolerance), loss
-    np.testing.assert_allclose(one.predict_proba(X), other.predict_proba(X), atol=tolerance)
-    np.testing.assert_allclose(
-        one.sample(9)[0], other.sample(9)[0], atol=tolerance, rtol=tolerance
-    )
-
-
-PLAIN = VECTORS[:, :1]
-
-
-@pytest.mark.parametrize("X", [GREY, COLOUR, PLAIN], ids=["grey", "colour", "vectors"])
-@pytest.mark.parametrize(("precision", "tolerance"), [("tf32", 0.01), ("bf16", 0.05)])
-def test_lower_precision_agrees_on_the_first_step(
-    X: np.ndarray, precision: Precision, tolerance: float
-) -> None:
-    exact, rough = first_step(X), first_step(X, precision=precision)
-    assert_steps_agree(exact, rough, X, tolerance)
-    assert rough.predict_proba(X).dtype == np.float32
-    parameters = [p for net in rough._nets().values() for p in net.parameters()]
-    assert {p.dtype for p in parameters} == {torch.float32}
-    if precision == "bf16":
-        assert rough.history_[0]["d_loss"] != exact.history_[0]["d_loss"]
-
-
-@pytest.mark.parametrize("case", COMPILING)
-def test_an_update_goes_with_its_step(case: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Not with the next collection of garbage: no CUDA graph may be freed in another's capture."""
-    updates: list[weakref.ref[Callable[..., None]]] = []
-    plain = NeuralMethod._compiled
-
-    def noted(method: NeuralMethod, update: Callable[..., None]) -> Callable[..., None]:
-        made = plain(method, update)
-        updates.append(weakref.ref(made))
-        return made
-
-    monkeypatch.setattr(NeuralMethod, "_compiled", noted)
-    collecting = gc.isenabled()
-    gc.disable()
-    try:
-        method = cases.fit(cases.factory(case)(), cases.blobs())
-        assert updates
-        assert not [made for made in updates if made() is not None]
-    finally:
-        if collecting:
-            gc.enable()
-    assert method.n_iter_ > 0
-
-
-@pytest.fixture
-def fresh_compiler() -> Iterator[None]:
-    torch.compiler.reset()
-    yield
-    torch.compiler.reset()
-
-
-@pytest.mark.filterwarnings("ignore")  # torch's compiler trips over warnings that are errors
-@pytest.mark.usefixtures("fresh_compiler")
-def test_every_net_is_handed_to_the_compiler(monkeypatch: pytest.MonkeyPatch) -> None:
-    graphs: list[Any] = []
-
-    def keep(graph: torch.fx.GraphModule, inputs: Any) -> Callable[..., Any]:
-        graphs.append(graph)
-        return graph.forward
-
-    monkeypatch.setattr(torch, "compile", functools.partial(torch.compile, backend=keep))
-    compiled = first_step(PLAIN, compile=True)
-    assert len(graphs) >= len(compiled._nets())
-    assert_steps_agree(first_step(PLAIN), compiled, PLAIN, 1e-3)
-
-
-@pytest.mark.skipif(
-    not os.environ.get("DEEP_EM_BENCH_SLOW"),
-    reason="compiles for over a minute: set DEEP_EM_BENCH_SLOW to run it",
-)
-@pytest.mark.skipif(
-    not (os.environ.get("CXX") or shutil.which("g++") or shutil.which("clang++")),
-    reason="torch.compile needs a C++ compiler: none is on the path",
-)
-@pytest.mark.filterwarnings("ignore")  # as above
-@pytest.mark.usefixtures("fresh_compiler")
-@pytest.mark.parametrize("X", [GREY, PLAIN], ids=["grey", "vectors"])
-def test_compiled_agrees_on_the_first_step(X: np.ndarray) -> None:
-    from torch._dynamo.utils import counters
-
-    counters.clear()
-    compiled = first_step(X, compile=True)
-    assert counters["stats"]["unique_graphs"] >= len(compiled._nets())
-    assert_steps_agree(first_step(X), compiled, X, 1e-3)
