@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 import time
-from typing import Literal, Self
+from collections.abc import Mapping
+from typing import Any, ClassVar, Literal, Self
 
 import numpy as np
 import torch
@@ -72,7 +73,7 @@ class GanEm(NeuralMethod, Generative, Reducer, SemiSupervised):
         width: factor on the filters of the convolutional nets.
         hidden: layer sizes of the fully connected nets.
         generator_hidden: layers between the input and the feature maps of a convolutional G.
-        generator_activation: of G; D and E have leaky ReLUs of slope .2.
+        generator_activation, e_activation: of G and of E; D has leaky ReLUs of slope .2.
         noise: distribution of z: U[0, 1] or N(0, 1).
         noise_dim: length of z.
         init_std: of the first weights; None: He's.
@@ -82,6 +83,10 @@ class GanEm(NeuralMethod, Generative, Reducer, SemiSupervised):
             tell apart need not be where the data vary most. None: E is given the data as they are.
         e_batch_norm: ``train``: as usual; ``affine``: never leaves evaluation mode, as in the
             released code, so that only its factor and offset learn; ``none``.
+        e_gain: factor on the first weights of E's hidden layers. Where batch norm follows, which
+            takes their scale out again, small weights learn the faster.
+        e_last_std: standard deviation of the first weights of E's last layer; None: as of the
+            other nets.
         generator_clip: bound on G's weights after each update (section 4.4); None: none.
         spectral_norm: nets (of "G", "D", "E") whose weights are spectrally normalised; without it
             a convolutional D wins at once.
@@ -89,9 +94,12 @@ class GanEm(NeuralMethod, Generative, Reducer, SemiSupervised):
             (5.4). Where E learns from real data, a second E without this layer learns in its
             place, and E is distilled from it.
         labelled_error: supervision at the end of an E-step stops below this error rate on the
-            labelled rows (5.3); at 0 it uses all of
+            labelled rows (5.3); at 0 it uses all its updates.
         labelled_steps: the maximum number of updates of such supervision.
         labelled_weight: of the labelled rows' cross-entropy in every other update of E.
+        n_init: number of first weights of E that pretraining begins with; the one of the largest
+            mutual information between data and clusters goes on. With labels it is always one.
+        init_steps: pretraining updates after which that one is chosen, at most all of them.
         pretrain_epochs: passes of E over the real data alone, before the first M-step.
         pretrain_steps: minimum number of such updates; passes are added until it is reached.
         consistency, marginal_entropy, conditional_entropy: weights of the terms that E learns from
@@ -108,6 +116,14 @@ class GanEm(NeuralMethod, Generative, Reducer, SemiSupervised):
         compile: updates as CUDA graphs on a GPU, elsewhere nets by torch.compile.
         callback: called with every row of ``history_``.
     """
+
+    added: ClassVar[Mapping[str, Any]] = {
+        "n_init": 1,
+        "init_steps": 1000,
+        "e_activation": "leaky_relu",
+        "e_gain": 1.0,
+        "e_last_std": None,
+    }
 
     labelled_: bool = False
     """Whether the fit knew any labels."""
@@ -148,18 +164,23 @@ class GanEm(NeuralMethod, Generative, Reducer, SemiSupervised):
         d_batch_norm: bool = False,
         e_components: Positive | None = 50,
         e_batch_norm: Literal["train", "affine", "none"] = "train",
+        e_activation: Activation = "relu",
+        e_gain: NonNegative = 0.1,
+        e_last_std: NonNegative | None = 1e-4,
         generator_clip: NonNegative | None = None,
         spectral_norm: tuple[Literal["G", "D", "E"], ...] = (),
         n_components: Positive | None = None,
         labelled_error: Fraction = 0.05,
         labelled_steps: Count = 100,
         labelled_weight: NonNegative = 1.0,
-        pretrain_epochs: Count = 10,
-        pretrain_steps: Count = 100,
+        n_init: Positive = 4,
+        init_steps: Positive = 1000,
+        pretrain_epochs: Count = 50,
+        pretrain_steps: Count = 1000,
         consistency: NonNegative = 1.0,
-        marginal_entropy: NonNegative = 1.0,
-        conditional_entropy: NonNegative = 0.25,
-        consistency_radius: NonNegative = 5.0,
+        marginal_entropy: NonNegative = 0.4,
+        conditional_entropy: NonNegative = 0.1,
+        consistency_radius: NonNegative = 3.5,
         d_noise: NonNegative = 1.5,
         e_noise: NonNegative = 2.0,
         random_state: int = 0,
@@ -201,12 +222,17 @@ class GanEm(NeuralMethod, Generative, Reducer, SemiSupervised):
         self.d_batch_norm = d_batch_norm
         self.e_components = e_components
         self.e_batch_norm = e_batch_norm
+        self.e_activation: Activation = e_activation
+        self.e_gain = e_gain
+        self.e_last_std = e_last_std
         self.generator_clip = generator_clip
         self.spectral_norm = spectral_norm
         self.n_components = n_components
         self.labelled_error = labelled_error
         self.labelled_steps = labelled_steps
         self.labelled_weight = labelled_weight
+        self.n_init = n_init
+        self.init_steps = init_steps
         self.pretrain_epochs = pretrain_epochs
         self.pretrain_steps = pretrain_steps
         self.consistency = consistency
@@ -337,7 +363,9 @@ class GanEm(NeuralMethod, Generative, Reducer, SemiSupervised):
     def _build(self) -> None:
         self.G_, self.D_, self.E_ = (self._net(name) for name in ("G", "D", "E"))
 
-    def _net(self, name: Literal["G", "D", "E"], *, reduced: bool = True) -> nn.Module:
+    def _net(
+        self, name: Literal["G", "D", "E"], *, reduced: bool = True, start: int = 0
+    ) -> nn.Module:
         """A net with its first weights; E with the layer of section 5.4 or not ``reduced``."""
         shape, K = tuple(self.shape_), self.n_clusters
         kind = resolve_kind(self.network, shape)
@@ -364,10 +392,18 @@ class GanEm(NeuralMethod, Generative, Reducer, SemiSupervised):
                     width=self.width,
                     batch_norm=self.d_batch_norm if name == "D" else self.e_batch_norm != "none",
                     bottleneck=self.n_components if name == "E" and reduced else None,
+                    activation=self.e_activation if name == "E" else "leaky_relu",
                 )
         purpose = f"weights of {name}" if reduced else f"weights of the unreduced {name}"
+        purpose += f", start {start}" if start > 0 else ""
         stream = self._stream(purpose, torch.device("cpu"))
         net = initialise(
-            net, stream, self._device, std=self.init_std, spectral_norm=name in self.spectral_norm
+            net,
+            stream,
+            self._device,
+            std=self.init_std,
+            last_std=self.e_last_std if name == "E" else None,
+            hidden_gain=self.e_gain if name == "E" else 1.0,
+            spectral_norm=name in self.spectral_norm,
         )
         return net if k is None else Projection(columns, k).to(self._device).before(net)

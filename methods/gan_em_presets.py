@@ -69,6 +69,10 @@ __all__ = ["PRESETS"]
 
 AS_PRINTED = {
     # The EM loop and its optimisers, Algorithm 1, sections 3 and 5.1, appendix B.
+    "n_init": 1,
+    "e_activation": "leaky_relu",
+    "e_gain": 1.0,
+    "e_last_std": None,
     "pretrain_epochs": 0,
     "pretrain_steps": 0,
     "tol": 0.0,
@@ -85,6 +89,7 @@ AS_PRINTED = {
     "d_noise": 0.0,
     "e_noise": 0.0,
     "consistency": 0.0,
+    "consistency_radius": 5.0,
     "marginal_entropy": 0.0,
     "conditional_entropy": 0.0,
     "labelled_weight": 0.0,  # section 5.3 supervises at the end of an E-step alone

@@ -12,7 +12,8 @@ from methods.base import DivergenceError
 from methods.consistency import Regulariser
 from methods.gan_em_losses import discriminator_loss, generator_loss
 from methods.optimise import adam, descend, rmsprop
-from methods.projection import Projection
+from methods.projection import without_projection
+from methods.starts import BestStart
 
 if TYPE_CHECKING:
     from methods.gan_em import GanEm
@@ -133,10 +134,26 @@ class Training:
             return False
         a_pass = max(1, len(self.data) // em.e_batch_size)
         steps = max(em.pretrain_epochs * a_pass, em.pretrain_steps)
+        starts = em.n_init if steps > 0 and self.labelled is None else 1
+        if starts == 1:
+            self._pretrain(steps)
+            return steps > 0
+        best, trial = BestStart(), min(em.init_steps, steps)
+        for start in range(starts):
+            if start > 0:
+                self._begin_anew(start)
+            self._pretrain(trial)
+            w = em._apply(self.learner, self.given).softmax(dim=1)
+            best.offer(w, self.inner, self.learner, self.e_optimizer)
+        best.restore(self.inner, self.learner, self.e_optimizer)
+        self._pretrain(steps - trial)
+        return True
+
+    def _pretrain(self, steps: int) -> None:
         self._learning()
         last = torch.zeros((), device=self.data.device)
 
-        @em._compiled
+        @self.em._compiled
         def update() -> None:
             loss = self._information()[0] + self._supervision()
             descend(self.e_optimizer, loss)
@@ -146,7 +163,14 @@ class Training:
             update()
         if not last.isfinite():
             raise DivergenceError(f"the pretraining's loss became {last.item()}; lower e_lr")
-        return steps > 0
+
+    def _begin_anew(self, start: int) -> None:
+        """Give E, and what it copies, the first weights of another start."""
+        self.inner.load_state_dict(without_projection(self.em._net("E", start=start)).state_dict())
+        if self.learner is not self.inner:
+            net = without_projection(self.em._net("E", reduced=False, start=start))
+            self.learner.load_state_dict(net.state_dict())
+        self._make_optimizers()
 
     def responsibilities(self) -> Tensor:
         """Eq. (4) for all data, ``(N, K)``."""
@@ -225,8 +249,7 @@ class Training:
         """
         if self.em.n_components is None or not self.regulariser.active:
             return self.inner
-        layers = self.em._net("E", reduced=False).children()
-        return nn.Sequential(*(part for part in layers if not isinstance(part, Projection)))
+        return without_projection(self.em._net("E", reduced=False))
 
     def _learning(self) -> None:
         """Put E, and what it copies, into training mode."""

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from methods.assignment import assignment_row
 from methods.consistency import InformationTerms, information_terms
 from methods.optimise import adam, descend
+from methods.starts import mutual_information
 
 if TYPE_CHECKING:
     from methods.imsat import Imsat
@@ -123,8 +124,7 @@ class Training:
         """Responsibilities of all points, ``(N, K)``; what follows from them is kept."""
         w = self.method._apply(self.net, self.x).softmax(dim=1)
         self.labels = w.argmax(dim=1)
-        marginal = torch.special.entr(w.mean(dim=0)).sum()
-        self.information = float(marginal - torch.special.entr(w).sum(dim=1).mean())
+        self.information = mutual_information(w)
         return w
 
     def _endless(self) -> Iterator[Tensor]:

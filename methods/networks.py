@@ -88,8 +88,9 @@ def encoder(
     width: float,
     batch_norm: bool,
     bottleneck: int | None = None,
+    activation: Activation = "leaky_relu",
 ) -> nn.Sequential:
-    """A net from ``(B, *shape)`` to ``(B, d_out)``, leaky ReLUs of slope .2: D and E.
+    """A net from ``(B, *shape)`` to ``(B, d_out)``, by default with leaky ReLUs: D and E.
 
     ``conv`` is GAN-EM's Tables 4 to 6: convolutions 4x4, stride 2, padding 1, filters doubling
     from 64 (128 at side 64) down to maps of at most 4x4 (2x2 at side 8), then FC(1024); at side 64
@@ -98,7 +99,7 @@ def encoder(
     """
     layers: list[nn.Module] = []
     if kind == "mlp":
-        layers += [nn.Flatten(), *_dense(math.prod(shape), hidden, "leaky_relu", batch_norm)]
+        layers += [nn.Flatten(), *_dense(math.prod(shape), hidden, activation, batch_norm)]
         features = hidden[-1] if hidden else math.prod(shape)
     else:
         channels, side, _ = shape
@@ -107,17 +108,17 @@ def encoder(
         while side > (2 if small else 4):  # 28 -> 14, 7, 3; 32 -> 16, 8, 4; 8 -> 4, 2
             layers += [nn.Conv2d(channels, filters, 4, 2, 1)]
             layers += [nn.BatchNorm2d(filters)] if batch_norm else []
-            layers += [_activation("leaky_relu")]
+            layers += [_activation(activation)]
             channels, filters, side = filters, 2 * filters, side // 2
         if large:
             features = 3
             layers += [nn.Conv2d(channels, features, side, 1, 0), nn.Flatten()]
             layers += [nn.BatchNorm1d(features)] if batch_norm else []
-            layers += [_activation("leaky_relu")]
+            layers += [_activation(activation)]
         else:
             features = _scaled(1024, width)
             layers += [nn.Flatten()]
-            layers += _dense(channels * side**2, [features], "leaky_relu", batch_norm)
+            layers += _dense(channels * side**2, [features], activation, batch_norm)
     if bottleneck is not None:
         layers += [nn.Linear(features, bottleneck)]
         features = bottleneck
@@ -131,13 +132,17 @@ def initialise(
     *,
     std: float | None,
     small_last: bool = True,
+    last_std: float | None = None,
+    hidden_gain: float = 1.0,
     spectral_norm: bool = False,
 ) -> nn.Module:
     """Give a net laid out on the meta device its memory and its first weights.
 
     Weights are N(0, std^2) (DCGAN and the GAN-EM code: .02), or for ``std=None`` He's
-    N(0, 2 / fan-in) and, with ``small_last``, N(0, .01^2) in the last layer; biases 0; batch norm
-    1 and 0. Drawn on the CPU from ``stream``, so that a seed means the same weights everywhere.
+    N(0, 2 / fan-in) and, with ``small_last``, N(0, .01^2) in the last layer, or in either case
+    N(0, ``last_std``^2) if that is given; ``hidden_gain`` is a factor on the weights of all other
+    layers. Biases are 0; batch norm 1 and 0. Drawn on the CPU from ``stream``, so that a seed
+    means the same weights everywhere.
     """
     net = net.to_empty(device="cpu")
     layers = [part for part in net.modules() if isinstance(part, _WEIGHTED)]
@@ -153,6 +158,10 @@ def initialise(
             # A small last layer starts from indifference, not from a random partition (IMSAT).
             small = small_last and layer is layers[-1]
             spread = LAST_STD if small else math.sqrt(2 / _fan_in(layer))
+        if layer is not layers[-1]:
+            spread *= hidden_gain
+        elif last_std is not None:
+            spread = last_std
         nn.init.normal_(layer.weight, 0.0, spread, generator=stream)
         assert layer.bias is not None
         nn.init.zeros_(layer.bias)

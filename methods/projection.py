@@ -8,7 +8,7 @@ import torch
 from sklearn.utils.extmath import randomized_svd
 from torch import Tensor, nn
 
-__all__ = ["Projection", "are_wide", "components_for", "reduced"]
+__all__ = ["Projection", "are_wide", "components_for", "reduced", "without_projection"]
 
 
 def are_wide(columns: int, n_components: int | None) -> bool:
@@ -67,3 +67,8 @@ def reduced(x: Tensor, n_components: int | None, seed: int) -> Tensor:
     projection = Projection(columns, n_components).to(x.device)
     projection.find(flat, seed)
     return projection(flat)
+
+
+def without_projection(net: nn.Module) -> nn.Sequential:
+    """The layers of a net but for the projection that it may begin with."""
+    return nn.Sequential(*(part for part in net.children() if not isinstance(part, Projection)))

@@ -1,0 +1,126 @@
+"""Several starts: the most informative one goes on, as it was."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from methods.gan_em import GanEm
+from methods.gan_em_steps import Training
+from methods.optimise import adam, descend
+from methods.projection import Projection
+from methods.starts import BestStart, mutual_information
+from tests.methods.cases import blobs
+
+X = blobs(90)
+TRUTH = np.arange(90) % 3
+
+GAN_EM: dict[str, Any] = {
+    "n_clusters": 3,
+    "max_iter": 0,
+    "hidden": (16, 16),
+    "pretrain_epochs": 0,
+    "pretrain_steps": 60,
+    "e_batch_size": 30,
+    "e_lr": 1e-2,
+    "device": "cpu",
+}
+
+
+def information(method: GanEm) -> float:
+    return mutual_information(torch.from_numpy(method.predict_proba(X)))
+
+
+class TestMutualInformation:
+    def test_sure_and_balanced_clusters_have_log_k(self) -> None:
+        assert mutual_information(torch.eye(4).repeat(3, 1)) == pytest.approx(math.log(4))
+
+    @pytest.mark.parametrize("w", [torch.full((6, 3), 1 / 3), torch.eye(3)[[1] * 6]])
+    def test_undecided_or_merged_clusters_have_none(self, w: torch.Tensor) -> None:
+        assert mutual_information(w) == pytest.approx(0, abs=1e-6)
+
+
+class TestBestStart:
+    def test_the_best_is_restored_with_its_optimiser(self) -> None:
+        net, best, seen = nn.Linear(2, 2), BestStart(), []
+        tellings = [0.6, 0.9, 0.7]
+        for sure in tellings:
+            optimizer = adam(net.parameters(), 0.1)
+            for _ in range(2):
+                descend(optimizer, net(torch.ones(1, 2)).square().sum())
+            w = torch.tensor([[sure, 1 - sure], [1 - sure, sure]])
+            best.offer(w, net, optimizer)
+            moment = optimizer.state[net.weight]["exp_avg"].clone()
+            seen.append((net.weight.detach().clone(), moment))
+        left = adam(net.parameters(), 0.1)
+        best.restore(net, left)
+        assert best.information == sorted(best.information[:2]) + best.information[2:]
+        assert torch.equal(net.weight, seen[1][0])
+        assert torch.equal(left.state[net.weight]["exp_avg"], seen[1][1])
+
+    def test_of_equal_starts_the_first(self) -> None:
+        net, best = nn.Linear(1, 1), BestStart()
+        first = net.weight.item()
+        best.offer(torch.eye(2), net)
+        nn.init.zeros_(net.weight)
+        best.offer(torch.eye(2), net)
+        best.restore(net)
+        assert net.weight.item() == first
+
+
+class TestGanEm:
+    def test_starts_are_never_less_informative_than_the_first_alone(self) -> None:
+        gains = []
+        for seed in range(6):
+            one, many = (GanEm(**GAN_EM, n_init=n, random_state=seed).fit(X) for n in (1, 4))
+            gains.append(information(many) - information(one))
+        assert min(gains) > -1e-4  # sums of the same numbers in another order
+        assert max(gains) > 0.1
+
+    def test_a_seed_repeats_all_starts(self) -> None:
+        fits = [GanEm(**GAN_EM, n_init=3, random_state=0).fit(X) for _ in range(2)]
+        assert np.array_equal(*(fit.predict_proba(X) for fit in fits))
+
+    def test_without_pretraining_nothing_is_chosen(self) -> None:
+        one, many = (GanEm(**{**GAN_EM, "pretrain_steps": 0, "n_init": n}).fit(X) for n in (1, 3))
+        assert np.array_equal(one.predict_proba(X), many.predict_proba(X))
+
+    def test_after_init_steps_the_best_alone_goes_on(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+
+        steps: list[int] = []
+        learn = Training._pretrain
+        monkeypatch.setattr(
+            Training, "_pretrain", lambda self, n: (steps.append(n), learn(self, n))[1]
+        )
+        GanEm(**{**GAN_EM, "n_init": 3, "init_steps": 4}).fit(X)
+        assert steps == [4, 4, 4, 56]
+
+    def test_the_net_that_is_copied_starts_anew_as_well(self) -> None:
+        one, many = (
+            GanEm(**{**GAN_EM, "n_init": n, "n_components": 2, "random_state": 2}).fit(X)
+            for n in (1, 4)
+        )
+        assert not np.array_equal(one.predict_proba(X), many.predict_proba(X))
+
+    def test_labels_need_no_starts(self) -> None:
+        y = np.where(np.arange(90) < 6, TRUTH, -1)
+        one, many = (GanEm(**{**GAN_EM, "n_init": n}).fit(X, y) for n in (1, 4))
+        assert np.array_equal(one.predict_proba(X), many.predict_proba(X))
+
+    def test_wide_data_start_anew_behind_their_projection(self) -> None:
+        wide = np.hstack([X, np.zeros((90, 8), np.float32)])
+        one, many = (
+            GanEm(**{**GAN_EM, "n_init": n, "e_components": 2, "random_state": 1}).fit(wide)
+            for n in (1, 4)
+        )
+        projections = [next(fit.E_.children()) for fit in (one, many)]
+        assert all(isinstance(layer, Projection) for layer in projections)
+        assert torch.equal(*(layer.axes for layer in projections))
+        assert not np.array_equal(one.predict_proba(wide), many.predict_proba(wide))
