@@ -150,6 +150,7 @@ class Training:
         return True
 
     def _pretrain(self, steps: int) -> None:
+        """So many updates of E before the first M-step."""
         self._learning()
         last = torch.zeros((), device=self.data.device)
 

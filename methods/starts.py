@@ -20,11 +20,7 @@ class Stateful(Protocol):
 
 
 class BestStart:
-    """What the start of the largest mutual information left behind.
-
-    Arguments:
-        parts: what each start moves, nets and optimisers, in an order of its own.
-    """
+    """What the start of the largest mutual information left behind; of equal ones the first."""
 
     information: list[float]
     """I(X; Y) of each start in nats, first to last."""
@@ -34,7 +30,7 @@ class BestStart:
         self._states: list[dict[str, Any]] = []
 
     def offer(self, w: Tensor, *parts: Stateful) -> None:
-        """A start's responsibilities of all data, ``(N, K)``, and what it moved."""
+        """A start's responsibilities of all data, ``(N, K)``, and nets and optimisers moved."""
         information = mutual_information(w)
         if not self.information or information > max(self.information):
             self._states = [copy.deepcopy(part.state_dict()) for part in parts]
