@@ -24,7 +24,7 @@ What was learnt in making it (accuracy one to one, last iterate, fully connected
   starts (He's weights) it correlates with the accuracy after 3,000 updates by .5 after 500 and by
   .9 after 1,000; the best of four had .83 in the mean of all choices of four where one has .76.
 - The four settings and the longer pretraining together: digits, E alone, 1,000 updates, .934 +-
-  .034 (10 seeds); with He's weights 1,000 updates settled on .86.
+  .034 (10 seeds); with He's weights 400 updates settled on .86, see below.
 - What follows was measured before that, from one start with He's weights, leaky ReLUs, weights 1
   and .25 at radius 5 and 10 passes of pretraining, as suites with labels, convolutional nets, a
   reduced E or more clusters still say.

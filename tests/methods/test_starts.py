@@ -93,7 +93,6 @@ class TestGanEm:
     def test_after_init_steps_the_best_alone_goes_on(
         self, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-
         steps: list[int] = []
         learn = Training._pretrain
         monkeypatch.setattr(
