@@ -27,8 +27,9 @@ from methods.ganmm_steps import Classifier, Gans, PenaltyUnit
 from methods.gmm import Gmm
 from methods.networks import Kind
 from methods.neural import Precision
-from methods.parameters import BatchSize, Count, Fraction, NonNegative, Positive
+from methods.parameters import BatchSize, Count, Decay, Fraction, NonNegative, Positive
 from methods.projection import Projection, are_wide, components_for, reduced
+from methods.starts import BestStart
 
 __all__ = ["Ganmm", "Start"]
 
@@ -60,8 +61,11 @@ class Ganmm(GanMixture):
         max_iter: budget of EM iterations.
         start: first division of the data: ``random``, into equal parts; by ``kmeans``; by ``gmm``,
             a Gaussian mixture of full covariances; by the ``classifier`` h after
-            ``e_pretrain_steps``; ``auto``: by h where the data are wide and it learns from real
-            ones, else by K-means.
+            ``e_pretrain_steps``; ``auto``: by h if it learns from real data and these are images
+            or wide, else by ``gmm``.
+        n_init: number of first weights of h that its pretraining begins with; the one of the
+            largest mutual information between data and clusters goes on.
+        init_steps: pretraining updates after which that one is chosen, at most all of them.
         pretrain_steps: updates of each generator on the first division.
         m_steps: updates of each generator in an M-step.
         critic_steps: updates of its critic after each of these.
@@ -79,7 +83,8 @@ class Ganmm(GanMixture):
         clip: bound on the weights.
         optimizer: of the GANs; ``adam`` has betas (.5, .9).
         g_lr, d_lr, e_lr: learning rates.
-        e_optimizer: of h.
+        e_optimizer: of h; ``adam`` has betas (.5, ``e_beta2``).
+        e_beta2: decay of the mean square of h's gradients.
         classifier_data: what h learns from: ``generated`` data, or the rows of the ``clusters``
             that the GANs learn from, which shows what the GANs add.
         classifier_batches: ``mixed``, or of a ``single`` generator each, as released.
@@ -105,6 +110,8 @@ class Ganmm(GanMixture):
             are wide.
         e_batch_norm: whether h has batch norm; data are assigned with the statistics of all real
             data.
+        e_gain: factor on the first weights of h's layers but the last. Where batch norm follows,
+            which takes their scale out again, small weights learn the faster.
         e_last_std: of the first weights of h's last layer; None: as of all others.
         e_noise: standard deviation of Gaussian noise on the generated data that h sees, in units
             of the median local scale (see ``consistency_radius``).
@@ -125,7 +132,13 @@ class Ganmm(GanMixture):
         callback: called with every row of ``history_``.
     """
 
-    added: ClassVar[Mapping[str, Any]] = {"e_components": None}
+    added: ClassVar[Mapping[str, Any]] = {
+        "e_components": None,
+        "n_init": 1,
+        "init_steps": 1000,
+        "e_gain": 1.0,
+        "e_beta2": 0.9,
+    }
 
     def __init__(
         self,
@@ -133,6 +146,8 @@ class Ganmm(GanMixture):
         *,
         max_iter: Count = 12,
         start: Start = "auto",
+        n_init: Positive = 4,
+        init_steps: Positive = 1000,
         pretrain_steps: Count = 200,
         m_steps: Count = 60,
         critic_steps: Positive = 5,
@@ -150,6 +165,7 @@ class Ganmm(GanMixture):
         g_lr: NonNegative = 1e-3,
         d_lr: NonNegative = 1e-3,
         e_optimizer: Literal["rmsprop", "adam"] = "adam",
+        e_beta2: Decay = 0.999,
         e_lr: NonNegative = 1e-3,
         classifier_data: Literal["generated", "clusters"] = "generated",
         classifier_batches: Literal["mixed", "single"] = "mixed",
@@ -169,13 +185,14 @@ class Ganmm(GanMixture):
         e_conv_hidden: tuple[Positive, ...] = (),
         e_components: Positive | None = 50,
         e_batch_norm: bool = True,
-        e_last_std: NonNegative | None = 0.01,
+        e_gain: NonNegative = 0.1,
+        e_last_std: NonNegative | None = 1e-4,
         e_noise: NonNegative = 2.0,
-        e_pretrain_steps: Count = 1000,
+        e_pretrain_steps: Count = 3000,
         consistency: NonNegative = 1.0,
         marginal_entropy: NonNegative = 1.0,
         conditional_entropy: NonNegative = 0.25,
-        consistency_radius: NonNegative = 5.0,
+        consistency_radius: NonNegative = 3.5,
         scaling: Literal["max_abs", "standard"] = "max_abs",
         ensemble: EnsembleKind = "auto",
         random_state: int = 0,
@@ -187,6 +204,8 @@ class Ganmm(GanMixture):
         self.n_clusters = n_clusters
         self.max_iter = max_iter
         self.start: Start = start
+        self.n_init = n_init
+        self.init_steps = init_steps
         self.pretrain_steps = pretrain_steps
         self.m_steps = m_steps
         self.critic_steps = critic_steps
@@ -204,6 +223,7 @@ class Ganmm(GanMixture):
         self.g_lr = g_lr
         self.d_lr = d_lr
         self.e_optimizer: Literal["rmsprop", "adam"] = e_optimizer
+        self.e_beta2 = e_beta2
         self.e_lr = e_lr
         self.classifier_data: Literal["generated", "clusters"] = classifier_data
         self.classifier_batches: Literal["mixed", "single"] = classifier_batches
@@ -223,6 +243,7 @@ class Ganmm(GanMixture):
         self.e_conv_hidden = e_conv_hidden
         self.e_components = e_components
         self.e_batch_norm = e_batch_norm
+        self.e_gain = e_gain
         self.e_last_std = e_last_std
         self.e_noise = e_noise
         self.e_pretrain_steps = e_pretrain_steps
@@ -293,8 +314,10 @@ class Ganmm(GanMixture):
         """Labels of all data, ``(N,)``."""
         N, K, start = len(data), self.n_clusters, self.start
         if start == "auto":
-            wide = are_wide(math.prod(self.shape_), self.e_components)
-            start = "classifier" if wide and h.regulariser.active else "kmeans"
+            h_can = h.regulariser.active and (
+                len(self.shape_) == 3 or are_wide(math.prod(self.shape_), self.e_components)
+            )
+            start = "classifier" if h_can else "gmm"
         if start == "random":
             return equal_division(N, K, self._generator)
         seed = derive_seed(self.random_state, "first division")
@@ -306,9 +329,20 @@ class Ganmm(GanMixture):
             w = Gmm(K, random_state=seed).fit(points).predict_proba(points)
             w = torch.from_numpy(w).to(self._device)
         else:
-            h.learn_from_data(self.e_pretrain_steps)
-            w = self._assign(data)
+            w = self._pretrained(data, h)
         return reseed(w.argmax(dim=1), w, least)[0]
+
+    def _pretrained(self, data: Tensor, h: Classifier) -> Tensor:
+        """Posteriors of all data by h after updates on real data alone."""
+        best, trial = BestStart(), min(self.init_steps, self.e_pretrain_steps)
+        for start in range(self.n_init):
+            if start > 0:
+                h.begin_anew(start)
+            h.learn_from_data(trial)
+            best.offer(self._assign(data), h.inner, h.optimizer)
+        best.restore(h.inner, h.optimizer)
+        h.learn_from_data(self.e_pretrain_steps - trial)
+        return self._assign(data)
 
     def _epsilon(self, iteration: int) -> float:
         """Amount of augmentation of EM iteration 0, 1, ..."""
@@ -346,6 +380,10 @@ class Ganmm(GanMixture):
 
     def _build(self) -> None:
         super()._build()
+        self.E_ = self._classifier()
+
+    def _classifier(self, start: int = 0) -> nn.Module:
+        """h with its first weights."""
         kind, shape = self._network(), tuple(self.shape_)
         columns = math.prod(shape)
         k = components_for(kind, columns, self.e_components)
@@ -359,6 +397,9 @@ class Ganmm(GanMixture):
                 width=self.width,
                 batch_norm=self.e_batch_norm,
             )
-        stream = self._stream("weights of E", torch.device("cpu"))
-        net = initialise(net, stream, self._device, last_std=self.e_last_std)
-        self.E_ = net if k is None else Projection(columns, k).to(self._device).before(net)
+        purpose = "weights of E" + (f", start {start}" if start > 0 else "")
+        stream = self._stream(purpose, torch.device("cpu"))
+        net = initialise(
+            net, stream, self._device, hidden_gain=self.e_gain, last_std=self.e_last_std
+        )
+        return net if k is None else Projection(columns, k).to(self._device).before(net)

@@ -130,25 +130,28 @@ def initialise(
     stream: torch.Generator,
     device: torch.device,
     *,
+    hidden_gain: float = 1.0,
     last_std: float | None = None,
 ) -> nn.Sequential:
     """Give a net laid out on the meta device its memory and its first weights.
 
     Those of the WGAN-GP code: uniform, of standard deviation sqrt(2 / (fan-in + fan-out)) in dense
-    layers and sqrt(4 / (fan-in + fan-out)) in convolutions; or N(0, ``last_std``^2) in the last
-    layer. Biases are 0. Drawn on the CPU, so that a seed means the same weights on every device.
+    layers and sqrt(4 / (fan-in + fan-out)) in convolutions, times ``hidden_gain`` in all but the
+    last; or N(0, ``last_std``^2) in the last. Biases are 0. Drawn on the CPU, so that a seed means
+    the same weights on every device.
     """
     net = net.to_empty(device="cpu")
+    last = net[-1]
     with torch.no_grad():
         for layer in net:
             if isinstance(layer, _NORMS):
                 layer.reset_parameters()
             elif isinstance(layer, _WEIGHTED):
-                limit = math.sqrt(3) * _spread(layer)
+                gain = 1.0 if layer is last else hidden_gain
+                limit = math.sqrt(3) * gain * _spread(layer)
                 layer.weight.uniform_(-limit, limit, generator=stream)
                 if layer.bias is not None:
                     layer.bias.zero_()
-        last = net[-1]
         if last_std is not None and isinstance(last, nn.Linear):
             last.weight.normal_(0.0, last_std, generator=stream)
     return net.to(device)

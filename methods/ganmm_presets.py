@@ -93,6 +93,7 @@ CLASSIFIER = {
     "e_hidden": (64,),
     "e_components": None,
     "e_batch_norm": False,
+    "e_gain": 1.0,
     "e_last_std": None,
     "prior": "uniform",
     "label_smoothing": 0.0,
@@ -100,6 +101,7 @@ CLASSIFIER = {
     "epsilon_ends": (5, 10, 20),
     "min_share": 0.0,
     "start": "random",
+    "n_init": 1,
     "e_pretrain_steps": 0,
     "consistency": 0.0,
     "marginal_entropy": 0.0,
@@ -166,9 +168,10 @@ PRESETS = {
         ),
     ),
     "stable": Preset(
-        source="ours: a first division by K-means, or of wide data by the classifier itself; a "
-        "classifier that also learns from real data, by regularised information maximisation; and "
-        "less augmentation, which ends"
+        source="ours: a first division by a Gaussian mixture, or of images and wide data by the "
+        "classifier itself, the most informative of four starts; a classifier that also learns "
+        "from real data, by regularised information maximisation; and less augmentation, which "
+        "ends"
     ),
 }
 

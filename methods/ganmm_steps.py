@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from methods.consistency import Regulariser
 from methods.ganmm_clusters import ClusterBatches
 from methods.optimise import adam, descend, rmsprop
+from methods.projection import without_projection
 
 if TYPE_CHECKING:
     from methods.gan_mixture import GanMixture
@@ -151,7 +152,7 @@ class Classifier:
         self.method, self.data, self.stream = method, data, stream
         _, self.inner, self.given = method._given(method.E_, data)
         self.parameters = list(method.E_.parameters())
-        self.optimizer = _optimizer(method.e_optimizer, self.parameters, method.e_lr)
+        self.optimizer = self._fresh_optimizer()
         noisy = method.e_noise > 0
         self.regulariser = Regulariser(method, data, self.given, stream, with_unit=noisy)
         self.noise = method.e_noise * self.regulariser.unit
@@ -196,6 +197,16 @@ class Classifier:
 
         for _ in range(steps):
             update()
+
+    def begin_anew(self, start: int) -> None:
+        """Give h the first weights of another start."""
+        net = without_projection(self.method._classifier(start))
+        self.inner.load_state_dict(net.state_dict())
+        self.optimizer = self._fresh_optimizer()
+
+    def _fresh_optimizer(self) -> torch.optim.Optimizer:
+        method = self.method
+        return _optimizer(method.e_optimizer, self.parameters, method.e_lr, method.e_beta2)
 
     def _of_each_cluster(self, batches: ClusterBatches) -> Tensor:
         """Equal counts from all, ``(K, B, ...)``."""
@@ -249,9 +260,9 @@ def _penalty(method: GanMixture, data: Tensor) -> float:
 
 
 def _optimizer(
-    kind: str, parameters: list[nn.Parameter], lr: float
+    kind: str, parameters: list[nn.Parameter], lr: float, beta2: float = 0.9
 ) -> torch.optim.Adam | torch.optim.RMSprop:
     if kind == "adam":
-        return adam(parameters, lr, betas=(0.5, 0.9))
+        return adam(parameters, lr, betas=(0.5, beta2))
     # TensorFlow's RMSProp, which the papers' code ran, has decay .9.
     return rmsprop(parameters, lr, decay=0.9, foreach=True)

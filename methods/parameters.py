@@ -19,6 +19,7 @@ from core import ConfigError, unknown_name
 __all__ = [
     "BatchSize",
     "Count",
+    "Decay",
     "Fraction",
     "NonNegative",
     "Positive",
@@ -49,6 +50,8 @@ BatchSize = Annotated[int, Range(2)]
 NonNegative = Annotated[float, Range(0.0)]
 PositiveReal = Annotated[float, Range(1e-6)]
 Fraction = Annotated[float, Range(0.0, 1.0)]
+Decay = Annotated[float, Range(0.0, 0.9999)]
+"""Of a running mean: at 1 it would never move."""
 
 
 def parameter_hints(kind: type) -> dict[str, Any]:

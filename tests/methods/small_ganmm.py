@@ -39,10 +39,13 @@ GANS: dict[str, Any] = {
 }
 CLASSIFIER: dict[str, Any] = {
     "start": "random",
+    "n_init": 1,
+    "init_steps": 1000,
     "e_steps": 3,
     "e_batch_size": 10,
     "real_batch_size": 30,
     "e_optimizer": "adam",
+    "e_beta2": 0.9,
     "e_lr": 1e-3,
     "classifier_data": "generated",
     "classifier_batches": "mixed",
@@ -57,6 +60,7 @@ CLASSIFIER: dict[str, Any] = {
     "e_conv_hidden": (),
     "e_components": None,
     "e_batch_norm": False,
+    "e_gain": 1.0,
     "e_last_std": None,
     "e_noise": 0.0,
     "e_pretrain_steps": 0,

@@ -76,7 +76,7 @@ def test_the_start_is_a_gaussian_mixture_of_what_the_classifier_is_given(
         assert np.bincount(found, minlength=3).min() >= 10
 
 
-@pytest.mark.parametrize(("k", "steps"), [(5, [7]), (None, []), (20, [])])
+@pytest.mark.parametrize(("k", "steps"), [(5, [7, 0]), (None, []), (20, [])])
 def test_wide_data_are_first_divided_by_the_classifier(
     k: int | None, steps: list[int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -87,6 +87,13 @@ def test_wide_data_are_first_divided_by_the_classifier(
     done.clear()
     ganmm(e_components=k, start="auto", e_pretrain_steps=7).fit(WIDE)  # h has nothing to learn
     assert done == []
+
+
+def test_so_are_images(monkeypatch: pytest.MonkeyPatch) -> None:
+    done: list[int] = []
+    monkeypatch.setattr(Classifier, "learn_from_data", lambda self, n: done.append(n))
+    ganmm(start="auto", e_pretrain_steps=7, **INFORMED).fit(IMAGES)
+    assert done == [7, 0]
 
 
 def test_a_classifier_that_learns_nothing_from_real_data_is_no_start() -> None:

@@ -122,3 +122,8 @@ def test_first_weights_have_the_wgan_gp_codes_spread() -> None:
     assert not any(bool(net[i].bias.any()) for i in range(6))
     again = initialise(net.to("meta"), torch.Generator().manual_seed(0), CPU, last_std=0.01)
     assert float(again[0].weight.detach().std()) == spreads[0]
+    stream = torch.Generator().manual_seed(0)
+    small = initialise(net.to("meta"), stream, CPU, hidden_gain=0.1)
+    gains = [float(small[i].weight.detach().std()) / spreads[i] for i in range(3)]
+    assert gains == pytest.approx([0.1] * 3)
+    assert float(small[5].weight.detach().std()) == pytest.approx(math.sqrt(2 / 540), rel=0.03)

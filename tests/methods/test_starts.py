@@ -12,10 +12,14 @@ from torch import nn
 
 from methods.gan_em import GanEm
 from methods.gan_em_steps import Training
+from methods.ganmm import Ganmm
+from methods.ganmm_steps import Classifier
 from methods.optimise import adam, descend
 from methods.projection import Projection
 from methods.starts import BestStart, mutual_information
 from tests.methods.cases import blobs
+from tests.methods.small import INFORMED
+from tests.methods.small_ganmm import ganmm
 
 X = blobs(90)
 TRUTH = np.arange(90) % 3
@@ -32,7 +36,14 @@ GAN_EM: dict[str, Any] = {
 }
 
 
-def information(method: GanEm) -> float:
+def h_alone(X: np.ndarray = X, **params: Any) -> Ganmm:
+    """GANMM's classifier after what it learns from data alone."""
+    alone = {"max_iter": 0, "pretrain_steps": 0, "start": "classifier", "e_lr": 1e-2}
+    size = {"e_hidden": (16, 16), "e_batch_norm": True, "e_pretrain_steps": 60}
+    return ganmm(**{**alone, **size, **INFORMED, **params}).fit(X)
+
+
+def information(method: GanEm | Ganmm, X: np.ndarray = X) -> float:
     return mutual_information(torch.from_numpy(method.predict_proba(X)))
 
 
@@ -123,3 +134,36 @@ class TestGanEm:
         assert all(isinstance(layer, Projection) for layer in projections)
         assert torch.equal(*(layer.axes for layer in projections))
         assert not np.array_equal(one.predict_proba(wide), many.predict_proba(wide))
+
+
+class TestGanmm:
+    def test_starts_are_never_less_informative_than_the_first_alone(self) -> None:
+        gains = []
+        for seed in range(6):
+            one, many = (h_alone(n_init=n, init_steps=60, random_state=seed) for n in (1, 4))
+            gains.append(information(many) - information(one))
+        assert min(gains) > -1e-4  # sums of the same numbers in another order
+        assert max(gains) > 0.01
+
+    def test_a_seed_repeats_all_starts(self) -> None:
+        fits = [h_alone(n_init=3, init_steps=20) for _ in range(2)]
+        assert np.array_equal(*(fit.predict_proba(X) for fit in fits))
+
+    def test_after_init_steps_the_best_alone_goes_on(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        steps: list[int] = []
+        learn = Classifier.learn_from_data
+        monkeypatch.setattr(
+            Classifier, "learn_from_data", lambda h, n: (steps.append(n), learn(h, n))[1]
+        )
+        h_alone(n_init=3, init_steps=4)
+        assert steps == [4, 4, 4, 56]
+
+    def test_wide_data_start_anew_behind_their_projection(self) -> None:
+        wide = np.hstack([X, np.zeros((90, 8), np.float32)])
+        one, many = (h_alone(wide, n_init=n, init_steps=60, e_components=2) for n in (1, 4))
+        projections = [next(fit.E_.children()) for fit in (one, many)]
+        assert all(isinstance(layer, Projection) for layer in projections)
+        assert torch.equal(*(layer.axes for layer in projections))
+        assert information(many, wide) >= information(one, wide) - 1e-4
