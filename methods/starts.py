@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import math
 from typing import Any, Protocol
 
 import torch
@@ -20,7 +21,10 @@ class Stateful(Protocol):
 
 
 class BestStart:
-    """What the start of the largest mutual information left behind; of equal ones the first."""
+    """What the start of the largest mutual information left behind; of equal ones the first.
+
+    A start that diverged, whose information is NaN, gives way to any that did not.
+    """
 
     information: list[float]
     """I(X; Y) of each start in nats, first to last."""
@@ -32,7 +36,8 @@ class BestStart:
     def offer(self, w: Tensor, *parts: Stateful) -> None:
         """A start's responsibilities of all data, ``(N, K)``, and nets and optimisers moved."""
         information = mutual_information(w)
-        if not self.information or information > max(self.information):
+        others = (each for each in self.information if not math.isnan(each))
+        if not self.information or information > max(others, default=-math.inf):
             self._states = [copy.deepcopy(part.state_dict()) for part in parts]
         self.information.append(information)
 

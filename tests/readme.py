@@ -127,7 +127,6 @@ ROWS = {
     "GAN-EM's E-net on the labels alone": "gan_em[labels only]",
     "GANMM, `stable`": "ganmm[stable]",
     "its classifier without GANs": "ganmm[no GAN]",
-    "GANMM from a Gaussian mixture": "ganmm[from GMM]",
     "GANMM (EM)": "ganmm_em[paper]",
     "Responsibility GAN, `stable`": "responsibility_gan[stable]",
     "Responsibility GAN, separate": "responsibility_gan[separate]",

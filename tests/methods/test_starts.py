@@ -83,6 +83,14 @@ class TestBestStart:
         best.restore(net)
         assert net.weight.item() == first
 
+    def test_a_start_that_diverged_gives_way(self) -> None:
+        net, best = nn.Linear(1, 1), BestStart()
+        for w in (torch.full((2, 2), math.nan), torch.eye(2), torch.full((2, 2), math.nan)):
+            nn.init.constant_(net.weight, float(w[0, 0]))
+            best.offer(w, net)
+        best.restore(net)
+        assert net.weight.item() == 1
+
 
 class TestGanEm:
     def test_starts_are_never_less_informative_than_the_first_alone(self) -> None:
