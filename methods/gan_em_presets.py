@@ -19,7 +19,8 @@ What was learnt in making it (accuracy one to one, last iterate, fully connected
 - Only then do the weights of the information terms matter. IMSAT's, .4 and .1 at radius 3.5, in
   place of 1 and .25 at 5: after 1,000 updates no difference (.749, .743), after 3,000 of the best
   of four starts .88, .88 (seeds 0, 1) in place of .78 (seed 0). From He's weights they had brought
-  nothing: .765 +- .046 for .798 +- .020 (3 seeds).
+  nothing: .765 +- .046 for .798 +- .020 (3 seeds). It may be the radius alone: GANMM's classifier
+  has as much at 3.5 with 1 and .25 (:mod:`methods.ganmm_presets`).
 - Of several starts the one of the largest mutual information is the better one on MNIST: over 8
   starts (He's weights) it correlates with the accuracy after 3,000 updates by .5 after 500 and by
   .9 after 1,000; the best of four had .83 in the mean of all choices of four where one has .76.

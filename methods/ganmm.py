@@ -10,30 +10,26 @@ from typing import Any, ClassVar, Literal, Self
 import numpy as np
 import torch
 import torch.nn.functional as F
-from sklearn.cluster import KMeans
 from torch import Tensor, nn
 from torch.optim.swa_utils import update_bn
 
-from core import ConfigError, derive_seed
+from core import ConfigError
 from methods.assignment import Standstill, assignment_row, shares
 from methods.base import Callback, register
 from methods.consistency import InformationWeights
 from methods.ensemble import EnsembleKind
 from methods.gan_mixture import GanMixture
-from methods.ganmm_clusters import Augment, ClusterBatches, equal_division, reseed
+from methods.ganmm_clusters import Augment, ClusterBatches, reseed
 from methods.ganmm_networks import CriticNorm, classifier, initialise
 from methods.ganmm_presets import PRESETS
+from methods.ganmm_start import Start, first_division
 from methods.ganmm_steps import Classifier, Gans, PenaltyUnit
-from methods.gmm import Gmm
 from methods.networks import Kind
 from methods.neural import Precision
 from methods.parameters import BatchSize, Count, Decay, Fraction, NonNegative, Positive
-from methods.projection import Projection, are_wide, components_for, reduced
-from methods.starts import BestStart
+from methods.projection import Projection, components_for
 
-__all__ = ["Ganmm", "Start"]
-
-Start = Literal["auto", "random", "kmeans", "gmm", "classifier"]
+__all__ = ["Ganmm"]
 
 STATISTICS_BATCH = 1000
 """Most rows of which batch norm takes one mean and variance.
@@ -265,7 +261,7 @@ class Ganmm(GanMixture):
         N, K, stream = len(data), self.n_clusters, self._generator
         gans, h = Gans(self, data, stream), Classifier(self, data, stream)
         least = int(self.min_share * N / K)
-        labels = self._first_division(data, h, least)  # line 1
+        labels = first_division(self, data, h, least)  # line 1
         first = F.one_hot(labels, K).float()
         batches = ClusterBatches(labels, first, 0.0, self.augment, stream)
         gans.train(batches, self.pretrain_steps, clip=False)  # line 2
@@ -309,40 +305,6 @@ class Ganmm(GanMixture):
         self.n_iter_ = len(self.history_)
         self.labels_ = labels.cpu().numpy()
         return self
-
-    def _first_division(self, data: Tensor, h: Classifier, least: int) -> Tensor:
-        """Labels of all data, ``(N,)``."""
-        N, K, start = len(data), self.n_clusters, self.start
-        if start == "auto":
-            h_can = h.regulariser.active and (
-                len(self.shape_) == 3 or are_wide(math.prod(self.shape_), self.e_components)
-            )
-            start = "classifier" if h_can else "gmm"
-        if start == "random":
-            return equal_division(N, K, self._generator)
-        seed = derive_seed(self.random_state, "first division")
-        if start == "kmeans":
-            found = KMeans(K, n_init=10, random_state=seed).fit(data.flatten(1).cpu().numpy())
-            return torch.from_numpy(found.labels_.astype(np.int64)).to(self._device)
-        if start == "gmm":
-            points = reduced(h.given, self.e_components, seed).cpu().numpy()
-            w = Gmm(K, random_state=seed).fit(points).predict_proba(points)
-            w = torch.from_numpy(w).to(self._device)
-        else:
-            w = self._pretrained(data, h)
-        return reseed(w.argmax(dim=1), w, least)[0]
-
-    def _pretrained(self, data: Tensor, h: Classifier) -> Tensor:
-        """Posteriors of all data by h after updates on real data alone."""
-        best, trial = BestStart(), min(self.init_steps, self.e_pretrain_steps)
-        for start in range(self.n_init):
-            if start > 0:
-                h.begin_anew(start)
-            h.learn_from_data(trial)
-            best.offer(self._assign(data), h.inner, h.optimizer)
-        best.restore(h.inner, h.optimizer)
-        h.learn_from_data(self.e_pretrain_steps - trial)
-        return self._assign(data)
 
     def _epsilon(self, iteration: int) -> float:
         """Amount of augmentation of EM iteration 0, 1, ..."""

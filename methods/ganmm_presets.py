@@ -14,8 +14,8 @@ iterate):
   before .842.
 - UCI, 10 seeds, the suite's budget: Image Segmentation .755, .616, .702 (.059), without GANs .732,
   .583, .675; before .728, .594, .691. Artificial Characters .268, .103, .228 (.008), without GANs
-  .262, .102, .222; before .246, .095, .214. There the GANs add a little: purity is higher with
-  them in 6 and in 7 of 10 seeds.
+  .262, .102, .222; before .246, .095, .214. Purity is higher with the GANs in 6 and in 7 of 10
+  seeds, which chance may give as well.
 - First weights of h and its starts are what :mod:`methods.gan_em_presets` says of E. h alone,
   the best of four starts after 1,000 of 3,000 updates on real data, MNIST (10,000 images, held
   out, seeds 0 to 2): .873, .827, .863 (deviation .002); by Adam with the WGANs' second beta of .9

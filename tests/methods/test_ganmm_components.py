@@ -11,6 +11,7 @@ import torch
 
 from core import ConfigError
 from methods.base import load
+from methods.ganmm_start import first_division
 from methods.ganmm_steps import Classifier
 from methods.gmm import Gmm
 from methods.projection import Projection
@@ -67,7 +68,7 @@ def test_the_start_is_a_gaussian_mixture_of_what_the_classifier_is_given(
     method = ganmm(e_components=5, start="gmm", min_share=0.1, max_iter=0)
     data = method._begin(WIDE)
     h = Classifier(method, data, method._generator)
-    found = method._first_division(data, h, least=10).numpy()
+    found = first_division(method, data, h, least=10).numpy()
     assert seen[-1].shape == (300, 5)
     np.testing.assert_array_equal(seen[-1], h.given.numpy())
     if labels == "kinds":
