@@ -78,9 +78,10 @@ class GanEm(NeuralMethod, Generative, Reducer, SemiSupervised):
         noise_dim: length of z.
         init_std: of the first weights; None: He's.
         d_batch_norm: whether D has batch norm.
-        e_components: number of principal components that a fully connected E is given in place of
-            data with more than twice as many columns. Not where rows are labelled: what labels
-            tell apart need not be where the data vary most. None: E is given the data as they are.
+        e_components: number of principal components that E, which is then fully connected, is
+            given in place of data with more than twice as many columns. Not where rows are
+            labelled: what labels tell apart need not be where the data vary most. None: E is
+            given the data as they are.
         e_batch_norm: ``train``: as usual; ``affine``: never leaves evaluation mode, as in the
             released code, so that only its factor and offset learn; ``none``.
         e_gain: factor on the first weights of E's hidden layers. Where batch norm follows, which
@@ -371,7 +372,9 @@ class GanEm(NeuralMethod, Generative, Reducer, SemiSupervised):
         kind = resolve_kind(self.network, shape)
         columns, k = math.prod(shape), None
         if name == "E" and not self.labelled_:
-            k = components_for(kind, columns, self.e_components)
+            k = components_for(columns, self.e_components)
+        if k is not None:
+            kind = "mlp"
         with torch.device("meta"):
             if name == "G":
                 net = generator(

@@ -101,9 +101,9 @@ class Ganmm(GanMixture):
         critic_norm: of convolutional critics.
         e_hidden: layer sizes of a fully connected h.
         e_conv_hidden: sizes of dense layers between the maps of a convolutional h and its output.
-        e_components: number of principal components that a fully connected h, and a ``gmm``, are
-            given in place of wide data, which have more than twice as many columns. None: no data
-            are wide.
+        e_components: number of principal components that h, which is then fully connected, and a
+            ``gmm`` are given in place of wide data, which have more than twice as many columns.
+            None: no data are wide.
         e_batch_norm: whether h has batch norm; data are assigned with the statistics of all real
             data.
         e_gain: factor on the first weights of h's layers but the last. Where batch norm follows,
@@ -346,12 +346,12 @@ class Ganmm(GanMixture):
 
     def _classifier(self, start: int = 0) -> nn.Module:
         """h with its first weights."""
-        kind, shape = self._network(), tuple(self.shape_)
+        shape = tuple(self.shape_)
         columns = math.prod(shape)
-        k = components_for(kind, columns, self.e_components)
+        k = components_for(columns, self.e_components)
         with torch.device("meta"):
             net = classifier(
-                kind,
+                self._network() if k is None else "mlp",
                 shape if k is None else (k,),
                 self.n_clusters,
                 hidden=self.e_hidden,

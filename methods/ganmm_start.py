@@ -13,7 +13,7 @@ from torch import Tensor
 from core import derive_seed
 from methods.ganmm_clusters import equal_division, reseed
 from methods.gmm import Gmm
-from methods.projection import are_wide, reduced
+from methods.projection import are_wide
 from methods.starts import BestStart
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ def first_division(method: Ganmm, data: Tensor, h: Classifier, least: int) -> Te
         found = KMeans(K, n_init=10, random_state=seed).fit(data.flatten(1).cpu().numpy())
         return torch.from_numpy(found.labels_.astype(np.int64)).to(data.device)
     if start == "gmm":
-        points = reduced(h.given, method.e_components, seed).cpu().numpy()
+        points = h.given.flatten(1).cpu().numpy()
         w = Gmm(K, random_state=seed).fit(points).predict_proba(points)
         w = torch.from_numpy(w).to(data.device)
     else:

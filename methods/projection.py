@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Literal
-
 import torch
 from sklearn.utils.extmath import randomized_svd
 from torch import Tensor, nn
 
-__all__ = ["Projection", "are_wide", "components_for", "reduced", "without_projection"]
+__all__ = ["Projection", "are_wide", "components_for", "without_projection"]
 
 
 def are_wide(columns: int, n_components: int | None) -> bool:
@@ -16,14 +14,12 @@ def are_wide(columns: int, n_components: int | None) -> bool:
     return n_components is not None and 2 * n_components < columns
 
 
-def components_for(
-    kind: Literal["conv", "mlp"], columns: int, n_components: int | None
-) -> int | None:
-    """Principal components that a net is given in place of data; None: the data as they are.
+def components_for(columns: int, n_components: int | None) -> int | None:
+    """Principal components that a net is given in place of wide data; None: the data as they are.
 
-    Only a fully connected net is given components, and only of wide data.
+    Components are no image: a net that is given them is fully connected.
     """
-    return n_components if kind == "mlp" and are_wide(columns, n_components) else None
+    return n_components if are_wide(columns, n_components) else None
 
 
 class Projection(nn.Module):
@@ -56,17 +52,6 @@ class Projection(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         return (x.flatten(1) - self.mean) @ self.axes
-
-
-def reduced(x: Tensor, n_components: int | None, seed: int) -> Tensor:
-    """Rows of ``x`` flattened, ``(N, D)``, or where :func:`are_wide` by their first components."""
-    flat = x.flatten(1)
-    columns = flat.shape[1]
-    if n_components is None or not are_wide(columns, n_components):
-        return flat
-    projection = Projection(columns, n_components).to(x.device)
-    projection.find(flat, seed)
-    return projection(flat)
 
 
 def without_projection(net: nn.Module) -> nn.Sequential:

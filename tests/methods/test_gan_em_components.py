@@ -20,6 +20,10 @@ def first_layer(net: nn.Module) -> nn.Linear:
     return next(part for part in net.modules() if isinstance(part, nn.Linear))
 
 
+def convolutional(net: nn.Module) -> bool:
+    return any(isinstance(part, nn.Conv2d | nn.ConvTranspose2d) for part in net.modules())
+
+
 def test_a_dense_e_has_so_many_inputs_and_the_other_nets_have_all() -> None:
     method = em(e_components=5).fit(WIDE)
     assert first_layer(method.E_).in_features == 5
@@ -35,9 +39,24 @@ def test_half_as_many_components_as_columns_are_none(k: int | None) -> None:
     assert isinstance(next(em(e_components=9).fit(WIDE).E_.children()), Projection)
 
 
-def test_a_convolutional_e_is_given_the_images() -> None:
-    method = em(network="conv", e_components=5).fit(IMAGES)
+def test_e_is_dense_on_components_where_g_and_d_are_convolutional() -> None:
+    method = em(network="conv", e_components=5, n_components=2).fit(IMAGES)
+    assert first_layer(method.E_).in_features == 5
+    assert convolutional(method.D_)
+    assert convolutional(method.G_)
+    assert not convolutional(method.E_)
+    assert method.transform(IMAGES).shape == (len(IMAGES), 2)
+    assert method.sample(3)[0].shape[1:] == IMAGES.shape[1:]
+
+
+@pytest.mark.parametrize(("k", "labels"), [(None, 0), (5, 3)])
+def test_a_convolutional_e_is_given_the_images(k: int | None, labels: int) -> None:
+    """Where it is asked to be, and where rows are labelled."""
+    y = np.full(len(IMAGES), -1)
+    y[:labels] = np.arange(labels) % 3
+    method = em(network="conv", e_components=k).fit(IMAGES, y)
     assert not isinstance(next(method.E_.children()), Projection)
+    assert convolutional(method.E_)
 
 
 def test_what_e_is_given_is_what_it_finds_behind_its_projection() -> None:

@@ -16,7 +16,10 @@ LEARNING = {**INFORMED, "pretrain_steps": 300, "e_lr": 5e-3, "e_batch_size": 60}
 WIDE = np.random.default_rng(3).normal(size=(60, 20)).astype(np.float32)
 
 
-@pytest.mark.parametrize("params", [{}, {"e_components": 5}, {"network": "conv"}])
+CONV = {"network": "conv"}
+
+
+@pytest.mark.parametrize("params", [{}, {"e_components": 5}, CONV, {**CONV, "e_components": 5}])
 def test_what_e_copies_is_e_without_the_few_units(params: dict[str, Any]) -> None:
     X = IMAGES if params.get("network") == "conv" else WIDE
     whole = training(X, n_components=2, **params, **INFORMED).learner

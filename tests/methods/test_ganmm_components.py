@@ -35,9 +35,15 @@ def test_half_as_many_components_as_columns_are_none(k: int | None) -> None:
     assert found.axes.shape == (40, 19)
 
 
-def test_a_convolutional_classifier_is_given_the_images() -> None:
+@pytest.mark.parametrize("k", [None, 5])
+def test_a_convolutional_classifier_is_given_the_images_and_a_dense_one_components(
+    k: int | None,
+) -> None:
     images = np.random.default_rng(0).random((12, 1, 16, 16), dtype=np.float32)
-    assert projection_of(ganmm(network="conv", e_components=5, start="gmm").fit(images)) is None
+    method = ganmm(network="conv", e_components=k, start="kmeans").fit(images)
+    assert (projection_of(method) is None) == (k is None)
+    convolutions = [part for part in method.E_.modules() if isinstance(part, torch.nn.Conv2d)]
+    assert bool(convolutions) == (k is None)
 
 
 def test_the_classifier_learns_on_them() -> None:
