@@ -13,7 +13,7 @@ from methods.consistency import Regulariser
 from methods.gan_em_losses import discriminator_loss, generator_loss
 from methods.optimise import adam, descend, rmsprop
 from methods.projection import without_projection
-from methods.starts import BestStart
+from methods.starts import keep_most_informative
 
 if TYPE_CHECKING:
     from methods.gan_em import GanEm
@@ -134,36 +134,34 @@ class Training:
             return False
         a_pass = max(1, len(self.data) // em.e_batch_size)
         steps = max(em.pretrain_epochs * a_pass, em.pretrain_steps)
-        starts = em.n_init if steps > 0 and self.labelled is None else 1
-        if starts == 1:
-            self._pretrain(steps)
-            return steps > 0
-        best, trial = BestStart(), min(em.init_steps, steps)
-        for start in range(starts):
+        n_init = em.n_init if self.labelled is None else 1
+        trial = min(em.init_steps, steps) if n_init > 1 else steps
+
+        def train(start: int) -> Tensor:
             if start > 0:
                 self._begin_anew(start)
             self._pretrain(trial)
-            w = em._apply(self.learner, self.given).softmax(dim=1)
-            best.offer(w, self.inner, self.learner, self.e_optimizer)
-        best.restore(self.inner, self.learner, self.e_optimizer)
-        self._pretrain(steps - trial)
-        return True
+            return em._apply(self.learner, self.given).softmax(dim=1)
+
+        if steps > 0:
+            keep_most_informative(
+                n_init, train, lambda: (self.inner, self.learner, self.e_optimizer)
+            )
+            self._pretrain(steps - trial)
+        if not all(p.isfinite().all() for p in self.inner.parameters()):
+            raise DivergenceError("E's weights became infinite in its pretraining; lower e_lr")
+        return steps > 0
 
     def _pretrain(self, steps: int) -> None:
         """So many updates of E before the first M-step."""
         self._learning()
-        last = torch.zeros((), device=self.data.device)
 
         @self.em._compiled
         def update() -> None:
-            loss = self._information()[0] + self._supervision()
-            descend(self.e_optimizer, loss)
-            last.copy_(loss.detach())
+            descend(self.e_optimizer, self._information()[0] + self._supervision())
 
         for _ in range(steps):
             update()
-        if not last.isfinite():
-            raise DivergenceError(f"the pretraining's loss became {last.item()}; lower e_lr")
 
     def _begin_anew(self, start: int) -> None:
         """Give E, and what it copies, the first weights of another start."""

@@ -14,7 +14,7 @@ from core import derive_seed
 from methods.ganmm_clusters import equal_division, reseed
 from methods.gmm import Gmm
 from methods.projection import are_wide
-from methods.starts import BestStart
+from methods.starts import keep_most_informative
 
 if TYPE_CHECKING:
     from methods.ganmm import Ganmm
@@ -62,12 +62,14 @@ def _is_for_h(method: Ganmm, h: Classifier) -> bool:
 
 def _pretrained(method: Ganmm, data: Tensor, h: Classifier) -> Tensor:
     """Posteriors of all data by h, ``(N, K)``, after updates on real data alone."""
-    best, trial = BestStart(), min(method.init_steps, method.e_pretrain_steps)
-    for start in range(method.n_init):
+    trial = min(method.init_steps, method.e_pretrain_steps)
+
+    def train(start: int) -> Tensor:
         if start > 0:
             h.begin_anew(start)
         h.learn_from_data(trial)
-        best.offer(method._assign(data), h.inner, h.optimizer)
-    best.restore(h.inner, h.optimizer)
+        return method._assign(data)
+
+    keep_most_informative(method.n_init, train, lambda: (h.inner, h.optimizer))
     h.learn_from_data(method.e_pretrain_steps - trial)
     return method._assign(data)

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import copy
 import math
+from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
 import torch
 from torch import Tensor
 
-__all__ = ["BestStart", "mutual_information"]
+__all__ = ["keep_most_informative", "mutual_information"]
 
 
 class Stateful(Protocol):
@@ -20,31 +21,27 @@ class Stateful(Protocol):
     def load_state_dict(self, state_dict: dict[str, Any]) -> object: ...
 
 
-class BestStart:
-    """What the start of the largest mutual information left behind; of equal ones the first.
+def keep_most_informative(
+    n_init: int, train: Callable[[int], Tensor], parts: Callable[[], Sequence[Stateful]]
+) -> None:
+    """Train several starts and leave the state of the one of the largest mutual information.
 
-    A start that diverged, whose information is NaN, gives way to any that did not.
+    Of equal ones it is the first. A start that diverged gives way to any that did not.
+
+    Arguments:
+        n_init: number of starts, at least 1.
+        train: given the start 0, 1, ..., trains it; its responsibilities of all data, ``(N, K)``.
+        parts: nets and optimisers that hold a start once it is trained.
     """
-
-    information: list[float]
-    """I(X; Y) of each start in nats, first to last."""
-
-    def __init__(self) -> None:
-        self.information = []
-        self._states: list[dict[str, Any]] = []
-
-    def offer(self, w: Tensor, *parts: Stateful) -> None:
-        """A start's responsibilities of all data, ``(N, K)``, and nets and optimisers moved."""
-        information = mutual_information(w)
-        others = (each for each in self.information if not math.isnan(each))
-        if not self.information or information > max(others, default=-math.inf):
-            self._states = [copy.deepcopy(part.state_dict()) for part in parts]
-        self.information.append(information)
-
-    def restore(self, *parts: Stateful) -> None:
-        """Leave the best start's state in ``parts``, in the order of :meth:`offer`."""
-        for part, state in zip(parts, self._states, strict=True):
-            part.load_state_dict(state)
+    most, states = -math.inf, None
+    for start in range(n_init):
+        information = mutual_information(train(start))
+        if states is None or information > most:
+            states = [copy.deepcopy(part.state_dict()) for part in parts()]
+            most = -math.inf if math.isnan(information) else information
+    assert states is not None
+    for part, state in zip(parts(), states, strict=True):
+        part.load_state_dict(state)
 
 
 def mutual_information(w: Tensor) -> float:

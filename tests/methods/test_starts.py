@@ -10,13 +10,14 @@ import pytest
 import torch
 from torch import nn
 
+from methods.base import DivergenceError
 from methods.gan_em import GanEm
 from methods.gan_em_steps import Training
 from methods.ganmm import Ganmm
 from methods.ganmm_steps import Classifier
 from methods.optimise import adam, descend
 from methods.projection import Projection
-from methods.starts import BestStart, mutual_information
+from methods.starts import keep_most_informative, mutual_information
 from tests.methods.cases import blobs
 from tests.methods.small import INFORMED
 from tests.methods.small_ganmm import ganmm
@@ -56,40 +57,45 @@ class TestMutualInformation:
         assert mutual_information(w) == pytest.approx(0, abs=1e-6)
 
 
-class TestBestStart:
-    def test_the_best_is_restored_with_its_optimiser(self) -> None:
-        net, best, seen = nn.Linear(2, 2), BestStart(), []
-        tellings = [0.6, 0.9, 0.7]
-        for sure in tellings:
+class TestKeepMostInformative:
+    def test_the_best_is_kept_with_its_optimiser(self) -> None:
+        net, seen = nn.Linear(2, 2), []
+        optimizer = adam(net.parameters(), 0.1)
+
+        def train(start: int) -> torch.Tensor:
+            nonlocal optimizer
             optimizer = adam(net.parameters(), 0.1)
             for _ in range(2):
                 descend(optimizer, net(torch.ones(1, 2)).square().sum())
-            w = torch.tensor([[sure, 1 - sure], [1 - sure, sure]])
-            best.offer(w, net, optimizer)
             moment = optimizer.state[net.weight]["exp_avg"].clone()
             seen.append((net.weight.detach().clone(), moment))
-        left = adam(net.parameters(), 0.1)
-        best.restore(net, left)
-        assert best.information == sorted(best.information[:2]) + best.information[2:]
+            sure = [0.6, 0.9, 0.7][start]
+            return torch.tensor([[sure, 1 - sure], [1 - sure, sure]])
+
+        keep_most_informative(3, train, lambda: (net, optimizer))
+        assert len(seen) == 3
         assert torch.equal(net.weight, seen[1][0])
-        assert torch.equal(left.state[net.weight]["exp_avg"], seen[1][1])
+        assert torch.equal(optimizer.state[net.weight]["exp_avg"], seen[1][1])
 
-    def test_of_equal_starts_the_first(self) -> None:
-        net, best = nn.Linear(1, 1), BestStart()
-        first = net.weight.item()
-        best.offer(torch.eye(2), net)
-        nn.init.zeros_(net.weight)
-        best.offer(torch.eye(2), net)
-        best.restore(net)
-        assert net.weight.item() == first
+    @pytest.mark.parametrize(
+        ("starts", "kept"),
+        [
+            ([1.0], 0),
+            ([1.0, 1.0], 0),  # of equal ones the first
+            ([math.nan, 1.0, math.nan], 1),  # one that diverged gives way
+            ([math.nan, 0.5, 1.0], 2),
+            ([math.nan, math.nan], 0),
+        ],
+    )
+    def test_which_of_them(self, starts: list[float], kept: int) -> None:
+        net = nn.Linear(1, 1)
 
-    def test_a_start_that_diverged_gives_way(self) -> None:
-        net, best = nn.Linear(1, 1), BestStart()
-        for w in (torch.full((2, 2), math.nan), torch.eye(2), torch.full((2, 2), math.nan)):
-            nn.init.constant_(net.weight, float(w[0, 0]))
-            best.offer(w, net)
-        best.restore(net)
-        assert net.weight.item() == 1
+        def train(start: int) -> torch.Tensor:
+            nn.init.constant_(net.weight, start)
+            return starts[start] * torch.eye(2)
+
+        keep_most_informative(len(starts), train, lambda: (net,))
+        assert net.weight.item() == kept
 
 
 class TestGanEm:
@@ -104,6 +110,24 @@ class TestGanEm:
     def test_a_seed_repeats_all_starts(self) -> None:
         fits = [GanEm(**GAN_EM, n_init=3, random_state=0).fit(X) for _ in range(2)]
         assert np.array_equal(*(fit.predict_proba(X) for fit in fits))
+
+    def test_a_start_that_diverged_gives_way(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        learn, starts = Training._pretrain, 0
+
+        def diverge_at_first(self: Training, steps: int) -> None:
+            nonlocal starts
+            learn(self, steps)
+            if starts == 0:
+                for p in self.inner.parameters():
+                    nn.init.constant_(p, math.nan)
+            starts += 1
+
+        monkeypatch.setattr(Training, "_pretrain", diverge_at_first)
+        method = GanEm(**GAN_EM, n_init=2).fit(X)
+        assert np.isfinite(method.predict_proba(X)).all()
+        starts = 0
+        with pytest.raises(DivergenceError, match="lower e_lr"):
+            GanEm(**GAN_EM, n_init=1).fit(X)
 
     def test_without_pretraining_nothing_is_chosen(self) -> None:
         one, many = (GanEm(**{**GAN_EM, "pretrain_steps": 0, "n_init": n}).fit(X) for n in (1, 3))
