@@ -111,6 +111,7 @@ TABLES = {
         Column("NMI ↑", "mnist_raw", "", "test/nmi", profile="paper"),
         Column("error, 100 labels", "mnist_semi", r"=100\b", "test/error_rate", profile="paper"),
         Column("1,000 labels", "mnist_semi", r"=1000\b", "test/error_rate", profile="paper"),
+        Column("2 dimensions", "mnist_reduction", "", "test/error_rate", profile="paper"),
     ),
 }
 """In the order in which they are printed; the last column of each, n, is not named here."""
