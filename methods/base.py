@@ -278,7 +278,12 @@ def load(path: str | Path, *, device: str | None = None) -> Method:
     method = create(name, **{**registry.get(name).value.added, **params})
     for key, value in fitted.items():
         setattr(method, key, value)
-    method._restore(arrays)
+    try:
+        method._restore(arrays)
+    except RuntimeError as error:  # torch's, where names or shapes of weights differ
+        raise DataError(
+            f"{path} holds other nets than this version builds from its parameters; refit"
+        ) from error
     return method
 
 

@@ -149,7 +149,7 @@ class Training:
             )
             self._pretrain(steps - trial)
         if not all(p.isfinite().all() for p in self.inner.parameters()):
-            raise DivergenceError("E's weights became infinite in its pretraining; lower e_lr")
+            raise DivergenceError("E's weights are not finite after its pretraining; lower e_lr")
         return steps > 0
 
     def _pretrain(self, steps: int) -> None:

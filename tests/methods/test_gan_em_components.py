@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +10,7 @@ import pytest
 import torch
 from torch import nn
 
+from core import DataError
 from methods.base import load
 from methods.projection import Projection
 from tests.methods.small import BLOBS, IMAGES, INFORMED, em, training
@@ -94,3 +96,14 @@ def test_it_is_kept(tmp_path: Path, labels: int) -> None:
     method.save(tmp_path / "em.npz")
     again = load(tmp_path / "em.npz")
     assert np.array_equal(again.predict_proba(WIDE), method.predict_proba(WIDE))
+
+
+def test_a_file_with_another_e_is_refused(tmp_path: Path) -> None:
+    """As of versions whose convolutional E was given images although components were asked for."""
+    path = tmp_path / "em.npz"
+    em(network="conv", e_components=None).fit(IMAGES).save(path)
+    described = json.loads(path.with_suffix(".json").read_text())
+    described["params"]["e_components"] = 5
+    path.with_suffix(".json").write_text(json.dumps(described))
+    with pytest.raises(DataError, match=r"em\.npz holds other nets than .*; refit"):
+        load(path)

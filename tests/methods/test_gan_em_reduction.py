@@ -14,8 +14,6 @@ from tests.methods.small import BLOBS, IMAGES, INFORMED, KIND, SMALL, em, parame
 
 LEARNING = {**INFORMED, "pretrain_steps": 300, "e_lr": 5e-3, "e_batch_size": 60}
 WIDE = np.random.default_rng(3).normal(size=(60, 20)).astype(np.float32)
-
-
 CONV = {"network": "conv"}
 
 
