@@ -13,7 +13,7 @@ from torch import Tensor
 from core import derive_seed
 from methods.ganmm_clusters import equal_division, reseed
 from methods.gmm import Gmm
-from methods.projection import are_wide
+from methods.projection import components_for
 from methods.starts import keep_most_informative
 
 if TYPE_CHECKING:
@@ -55,9 +55,8 @@ def first_division(method: Ganmm, data: Tensor, h: Classifier, least: int) -> Te
 def _is_for_h(method: Ganmm, h: Classifier) -> bool:
     """Whether h learns from real data, and these are images or wide."""
     image = len(method.shape_) == 3
-    return h.regulariser.active and (
-        image or are_wide(math.prod(method.shape_), method.e_components)
-    )
+    wide = components_for(math.prod(method.shape_), method.e_components) is not None
+    return h.regulariser.active and (image or wide)
 
 
 def _pretrained(method: Ganmm, data: Tensor, h: Classifier) -> Tensor:

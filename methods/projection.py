@@ -6,20 +6,16 @@ import torch
 from sklearn.utils.extmath import randomized_svd
 from torch import Tensor, nn
 
-__all__ = ["Projection", "are_wide", "components_for", "without_projection"]
-
-
-def are_wide(columns: int, n_components: int | None) -> bool:
-    """Whether data have more than twice as many columns as components; None: no data are wide."""
-    return n_components is not None and 2 * n_components < columns
+__all__ = ["Projection", "components_for", "without_projection"]
 
 
 def components_for(columns: int, n_components: int | None) -> int | None:
     """Principal components that a net is given in place of wide data; None: the data as they are.
 
-    Components are no image: a net that is given them is fully connected.
+    Wide data have more than twice as many columns as components. Components are no image: a net
+    that is given them is fully connected.
     """
-    return n_components if are_wide(columns, n_components) else None
+    return n_components if n_components is not None and 2 * n_components < columns else None
 
 
 class Projection(nn.Module):
