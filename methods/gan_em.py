@@ -88,6 +88,9 @@ class GanEm(NeuralMethod, Generative, Reducer, SemiSupervised):
             takes their scale out again, small weights learn the faster.
         e_last_std: standard deviation of the first weights of E's last layer; None: as of the
             other nets.
+        e_average: decay, an update, of a running mean of E's weights, which assigns the data, with
+            the batch norm statistics of all of them; 0: E's last weights assign, with running
+            statistics of all that E has seen.
         generator_clip: bound on G's weights after each update (section 4.4); None: none.
         spectral_norm: nets (of "G", "D", "E") whose weights are spectrally normalised; without it
             a convolutional D wins at once.
@@ -124,6 +127,7 @@ class GanEm(NeuralMethod, Generative, Reducer, SemiSupervised):
         "e_activation": "leaky_relu",
         "e_gain": 1.0,
         "e_last_std": None,
+        "e_average": 0.0,
     }
 
     labelled_: bool = False
@@ -168,6 +172,7 @@ class GanEm(NeuralMethod, Generative, Reducer, SemiSupervised):
         e_activation: Activation = "relu",
         e_gain: NonNegative = 0.1,
         e_last_std: NonNegative | None = 1e-4,
+        e_average: Fraction = 0.99,
         generator_clip: NonNegative | None = None,
         spectral_norm: tuple[Literal["G", "D", "E"], ...] = (),
         n_components: Positive | None = None,
@@ -226,6 +231,7 @@ class GanEm(NeuralMethod, Generative, Reducer, SemiSupervised):
         self.e_activation: Activation = e_activation
         self.e_gain = e_gain
         self.e_last_std = e_last_std
+        self.e_average = e_average
         self.generator_clip = generator_clip
         self.spectral_norm = spectral_norm
         self.n_components = n_components

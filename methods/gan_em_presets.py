@@ -109,6 +109,7 @@ AS_PRINTED = {
     "e_activation": "leaky_relu",
     "e_gain": 1.0,
     "e_last_std": None,
+    "e_average": 0.0,
     "pretrain_epochs": 0,
     "pretrain_steps": 0,
     "tol": 0.0,

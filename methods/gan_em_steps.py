@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 
 __all__ = ["Training"]
 
+NARROW_RATE = 10
+"""Factor on E's learning rate in the layers that are its own where it copies a net without the
+layer of section 5.4: clusters that few units tell apart want large weights."""
 SUPERVISION_CHECKS = 10
 """Updates on labelled data between two looks at their error rate."""
 
@@ -44,20 +47,22 @@ class Training:
         self.em, self.data, self.stream, self.labelled = em, data, stream, labelled
         self.G, self.D, self.E = em.G_, em.D_, em.E_
         self.project, self.inner, self.given = em._given(self.E, data)
+        self.trained = self._trained()
+        self.updates = torch.zeros((), device=data.device)  # of E, that its mean has seen
         noisy = bool(em.d_noise or em.e_noise)
         self.regulariser = Regulariser(em, data, self.given, stream, with_unit=noisy)
         self.d_noise = em.d_noise * self.regulariser.unit
         self.e_noise = em.e_noise * self.regulariser.unit
-        self.learner = self._learner()
+        self.learner, self.copying = self._learner(), False
         self._make_optimizers()
 
     def begin(self, iteration: int) -> None:
         """Learning rates, and where asked fresh optimisers, for EM iteration 0, 1, ..."""
         if self.em.reset_optimizers:
             self._make_optimizers()
-        for optimizer, rate in self._rates:
+        for optimizer in self.optimizers:
             for group in optimizer.param_groups:
-                group["lr"] = rate * self.em.lr_decay**iteration
+                group["lr"] = group["initial_lr"] * self.em.lr_decay**iteration
 
     def m_step(self, w: Tensor, phi: Tensor) -> dict[str, float]:
         """Train D on Eq. (2) and G on Eq. (1), one update each a batch, with w fixed."""
@@ -115,7 +120,7 @@ class Training:
                 x_fake = self.project(self._noisy(self._generate(c), self.e_noise))
             cross_entropy, learning = self._classify(x_fake, c)
             information, divergence = self._information()
-            descend(self.e_optimizer, learning + information + self._supervision())
+            self._learn(learning + information + self._supervision())
             total.add_(torch.stack([cross_entropy, divergence]))
 
         for _ in range(em.e_steps):
@@ -148,7 +153,10 @@ class Training:
                 n_init, train, lambda: (self.inner, self.learner, self.e_optimizer)
             )
             self._pretrain(steps - trial)
-        if not all(p.isfinite().all() for p in self.inner.parameters()):
+        if self.learner is not self.trained:
+            self._begin_copying(n_init, trial, steps)
+        nets = (self.inner, self.learner)
+        if not all(p.isfinite().all() for net in nets for p in net.parameters()):
             raise DivergenceError("E's weights are not finite after its pretraining; lower e_lr")
         return steps > 0
 
@@ -158,21 +166,77 @@ class Training:
 
         @self.em._compiled
         def update() -> None:
-            descend(self.e_optimizer, self._information()[0] + self._supervision())
+            self._learn(self._information()[0] + self._supervision())
+
+        for _ in range(steps):
+            update()
+
+    def _begin_copying(self, n_init: int, trial: int, steps: int) -> None:
+        """Have E copy the unreduced net: from several starts, of which the best goes on."""
+        self.copying = True
+
+        def train(start: int) -> Tensor:
+            self._take_layers(start)
+            self._copy(trial)
+            return self.responsibilities()
+
+        keep_most_informative(n_init, train, lambda: (self.inner, self.trained, self.e_optimizer))
+        self._copy(steps - trial)
+
+    def _take_layers(self, start: int) -> None:
+        """Give E the layers of the unreduced net, and first weights behind them."""
+        net = without_projection(self.em._net("E", start=start))
+        self.trained.load_state_dict(net.state_dict())
+        layers = zip(list(self.trained.children())[:-2], self.learner.children(), strict=False)
+        for own, copied in layers:
+            own.load_state_dict(copied.state_dict())
+        self._restart_mean()
+        self._make_optimizers()
+
+    def _copy(self, steps: int) -> None:
+        """So many updates of E in which it copies the unreduced net on real data."""
+        self._learning()
+
+        @self.em._compiled
+        def update() -> None:
+            with self.em._arithmetic():
+                loss = self._copying(self.given[self._rows()])
+            assert isinstance(loss, Tensor)
+            self._learn(loss)
 
         for _ in range(steps):
             update()
 
     def _begin_anew(self, start: int) -> None:
-        """Give E, and what it copies, the first weights of another start."""
-        self.inner.load_state_dict(without_projection(self.em._net("E", start=start)).state_dict())
-        if self.learner is not self.inner:
-            net = without_projection(self.em._net("E", reduced=False, start=start))
-            self.learner.load_state_dict(net.state_dict())
+        """Give what learns the first weights of another start."""
+        net = self.em._net("E", reduced=self.learner is self.trained, start=start)
+        self.learner.load_state_dict(without_projection(net).state_dict())
+        self._restart_mean()
         self._make_optimizers()
 
+    def _learn(self, loss: Tensor) -> None:
+        """One update of E, and of the mean of its weights."""
+        descend(self.e_optimizer, loss)
+        if self.trained is self.inner:
+            return
+        # Of the first n updates the mean forgets faster: its first weights are soon gone.
+        self.updates += 1
+        kept = ((1 + self.updates) / (10 + self.updates)).clamp_max(self.em.e_average)
+        with torch.no_grad():
+            pairs = zip(self.inner.parameters(), self.trained.parameters(), strict=True)
+            for mean, weights in pairs:
+                mean.lerp_(weights, 1 - kept)
+
+    def _restart_mean(self) -> None:
+        """The mean of E's weights from here on."""
+        if self.trained is not self.inner:
+            self.inner.load_state_dict(self.trained.state_dict())
+            self.updates.zero_()
+
     def responsibilities(self) -> Tensor:
-        """Eq. (4) for all data, ``(N, K)``."""
+        """Eq. (4) for all data, ``(N, K)``; a mean of E has its batch norm from these data."""
+        if self.trained is not self.inner and self.em.e_batch_norm == "train":
+            self.em._settle(self.inner, self.given)
         return self.em._apply(self.inner, self.given).softmax(dim=1)
 
     def supervise(self) -> float:
@@ -185,11 +249,11 @@ class Training:
 
         @em._compiled
         def update() -> None:
-            descend(self.e_optimizer, self._labelled_loss())
+            self._learn(self._labelled_loss())
 
         for step in range(em.labelled_steps + 1):
             if step % SUPERVISION_CHECKS == 0 or step == em.labelled_steps:
-                predicted = em._apply(self.inner, self.given[rows]).argmax(dim=1)
+                predicted = em._apply(self.trained, self.given[rows]).argmax(dim=1)
                 error = float((predicted != y).float().mean())
                 if error < em.labelled_error or step == em.labelled_steps:
                     break
@@ -225,34 +289,42 @@ class Training:
         if not self.regulariser.active:
             zero = torch.zeros((), device=self.data.device)
             return zero, zero
-        n = len(self.data)
-        rows = torch.randint(
-            n, (self.em.e_batch_size,), generator=self.stream, device=self.data.device
-        )
+        rows = self._rows()
         with self.em._arithmetic():
             loss, divergence = self.regulariser.loss(self.learner, rows)
             return loss + self._copying(self.given[rows]), divergence
 
     def _copying(self, x: Tensor) -> Tensor | float:
-        """What E learns from the unreduced net; 0 where it learns itself."""
-        if self.learner is self.inner:
+        """What E learns from the unreduced net; 0 where there is none, and before it copies."""
+        if not self.copying:
             return 0.0
         with torch.no_grad():
             p = self.learner(x).float().softmax(dim=1)
-        return F.cross_entropy(self.inner(x).float(), p)
+        return F.cross_entropy(self.trained(x).float(), p)
+
+    def _rows(self) -> Tensor:
+        """A batch of real data for E."""
+        n, device = len(self.data), self.data.device
+        return torch.randint(n, (self.em.e_batch_size,), generator=self.stream, device=device)
+
+    def _trained(self) -> nn.Module:
+        """What updates of E move: E behind its projection, or a net whose running mean it is."""
+        if self.em.e_average == 0:
+            return self.inner
+        return self.em._compile(without_projection(self.em._net("E")))
 
     def _learner(self) -> nn.Module:
-        """E behind its projection, or one without the layer of section 5.4 for it to copy.
+        """What updates of E move, or a net without the layer of section 5.4 for it to copy.
 
         The latter where it learns from real data: few units do not bear clusters not yet found.
         """
         if self.em.n_components is None or not self.regulariser.active:
-            return self.inner
+            return self.trained
         return without_projection(self.em._net("E", reduced=False))
 
     def _learning(self) -> None:
         """Put E, and what it copies, into training mode."""
-        for net in (self.E, self.learner):
+        for net in (self.trained, self.learner):
             net.train(self.em.e_batch_norm == "train")
 
     def _components(self, n: int, phi: Tensor | None) -> Tensor:
@@ -285,9 +357,14 @@ class Training:
         make = adam if em.optimizer == "adam" else rmsprop
         self.d_optimizer = make(self.D.parameters(), em.d_lr)
         self.g_optimizer = make(self.G.parameters(), em.g_lr)
-        self.e_optimizer = make(nn.ModuleList([self.E, self.learner]).parameters(), em.e_lr)
-        self._rates = (
-            (self.d_optimizer, em.d_lr),
-            (self.g_optimizer, em.g_lr),
-            (self.e_optimizer, em.e_lr),
-        )
+        nets = [self.trained] if self.learner is self.trained else [self.trained, self.learner]
+        narrow = [] if len(nets) == 1 else list(nn.Sequential(*self.trained[-2:]).parameters())
+        ids = set(map(id, narrow))
+        wide = [p for net in nets for p in net.parameters() if id(p) not in ids]
+        self.e_optimizer = make(wide, em.e_lr)
+        if narrow:
+            self.e_optimizer.add_param_group({"params": narrow, "lr": NARROW_RATE * em.e_lr})
+        self.optimizers = (self.d_optimizer, self.g_optimizer, self.e_optimizer)
+        for optimizer in self.optimizers:
+            for group in optimizer.param_groups:
+                group["initial_lr"] = group["lr"]

@@ -11,7 +11,6 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
-from torch.optim.swa_utils import update_bn
 
 from core import ConfigError
 from methods.assignment import Standstill, assignment_row, shares
@@ -31,7 +30,6 @@ from methods.projection import Projection, components_for
 
 __all__ = ["Ganmm"]
 
-STATISTICS_BATCH = 1000
 """Most rows of which batch norm takes one mean and variance.
 
 The data are divided at random into as few such batches as there need be, equal in size, and their
@@ -312,11 +310,8 @@ class Ganmm(GanMixture):
 
     def _assign(self, data: Tensor) -> Tensor:
         """Posteriors of all real data by h, whose batch norm takes its statistics from them."""
-        if self.e_batch_norm and len(data) > 1:  # a single row has no variance
-            order = torch.randperm(len(data), generator=self._generator, device=self._device)
-            batches = order.tensor_split(-(-len(data) // STATISTICS_BATCH))
-            with self._arithmetic():
-                update_bn((data[rows] for rows in batches), self.E_)
+        if self.e_batch_norm:
+            self._settle(self.E_, data)
         return self._responsibilities(data)
 
     def _responsibilities(self, data: Tensor) -> Tensor:

@@ -10,6 +10,7 @@ from typing import Any, Literal
 import numpy as np
 import torch
 from torch import Tensor, nn
+from torch.optim.swa_utils import update_bn
 
 from core import ConfigError, derive_seed
 from methods.base import DivergenceError, Method
@@ -21,6 +22,7 @@ __all__ = ["NeuralMethod", "Precision", "Scaling", "resolve_device"]
 Precision = Literal["fp32", "tf32", "bf16"]
 
 PREDICT_BATCH = 2048
+STATISTICS_BATCH = 1000
 
 
 def resolve_device(device: str) -> torch.device:
@@ -168,6 +170,14 @@ class NeuralMethod(Method):
         with torch.no_grad(), self._arithmetic():
             parts = [net(part).float() for part in x.split(PREDICT_BATCH)]
         return torch.cat(parts)
+
+    def _settle(self, net: nn.Module, data: Tensor) -> None:
+        """Give batch norm in ``net`` the statistics of all of ``data``, seen in random batches."""
+        if len(data) > 1:  # a single row has no variance
+            order = torch.randperm(len(data), generator=self._generator, device=self._device)
+            batches = order.tensor_split(-(-len(data) // STATISTICS_BATCH))
+            with self._arithmetic():
+                update_bn((data[rows] for rows in batches), net)
 
     def _given(self, net: nn.Module, data: Tensor) -> tuple[nn.Module, nn.Module, Tensor]:
         """The projection that ``net`` begins with, found here; the rest of it; data in between.

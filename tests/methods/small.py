@@ -45,6 +45,7 @@ SMALL: dict[str, Any] = {
     "e_activation": "leaky_relu",
     "e_gain": 1.0,
     "e_last_std": None,
+    "e_average": 0.0,
     "n_init": 1,
     "init_steps": 1000,
     "d_batch_norm": False,

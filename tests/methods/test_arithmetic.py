@@ -37,6 +37,7 @@ ONE_STEP = {
     "e_activation": "leaky_relu",
     "e_gain": 1.0,
     "e_last_std": None,
+    "e_average": 0.0,
     "optimizer": "adam",
     "d_lr": 1e-3,
     "g_lr": 1e-3,

@@ -53,6 +53,7 @@ def test_the_few_units_bear_the_clusters_that_it_finds(k: int) -> None:
 
 def test_copying_moves_e_alone() -> None:
     run = training(BLOBS, n_components=2, **INFORMED)
+    run.pretrain()
     loss = run._copying(run.given[:20])
     assert isinstance(loss, torch.Tensor)
     loss.backward()
@@ -62,10 +63,18 @@ def test_copying_moves_e_alone() -> None:
 
 def test_the_information_of_real_data_moves_the_other_alone() -> None:
     alone = training(BLOBS, n_components=2, **INFORMED)
-    alone._copying = lambda x: 0.0  # type: ignore[method-assign]
     alone._information()[0].backward()
     assert all(p.grad is None for p in alone.E.parameters())
     assert all(p.grad is not None for p in alone.learner.parameters())
+
+
+def test_it_begins_to_copy_with_the_layers_that_it_copies() -> None:
+    run = training(BLOBS, n_components=2, **INFORMED)
+    run._pretrain(20)
+    run._take_layers(0)
+    own, copied = (list(net.parameters()) for net in (run.trained, run.learner))
+    assert all(map(torch.equal, own[:-4], copied[:-2]))
+    assert len(own) > 4
 
 
 @pytest.mark.parametrize("network", ["mlp", "conv"])

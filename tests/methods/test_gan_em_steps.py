@@ -73,7 +73,7 @@ class TestSteps:
         assert sum(method.history_[0]["shares"]) == pytest.approx(1)
 
     def test_learning_rates_decay_by_the_iteration(self, watch: Callable[..., list[Any]]) -> None:
-        seen = watch(lambda t, w, phi: [o.param_groups[0]["lr"] for o, _ in t._rates])
+        seen = watch(lambda t, w, phi: [o.param_groups[0]["lr"] for o in t.optimizers])
         em(max_iter=3, lr_decay=0.5, d_lr=4e-3, g_lr=8e-3, e_lr=1e-3).fit(FEW)
         assert np.allclose(seen, [[4e-3, 8e-3, 1e-3], [2e-3, 4e-3, 5e-4], [1e-3, 2e-3, 2.5e-4]])
 
@@ -81,7 +81,7 @@ class TestSteps:
     def test_moments_are_forgotten_where_asked(
         self, watch: Callable[..., list[Any]], reset: bool
     ) -> None:
-        seen = watch(lambda t, w, phi: [len(o.state) > 0 for o, _ in t._rates])
+        seen = watch(lambda t, w, phi: [len(o.state) > 0 for o in t.optimizers])
         em(max_iter=2, reset_optimizers=reset, optimizer="adam").fit(FEW)
         assert seen == [[False] * 3, [not reset] * 3]
 

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 import methods
 from core import ConfigError
-from methods import gan_mixture
+from methods import gan_mixture, neural
 from methods import ganmm as module
 from methods.ensemble import EnsembleKind
 from methods.ganmm import Ganmm
@@ -291,7 +291,7 @@ def test_blobs_are_parted_and_each_component_draws_its_own() -> None:
 def test_batch_norm_assigns_by_the_statistics_of_the_real_data(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(module, "STATISTICS_BATCH", len(FEW))
+    monkeypatch.setattr(neural, "STATISTICS_BATCH", len(FEW))
     method = ganmm(e_noise=5.0, **INFORMED).fit(FEW)  # generated data lie elsewhere
     first, norm, *_ = method.E_.children()
     assert isinstance(norm, nn.BatchNorm1d)
@@ -307,7 +307,7 @@ def test_every_row_counts_once_in_these_statistics(
     batch: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """In one batch that is not full, and in two that the data do not fill evenly."""
-    monkeypatch.setattr(module, "STATISTICS_BATCH", batch)
+    monkeypatch.setattr(neural, "STATISTICS_BATCH", batch)
     method = ganmm(e_noise=5.0, **INFORMED).fit(FEW)
     first, norm, *_ = method.E_.children()
     with torch.no_grad():

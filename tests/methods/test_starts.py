@@ -118,7 +118,7 @@ class TestGanEm:
             nonlocal starts
             learn(self, steps)
             if starts == 0:
-                for p in self.inner.parameters():
+                for p in self.learner.parameters():
                     nn.init.constant_(p, math.nan)
             starts += 1
 

@@ -1,0 +1,91 @@
+"""GAN-EM's E as a running mean of the weights that its updates move."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from tests.methods.small import BLOBS, FEW, IMAGES, INFORMED, KIND, em, parameters, training
+
+LEARNING = {**INFORMED, "pretrain_steps": 300, "e_lr": 5e-3, "e_batch_size": 60}
+
+
+@pytest.mark.parametrize("decay", [0.1, 0.5, 0.9])
+def test_the_mean_by_hand(decay: float) -> None:
+    """It keeps (1 + n) / (10 + n) of itself at update n, and never more than the decay."""
+    run = training(e_average=decay, **INFORMED)
+    mean = parameters(run.inner)
+    assert torch.equal(mean, parameters(run.trained))
+    for n in range(1, 6):
+        run._pretrain(1)
+        kept = min(decay, (1 + n) / (10 + n))
+        mean = kept * mean + (1 - kept) * parameters(run.trained)
+        torch.testing.assert_close(parameters(run.inner), mean)
+
+
+def test_without_a_decay_e_is_what_learns() -> None:
+    run = training(**INFORMED)
+    assert run.trained is run.inner
+
+
+@pytest.mark.parametrize("params", [{}, {"network": "conv"}, {"e_components": 5}])
+def test_the_mean_assigns_by_the_statistics_of_all_data(params: dict[str, Any]) -> None:
+    X = IMAGES if params.get("network") == "conv" else IMAGES.reshape(len(IMAGES), -1)
+    method = em(e_average=0.9, e_noise=5.0, pretrain_steps=20, **params, **INFORMED).fit(X)
+    inner, _, norm = (
+        (method.E_[0], None, method.E_[1]) if "network" in params else _first_dense(method.E_)
+    )
+    with torch.no_grad():
+        seen = inner(method._incoming(X))
+    over = [d for d in range(seen.dim()) if d != 1]
+    torch.testing.assert_close(norm.running_mean, seen.mean(dim=over), rtol=1e-3, atol=1e-4)
+    np.testing.assert_array_equal(method.predict(X), method.labels_)
+
+
+def _first_dense(net: nn.Module) -> tuple[nn.Module, None, nn.Module]:
+    parts = list(net.children())
+    at = next(i for i, part in enumerate(parts) if isinstance(part, nn.Linear))
+    return nn.Sequential(*parts[: at + 1]), None, parts[at + 1]
+
+
+@pytest.mark.parametrize("statistics", ["affine", "none"])
+def test_batch_norm_that_never_learns_statistics_learns_none_here(statistics: str) -> None:
+    method = em(e_average=0.9, e_batch_norm=statistics, **INFORMED).fit(FEW)
+    for norm in method.E_.modules():
+        if isinstance(norm, nn.BatchNorm1d):
+            assert norm.running_mean is not None
+            assert not norm.running_mean.any()
+
+
+@pytest.mark.parametrize("params", [{}, {"n_components": 2}, {"n_init": 3, "init_steps": 100}])
+def test_it_finds_the_clusters_and_learns_labels(params: dict[str, Any]) -> None:
+    for turned in (KIND, (KIND + 1) % 3):
+        y = np.where(np.arange(len(KIND)) < 12, turned, -1)
+        method = em(e_average=0.9, **LEARNING, **params).fit(BLOBS, y)
+        assert (method.predict(BLOBS) == turned).mean() > 0.95
+    found = em(e_average=0.9, **LEARNING, **params).fit(BLOBS).predict(BLOBS)
+    assert len(set(zip(found.tolist(), KIND.tolist(), strict=True))) == 3
+
+
+def test_every_update_of_e_moves_it() -> None:
+    y = np.where(np.arange(len(FEW)) < 9, np.arange(len(FEW)) % 3, -1)
+    labelled = torch.arange(9), torch.from_numpy(y[:9])
+    run = training(e_average=0.9, pretrain_steps=2, labelled_error=0.0, **INFORMED)
+    run.labelled = labelled
+    steps = (run.pretrain, lambda: run.e_step(torch.full((3,), 1 / 3)), run.supervise)
+    for step in steps:
+        before = parameters(run.inner)
+        step()
+        assert not torch.equal(before, parameters(run.inner))
+
+
+def test_a_start_anew_has_a_mean_of_its_own() -> None:
+    run = training(e_average=0.99, **INFORMED)
+    run._pretrain(20)
+    run._begin_anew(1)
+    assert torch.equal(parameters(run.inner), parameters(run.trained))
+    assert run.updates == 0
