@@ -18,6 +18,7 @@ from torch.utils.data import DataLoader, TensorDataset
 import methods
 from benchmarks.timing import timed
 from methods.gan_em import GanEm
+from methods.gan_em_e_net import ENet
 from methods.gan_em_steps import Training
 
 __all__ = ["Comparison", "gan_em", "rendered"]
@@ -113,8 +114,9 @@ def rendered(rows: Sequence[Comparison]) -> str:
 def _fast(method: GanEm, X: np.ndarray) -> tuple[float, np.ndarray]:
     """Seconds and mean (D, G) losses of one M-step as ``GanEm`` does it."""
     data = method._begin(X)
-    training = Training(method, data, method._generator)
-    w = training.responsibilities()
+    e_net = ENet(method, data, method._generator)
+    training = Training(method, data, method._generator, e_net)
+    w = e_net.responsibilities()
     return _measured(method, lambda: training.m_step(w, method._mixing(w)))
 
 

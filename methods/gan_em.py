@@ -23,6 +23,7 @@ from methods.base import (
     check_labels,
     register,
 )
+from methods.gan_em_e_net import ENet
 from methods.gan_em_losses import ExtraUnit, FakeUnits, GeneratorLoss
 from methods.gan_em_presets import PRESETS
 from methods.gan_em_steps import Training
@@ -96,13 +97,14 @@ class GanEm(NeuralMethod, Generative, Reducer, SemiSupervised):
             a convolutional D wins at once.
         n_components: size of the layer put before E's output, whose values ``transform`` returns
             (5.4). Where E learns from real data, a second E without this layer learns in its
-            place, and E is distilled from it.
+            place; E then begins with the layers of this one, and is distilled from it.
         labelled_error: supervision at the end of an E-step stops below this error rate on the
             labelled rows (5.3); at 0 it uses all its updates.
         labelled_steps: the maximum number of updates of such supervision.
         labelled_weight: of the labelled rows' cross-entropy in every other update of E.
-        n_init: number of first weights of E that pretraining begins with; the one of the largest
-            mutual information between data and clusters goes on. With labels it is always one.
+        n_init: number of first weights of E that pretraining (and distillation) begins with; the
+            one of the largest mutual information between data and clusters goes on. With labels
+            it is always one.
         init_steps: pretraining updates after which that one is chosen, at most all of them.
         pretrain_epochs: passes of E over the real data alone, before the first M-step.
         pretrain_steps: minimum number of such updates; passes are added until it is reached.
@@ -264,15 +266,15 @@ class GanEm(NeuralMethod, Generative, Reducer, SemiSupervised):
         self.labelled_ = known is not None
         data = self._begin(X)
         N, K = len(data), self.n_clusters
-        labelled = self._on_device(known)
-        training = Training(self, data, self._generator, labelled)
+        e_net = ENet(self, data, self._generator, self._on_device(known))
+        training = Training(self, data, self._generator, e_net)
         self.history_, self.converged_ = [], False
         standstill = Standstill(self.tol, self.patience)
         w = torch.full((N, K), 1 / K, device=self._device)  # Algorithm 1, line 1
         labels = None
-        pretrained = training.pretrain()
-        if pretrained or labelled is not None or self.max_iter == 0:
-            w = self._e_assign(training)[0]
+        pretrained = e_net.pretrain()
+        if pretrained or known is not None or self.max_iter == 0:
+            w = self._e_assign(e_net)[0]
             labels = w.argmax(dim=1)
         self.phi_, self.n_iter_ = self._mixing(w).cpu().numpy(), 0
 
@@ -283,7 +285,7 @@ class GanEm(NeuralMethod, Generative, Reducer, SemiSupervised):
             m_row = training.m_step(w, phi)  # lines 5-9
             between = time.perf_counter()
             e_row = training.e_step(phi)  # lines 10-13
-            w, supervision = self._e_assign(training)  # Eq. (4)
+            w, supervision = self._e_assign(e_net)  # Eq. (4)
             previous, labels = labels, w.argmax(dim=1)
             row = {
                 "iteration": iteration + 1,
@@ -334,12 +336,12 @@ class GanEm(NeuralMethod, Generative, Reducer, SemiSupervised):
         features = nn.Sequential(*list(self.E_.children())[:-1])
         return self._apply(features, x).cpu().numpy()
 
-    def _e_assign(self, training: Training) -> tuple[Tensor, dict[str, float]]:
+    def _e_assign(self, e_net: ENet) -> tuple[Tensor, dict[str, float]]:
         """Responsibilities of all data, and of labelled rows their labels, after supervision."""
-        row = {} if training.labelled is None else {"labelled_error": training.supervise()}
-        w = training.responsibilities()
-        if training.labelled is not None:
-            rows, y = training.labelled
+        row = {} if e_net.labelled is None else {"labelled_error": e_net.supervise()}
+        w = e_net.responsibilities()
+        if e_net.labelled is not None:
+            rows, y = e_net.labelled
             w[rows] = F.one_hot(y, self.n_clusters).to(w)
         return w, row
 

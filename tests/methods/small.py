@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from methods.gan_em import GanEm
+from methods.gan_em_e_net import ENet
 from methods.gan_em_steps import Training
 
 SMALL: dict[str, Any] = {
@@ -89,7 +90,12 @@ def em(n_clusters: int = 3, **params: Any) -> GanEm:
 
 def training(X: np.ndarray = FEW, n_clusters: int = 3, **params: Any) -> Training:
     method = em(n_clusters, **params)
-    return Training(method, method._begin(X), method._generator)
+    data = method._begin(X)
+    return Training(method, data, method._generator, ENet(method, data, method._generator))
+
+
+def e_net(X: np.ndarray = FEW, n_clusters: int = 3, **params: Any) -> ENet:
+    return training(X, n_clusters, **params).e_net
 
 
 def parameters(net: nn.Module) -> Tensor:

@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import nn
 
-from tests.methods.small import BLOBS, FEW, IMAGES, INFORMED, KIND, em, parameters, training
+from tests.methods.small import BLOBS, FEW, IMAGES, INFORMED, KIND, e_net, em, parameters, training
 
 LEARNING = {**INFORMED, "pretrain_steps": 300, "e_lr": 5e-3, "e_batch_size": 60}
 
@@ -17,18 +17,18 @@ LEARNING = {**INFORMED, "pretrain_steps": 300, "e_lr": 5e-3, "e_batch_size": 60}
 @pytest.mark.parametrize("decay", [0.1, 0.5, 0.9])
 def test_the_mean_by_hand(decay: float) -> None:
     """It keeps (1 + n) / (10 + n) of itself at update n, and never more than the decay."""
-    run = training(e_average=decay, **INFORMED)
+    run = e_net(e_average=decay, **INFORMED)
     mean = parameters(run.inner)
     assert torch.equal(mean, parameters(run.trained))
     for n in range(1, 6):
-        run._pretrain(1)
+        run._find_clusters(1)
         kept = min(decay, (1 + n) / (10 + n))
         mean = kept * mean + (1 - kept) * parameters(run.trained)
         torch.testing.assert_close(parameters(run.inner), mean)
 
 
 def test_without_a_decay_e_is_what_learns() -> None:
-    run = training(**INFORMED)
+    run = e_net(**INFORMED)
     assert run.trained is run.inner
 
 
@@ -75,17 +75,17 @@ def test_every_update_of_e_moves_it() -> None:
     y = np.where(np.arange(len(FEW)) < 9, np.arange(len(FEW)) % 3, -1)
     labelled = torch.arange(9), torch.from_numpy(y[:9])
     run = training(e_average=0.9, pretrain_steps=2, labelled_error=0.0, **INFORMED)
-    run.labelled = labelled
-    steps = (run.pretrain, lambda: run.e_step(torch.full((3,), 1 / 3)), run.supervise)
-    for step in steps:
-        before = parameters(run.inner)
+    net = run.e_net
+    net.labelled = labelled
+    for step in (net.pretrain, lambda: run.e_step(torch.full((3,), 1 / 3)), net.supervise):
+        before = parameters(net.inner)
         step()
-        assert not torch.equal(before, parameters(run.inner))
+        assert not torch.equal(before, parameters(net.inner))
 
 
 def test_a_start_anew_has_a_mean_of_its_own() -> None:
-    run = training(e_average=0.99, **INFORMED)
-    run._pretrain(20)
+    run = e_net(e_average=0.99, **INFORMED)
+    run._find_clusters(20)
     run._begin_anew(1)
     assert torch.equal(parameters(run.inner), parameters(run.trained))
     assert run.updates == 0

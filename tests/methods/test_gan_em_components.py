@@ -13,7 +13,7 @@ from torch import nn
 from core import DataError
 from methods.base import load
 from methods.projection import Projection
-from tests.methods.small import BLOBS, IMAGES, INFORMED, em, training
+from tests.methods.small import BLOBS, IMAGES, INFORMED, e_net, em, training
 
 WIDE = np.random.default_rng(3).normal(size=(60, 20)).astype(np.float32)
 
@@ -63,14 +63,14 @@ def test_a_convolutional_e_is_given_the_images(k: int | None, labels: int) -> No
 
 def test_what_e_is_given_is_what_it_finds_behind_its_projection() -> None:
     run = training(WIDE, e_components=5, **INFORMED)
-    method = run.em
+    method, net = run.em, run.e_net
     first = next(method.E_.children())
-    assert torch.equal(run.given, first(run.data))
+    assert torch.equal(net.given, first(run.data))
     whole = method._apply(method.E_, run.data).softmax(dim=1)
-    assert torch.allclose(run.responsibilities(), whole)
+    assert torch.allclose(net.responsibilities(), whole)
     before = torch.cat([p.detach().flatten() for p in method.E_.parameters()])
     axes = first.axes.clone()
-    run.pretrain()
+    net.pretrain()
     run.e_step(torch.full((3,), 1 / 3))
     assert not torch.equal(before, torch.cat([p.flatten() for p in method.E_.parameters()]))
     assert torch.equal(first.axes, axes)
@@ -80,10 +80,10 @@ def test_the_radius_is_that_of_the_components() -> None:
     """Noise columns that no component holds make points farther apart, not these radii wider."""
     noise = np.random.default_rng(0).normal(size=(300, 30)).astype(np.float32)
     plane = np.repeat(BLOBS, 15, axis=1)
-    radius = training(plane, e_components=2, **INFORMED).regulariser.radius
-    noisy = training(np.hstack([plane, noise]), e_components=2, **INFORMED).regulariser.radius
+    radius = e_net(plane, e_components=2, **INFORMED).regulariser.radius
+    noisy = e_net(np.hstack([plane, noise]), e_components=2, **INFORMED).regulariser.radius
     assert torch.median(noisy / radius) < 1.5
-    whole = training(np.hstack([plane, noise]), e_components=None, **INFORMED)
+    whole = e_net(np.hstack([plane, noise]), e_components=None, **INFORMED)
     scale = 60**0.5 * whole.regulariser.radius  # distances
     assert torch.median(scale / (2**0.5 * radius)) > 5
 

@@ -10,7 +10,17 @@ import torch
 
 from methods.gan_em import GanEm
 from methods.projection import Projection
-from tests.methods.small import BLOBS, IMAGES, INFORMED, KIND, SMALL, em, parameters, training
+from tests.methods.small import (
+    BLOBS,
+    IMAGES,
+    INFORMED,
+    KIND,
+    SMALL,
+    e_net,
+    em,
+    parameters,
+    training,
+)
 
 LEARNING = {**INFORMED, "pretrain_steps": 300, "e_lr": 5e-3, "e_batch_size": 60}
 WIDE = np.random.default_rng(3).normal(size=(60, 20)).astype(np.float32)
@@ -20,8 +30,8 @@ CONV = {"network": "conv"}
 @pytest.mark.parametrize("params", [{}, {"e_components": 5}, CONV, {**CONV, "e_components": 5}])
 def test_what_e_copies_is_e_without_the_few_units(params: dict[str, Any]) -> None:
     X = IMAGES if params.get("network") == "conv" else WIDE
-    whole = training(X, n_components=2, **params, **INFORMED).learner
-    plain = training(X, **params, **INFORMED).inner
+    whole = e_net(X, n_components=2, **params, **INFORMED).learner
+    plain = e_net(X, **params, **INFORMED).inner
     shapes = [[p.shape for p in net.parameters()] for net in (whole, plain)]
     assert shapes[0] == shapes[1]
     assert not any(isinstance(part, Projection) for part in whole.modules())
@@ -31,7 +41,7 @@ def test_what_e_copies_is_e_without_the_few_units(params: dict[str, Any]) -> Non
 def test_there_is_none_where_e_learns_from_generated_images_alone_or_is_whole(
     params: dict[str, Any],
 ) -> None:
-    run = training(**params)
+    run = e_net(**params)
     assert run.learner is run.inner
     assert run._copying(run.given) == 0
 
@@ -44,7 +54,7 @@ def test_it_is_no_part_of_what_is_fitted() -> None:
 
 @pytest.mark.parametrize("k", [1, 2, 40])
 def test_the_few_units_bear_the_clusters_that_it_finds(k: int) -> None:
-    run = training(BLOBS, n_components=k, **LEARNING)
+    run = e_net(BLOBS, n_components=k, **LEARNING)
     run.pretrain()
     found = run.em._apply(run.learner, run.given).argmax(dim=1)
     assert len(set(found.tolist())) == 3
@@ -52,25 +62,25 @@ def test_the_few_units_bear_the_clusters_that_it_finds(k: int) -> None:
 
 
 def test_copying_moves_e_alone() -> None:
-    run = training(BLOBS, n_components=2, **INFORMED)
+    run = e_net(BLOBS, n_components=2, **INFORMED)
     run.pretrain()
     loss = run._copying(run.given[:20])
     assert isinstance(loss, torch.Tensor)
     loss.backward()
     assert all(p.grad is None for p in run.learner.parameters())
-    assert all(p.grad is not None for p in run.E.parameters())
+    assert all(p.grad is not None for p in run.inner.parameters())
 
 
 def test_the_information_of_real_data_moves_the_other_alone() -> None:
-    alone = training(BLOBS, n_components=2, **INFORMED)
-    alone._information()[0].backward()
-    assert all(p.grad is None for p in alone.E.parameters())
+    alone = e_net(BLOBS, n_components=2, **INFORMED)
+    alone.information()[0].backward()
+    assert all(p.grad is None for p in alone.inner.parameters())
     assert all(p.grad is not None for p in alone.learner.parameters())
 
 
 def test_it_begins_to_copy_with_the_layers_that_it_copies() -> None:
-    run = training(BLOBS, n_components=2, **INFORMED)
-    run._pretrain(20)
+    run = e_net(BLOBS, n_components=2, **INFORMED)
+    run._find_clusters(20)
     run._take_layers(0)
     own, copied = (list(net.parameters()) for net in (run.trained, run.learner))
     assert all(map(torch.equal, own[:-4], copied[:-2]))
@@ -80,10 +90,11 @@ def test_it_begins_to_copy_with_the_layers_that_it_copies() -> None:
 @pytest.mark.parametrize("network", ["mlp", "conv"])
 def test_every_step_of_e_trains_both(network: str) -> None:
     run = training(IMAGES, n_components=2, network=network, pretrain_steps=2, **INFORMED)
-    for step in (run.pretrain, lambda: run.e_step(torch.full((3,), 1 / 3))):
-        before = [parameters(net) for net in (run.E, run.learner)]
+    both = run.e_net.inner, run.e_net.learner
+    for step in (run.e_net.pretrain, lambda: run.e_step(torch.full((3,), 1 / 3))):
+        before = [parameters(net) for net in both]
         step()
-        after = [parameters(net) for net in (run.E, run.learner)]
+        after = [parameters(net) for net in both]
         assert not any(map(torch.equal, before, after))
 
 

@@ -10,9 +10,9 @@ import pytest
 import torch
 from torch import Tensor
 
-from methods import gan_em, gan_em_steps
+from methods import gan_em, gan_em_e_net, gan_em_steps
 from methods.gan_em_steps import Training
-from tests.methods.small import BLOBS, FEW, INFORMED, KIND, em, parameters, purity, training
+from tests.methods.small import BLOBS, FEW, INFORMED, KIND, e_net, em, parameters, purity, training
 
 
 @pytest.fixture
@@ -33,6 +33,10 @@ def watch(monkeypatch: pytest.MonkeyPatch) -> Callable[[Callable[..., Any]], lis
     return install
 
 
+def optimizers(t: Training) -> tuple[torch.optim.Optimizer, ...]:
+    return t.d_optimizer, t.g_optimizer, t.e_net.optimizer
+
+
 class TestSteps:
     def test_an_iteration_is_d_and_g_in_turn_and_then_e(
         self, monkeypatch: pytest.MonkeyPatch
@@ -44,7 +48,8 @@ class TestSteps:
             moved.append(sum(p.numel() for p in optimizer.param_groups[0]["params"]))
             descend(optimizer, loss)
 
-        monkeypatch.setattr(gan_em_steps, "descend", watched)
+        for module in (gan_em_steps, gan_em_e_net):
+            monkeypatch.setattr(module, "descend", watched)
         method = em(max_iter=2, m_epochs=1, e_steps=3).fit(FEW)  # 40 rows: two batches of 16
         D, G, E = (parameters(net).numel() for net in (method.D_, method.G_, method.E_))
         assert len({D, G, E}) == 3
@@ -73,7 +78,7 @@ class TestSteps:
         assert sum(method.history_[0]["shares"]) == pytest.approx(1)
 
     def test_learning_rates_decay_by_the_iteration(self, watch: Callable[..., list[Any]]) -> None:
-        seen = watch(lambda t, w, phi: [o.param_groups[0]["lr"] for o in t.optimizers])
+        seen = watch(lambda t, w, phi: [o.param_groups[0]["lr"] for o in optimizers(t)])
         em(max_iter=3, lr_decay=0.5, d_lr=4e-3, g_lr=8e-3, e_lr=1e-3).fit(FEW)
         assert np.allclose(seen, [[4e-3, 8e-3, 1e-3], [2e-3, 4e-3, 5e-4], [1e-3, 2e-3, 2.5e-4]])
 
@@ -81,7 +86,7 @@ class TestSteps:
     def test_moments_are_forgotten_where_asked(
         self, watch: Callable[..., list[Any]], reset: bool
     ) -> None:
-        seen = watch(lambda t, w, phi: [len(o.state) > 0 for o in t.optimizers])
+        seen = watch(lambda t, w, phi: [len(o.state) > 0 for o in optimizers(t)])
         em(max_iter=2, reset_optimizers=reset, optimizer="adam").fit(FEW)
         assert seen == [[False] * 3, [not reset] * 3]
 
@@ -160,16 +165,16 @@ class TestSupervision:
 
     def test_supervision_ends_after_so_many_updates(self, monkeypatch: pytest.MonkeyPatch) -> None:
         updates: list[Tensor] = []
-        monkeypatch.setattr(gan_em_steps, "descend", lambda optimizer, loss: updates.append(loss))
-        t = training(labelled_steps=7, labelled_error=0.0)
+        monkeypatch.setattr(gan_em_e_net, "descend", lambda optimizer, loss: updates.append(loss))
+        t = e_net(labelled_steps=7, labelled_error=0.0)
         t.labelled = torch.arange(9), torch.from_numpy(self.CLASS[:9])
         t.supervise()
         assert len(updates) == 7
 
     def test_supervision_ends_under_the_error_rate(self, monkeypatch: pytest.MonkeyPatch) -> None:
         updates: list[Tensor] = []
-        monkeypatch.setattr(gan_em_steps, "descend", lambda optimizer, loss: updates.append(loss))
-        t = training(labelled_steps=25, labelled_error=0.3)
+        monkeypatch.setattr(gan_em_e_net, "descend", lambda optimizer, loss: updates.append(loss))
+        t = e_net(labelled_steps=25, labelled_error=0.3)
         rows = torch.arange(9)
         known = t.responsibilities()[rows].argmax(dim=1)
         for wrong, done in ((0, 0), (2, 0), (3, 25), (9, 25)):  # of 9: 0, .22, .33 and 1
@@ -179,15 +184,15 @@ class TestSupervision:
             assert len(updates) == done
 
     def test_supervision_looks_again_as_it_goes_on(self) -> None:
-        t = training(BLOBS, labelled_steps=1000, labelled_error=0.05, e_lr=5e-3)
+        t = e_net(BLOBS, labelled_steps=1000, labelled_error=0.05, e_lr=5e-3)
         t.labelled = torch.arange(9), torch.from_numpy(self.CLASS[:9])
         assert t.supervise() < 0.05
-        (steps,) = {int(state["step"]) for state in t.e_optimizer.state.values()}
+        (steps,) = {int(state["step"]) for state in t.optimizer.state.values()}
         assert 0 < steps < 1000
-        assert steps % gan_em_steps.SUPERVISION_CHECKS == 0
+        assert steps % gan_em_e_net.SUPERVISION_CHECKS == 0
 
     def test_the_error_rate_told_is_that_of_e_as_it_is_left(self) -> None:
-        t = training(labelled_steps=9, labelled_error=0.0, e_lr=0.01)
+        t = e_net(labelled_steps=9, labelled_error=0.0, e_lr=0.01)
         rows = torch.arange(9)
         y = (t.responsibilities()[rows].argmax(dim=1) + 1) % 3  # all wrong at the start
         t.labelled = rows, y
@@ -200,17 +205,17 @@ class TestSupervision:
     def test_labels_join_every_update_of_e_by_their_weight(self) -> None:
         losses = {}
         for weight in (0.0, 1.0, 2.0):
-            t = training(labelled_weight=weight, e_batch_size=9)
+            t = e_net(labelled_weight=weight, e_batch_size=9)
             t.labelled = torch.arange(9), torch.from_numpy(self.CLASS[:9])
-            losses[weight] = float(t._supervision())
-        t = training(e_batch_size=9)
+            losses[weight] = float(t.supervision())
+        t = e_net(e_batch_size=9)
         rows = torch.randint(9, (9,), generator=t.stream)  # the batch that all of them drew
         y = torch.from_numpy(self.CLASS[:9])[rows]
-        alone = float(torch.nn.functional.cross_entropy(t.E(t.data[rows]), y))
+        alone = float(torch.nn.functional.cross_entropy(t.inner(t.given[rows]), y))
         assert losses == pytest.approx({0.0: 0.0, 1.0: alone, 2.0: 2 * alone})
 
     def test_labels_that_e_learns_throughout_are_known_before_the_first_m_step(self) -> None:
-        t = training(BLOBS, **INFORMED, pretrain_steps=60)
+        t = e_net(BLOBS, **INFORMED, pretrain_steps=60)
         t.labelled = torch.arange(9), torch.from_numpy(self.CLASS[:9])
         t.pretrain()
         assert (t.responsibilities()[:9].argmax(dim=1) == t.labelled[1]).all()

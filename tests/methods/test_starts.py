@@ -12,7 +12,7 @@ from torch import nn
 
 from methods.base import DivergenceError
 from methods.gan_em import GanEm
-from methods.gan_em_steps import Training
+from methods.gan_em_e_net import ENet
 from methods.ganmm import Ganmm
 from methods.ganmm_steps import Classifier
 from methods.optimise import adam, descend
@@ -112,9 +112,9 @@ class TestGanEm:
         assert np.array_equal(*(fit.predict_proba(X) for fit in fits))
 
     def test_a_start_that_diverged_gives_way(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        learn, starts = Training._pretrain, 0
+        learn, starts = ENet._find_clusters, 0
 
-        def diverge_at_first(self: Training, steps: int) -> None:
+        def diverge_at_first(self: ENet, steps: int) -> None:
             nonlocal starts
             learn(self, steps)
             if starts == 0:
@@ -122,7 +122,7 @@ class TestGanEm:
                     nn.init.constant_(p, math.nan)
             starts += 1
 
-        monkeypatch.setattr(Training, "_pretrain", diverge_at_first)
+        monkeypatch.setattr(ENet, "_find_clusters", diverge_at_first)
         method = GanEm(**GAN_EM, n_init=2).fit(X)
         assert np.isfinite(method.predict_proba(X)).all()
         starts = 0
@@ -137,9 +137,9 @@ class TestGanEm:
         self, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         steps: list[int] = []
-        learn = Training._pretrain
+        learn = ENet._find_clusters
         monkeypatch.setattr(
-            Training, "_pretrain", lambda self, n: (steps.append(n), learn(self, n))[1]
+            ENet, "_find_clusters", lambda self, n: (steps.append(n), learn(self, n))[1]
         )
         GanEm(**{**GAN_EM, "n_init": 3, "init_steps": 4}).fit(X)
         assert steps == [4, 4, 4, 56]
