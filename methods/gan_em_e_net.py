@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 __all__ = ["ENet"]
 
 NARROW_RATE = 10
-"""Factor on E's learning rate in the layers that are its own where it copies a net without the
-layer of section 5.4: clusters that few units tell apart want large weights."""
+"""Factor on E's learning rate in the layer of section 5.4 and its output where E copies a net
+without that layer and has fewer units than clusters: to tell these apart wants large weights."""
 SUPERVISION_CHECKS = 10
 """Updates on labelled data between two looks at their error rate."""
 
@@ -73,7 +73,9 @@ class ENet:
         *wide, narrow, last = self.trained.children()
         self.optimizer = make(nn.ModuleList([*wide, self.learner]).parameters(), em.e_lr)
         own = list(nn.ModuleList([narrow, last]).parameters())
-        self.optimizer.add_param_group({"params": own, "lr": NARROW_RATE * em.e_lr})
+        few = em.n_components is not None and em.n_components < em.n_clusters
+        rate = NARROW_RATE * em.e_lr if few else em.e_lr
+        self.optimizer.add_param_group({"params": own, "lr": rate})
 
     def learning(self) -> None:
         """Put what learns into training mode."""
@@ -179,8 +181,9 @@ class ENet:
             raise DivergenceError("E's weights are not finite after its pretraining; lower e_lr")
         return steps > 0
 
-    def _parts(self) -> tuple[nn.Module, nn.Module, nn.Module, torch.optim.Optimizer]:
-        return self.inner, self.trained, self.learner, self.optimizer
+    def _parts(self) -> list[nn.Module | torch.optim.Optimizer]:
+        """What holds a start once it is trained, each once."""
+        return list(dict.fromkeys((self.inner, self.trained, self.learner, self.optimizer)))
 
     def _begin_anew(self, start: int) -> None:
         """Give what finds the clusters the first weights of another start."""

@@ -87,6 +87,15 @@ def test_it_begins_to_copy_with_the_layers_that_it_copies() -> None:
     assert len(own) > 4
 
 
+@pytest.mark.parametrize(("k", "factor"), [(1, 10), (2, 10), (3, 1), (40, 1)])
+def test_fewer_units_than_clusters_learn_faster(k: int, factor: float) -> None:
+    run = e_net(BLOBS, n_components=k, e_lr=1e-3, **INFORMED)
+    groups = {id(p): g["lr"] for g in run.optimizer.param_groups for p in g["params"]}
+    rates = [groups[id(p)] / 1e-3 for p in run.trained.parameters()]
+    assert rates == pytest.approx([*[1] * (len(rates) - 4), *[factor] * 4])
+    assert {groups[id(p)] for p in run.learner.parameters()} == {1e-3}
+
+
 @pytest.mark.parametrize("network", ["mlp", "conv"])
 def test_every_step_of_e_trains_both(network: str) -> None:
     run = training(IMAGES, n_components=2, network=network, pretrain_steps=2, **INFORMED)
