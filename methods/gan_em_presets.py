@@ -67,8 +67,8 @@ What was learnt in making it (accuracy one to one, last iterate, fully connected
   connected, 10,000 images, 3,700 updates, seed 0: .027, .026, .024; with 100 labels .031, .030,
   .030. With the GAN, the same convolutional E, 1,000 labels, 1,000 updates before and 200 in
   each of three EM iterations: .017, .015, .013 after each. Without labels nothing changes: to
-  .001 MNIST and digits have the same accuracy (2 seeds each); the suites without labels keep
-  the last weights, with which they were measured.
+  .001 MNIST and digits have the same accuracy (2 seeds each, E alone, no
+  reduction); those suites keep the last weights, with which they were measured.
 - With labels, supervision after an E-step alone (5.3) comes too late for clusters that the
   pretraining has merged: MNIST, 10,000 images, 100 labels, held out, seed 1: error .191, and
   .062 where the labels join every update of E (``labelled_weight``; both on pixels). There too
@@ -100,7 +100,7 @@ What was learnt in making it (accuracy one to one, last iterate, fully connected
   after 6,000 (seeds 0, 1), hence several starts, chosen by their information. With 1,000 units
   ten times the rate harms: .857 for .877 (10,000 images, seed 0). Suite ``mnist_reduction``,
   quick, two units: .861 +- .002, no GAN .867 +- .003 (3 seeds; before .850 +- .004, .860 +-
-  .007); profile ``paper`` .881 +- .001, no GAN .881 +- .003 (3 seeds; before .874, .881).
+  .007); profile ``paper`` .881 +- .001, no GAN .881 +- .003 (3 seeds; before .874, 2 seeds, .881).
 - No help in copying: points between pairs, perturbed or noisy points, soft targets, weight decay.
 - A convolutional E learns more at 16 than at 5 (``consistency_radius``; on 784 pixels .6 of a
   neighbour's distance). Alone, half the filters, bf16, 20,000 images, held out: 100 labels, 1,500
