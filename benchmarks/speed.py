@@ -8,10 +8,14 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Callable, Sequence
-from typing import Literal
+from itertools import product
+from typing import TYPE_CHECKING, Literal
 
 from benchmarks.options import count
 from core.guard import guarded
+
+if TYPE_CHECKING:
+    from methods.neural import Precision
 
 __all__ = ["OF_NETS", "OF_THE_REST", "main"]
 
@@ -27,9 +31,20 @@ def _gan_em(network: Network | None, device: str, rounds: int) -> str:
 def _ganmm(network: Network | None, device: str, rounds: int) -> str:
     from benchmarks.speed_ganmm import ganmm, rendered
 
-    ways = (False, True) if device.startswith("cuda") else (False,)
-    nets = network or "mlp"
-    rows = [ganmm(network=nets, device=device, compile=c, rounds=rounds) for c in ways]
+    precisions: tuple[Precision, ...] = ("fp32", "tf32", "bf16")
+    ways: list[tuple[Precision, bool]] = [("fp32", False)]
+    if device.startswith("cuda"):
+        ways = list(product(precisions, (False, True)))
+    rows = [
+        ganmm(
+            network=network or "mlp",
+            device=device,
+            precision=precision,
+            compile=compiled,
+            rounds=rounds,
+        )
+        for precision, compiled in ways
+    ]
     return rendered(rows)
 
 

@@ -17,6 +17,7 @@ from benchmarks.timing import timed
 from methods.ganmm import Ganmm
 from methods.ganmm_clusters import ClusterBatches
 from methods.ganmm_steps import Gans
+from methods.neural import Precision
 
 __all__ = ["EnsembleComparison", "ganmm", "rendered"]
 
@@ -26,6 +27,8 @@ class EnsembleComparison:
     """The batched model against the loop."""
 
     network: str
+    precision: Precision
+    """Of both."""
     loop_ms: float
     """Of one update of all generators and its five of all critics; the median over rounds."""
     path: str
@@ -46,6 +49,7 @@ def ganmm(
     optimizer: str = "adam",
     device: str = "cpu",
     width: float = 1.0,
+    precision: Precision = "fp32",
     compile: bool = False,
     steps: int = 20,
     rounds: int = 5,
@@ -68,6 +72,7 @@ def ganmm(
             device=device,
             width=width,
             ensemble=ensemble,
+            precision=precision,
             compile=compile and ensemble == "batched",
         )
         assert isinstance(method, Ganmm)
@@ -99,6 +104,7 @@ def ganmm(
     loop, batched = np.array(times["loop"]), np.array(times["batched"])
     return EnsembleComparison(
         network=network,
+        precision=precision,
         path="graphs" if compile else "batched",
         loop_ms=float(np.median(loop)),
         batched_ms=float(np.median(batched)),
@@ -110,10 +116,11 @@ def ganmm(
 
 def rendered(rows: Sequence[EnsembleComparison]) -> str:
     """The comparisons as a table of fixed width."""
-    lines = [f"{'nets':5} {'path':8} {'loop ms':>8} {'ms':>8} {'x loop':>7}  parameters differ by"]
+    head = f"{'nets':5} {'precision':9} {'path':8} {'loop ms':>8} {'ms':>8} {'x loop':>7}"
+    lines = [f"{head}  parameters differ by"]
     lines += [
-        f"{row.network:5} {row.path:8} {row.loop_ms:8.2f} {row.batched_ms:8.2f} {row.ratio:7.2f}  "
-        f"{row.difference:.1e} after {row.steps} updates"
+        f"{row.network:5} {row.precision:9} {row.path:8} {row.loop_ms:8.2f} {row.batched_ms:8.2f} "
+        f"{row.ratio:7.2f}  {row.difference:.1e} after {row.steps} updates"
         for row in rows
     ]
     return "\n".join(lines)

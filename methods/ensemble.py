@@ -74,10 +74,11 @@ class Loop(Ensemble):
 
 
 class Batched(Ensemble):
-    """All K nets as one model: ``baddbmm`` for linear layers, groups for convolutions.
+    """All K nets as one model, in which every layer with weights is a product of K matrices.
 
-    Between the layers vectors are ``(K, B, D)`` and images ``(B, K C, H, W)``, where the channels
-    of a net are a group: so no layer needs to move memory.
+    Between the layers vectors are ``(K, B, D)`` and feature maps ``(K, C, B, H, W)``. Convolutions
+    are products of their kernels and the maps' patches (im2col): grouped ones compute the same,
+    and with nets as small as these leave most of a GPU idle.
     """
 
     def __init__(self, nets: Sequence[nn.Sequential]) -> None:
@@ -89,12 +90,10 @@ class Batched(Ensemble):
         return [self]
 
     def forward(self, x: Tensor) -> Tensor:
-        K = len(x)
+        x = x.transpose(1, 2) if x.dim() == 5 else x
         for layer in self.children():
             x = layer(x)
-        if x.dim() == 4:  # (B, K C, H, W) -> (K, B, C, H, W)
-            x = x.unflatten(1, (K, -1)).transpose(0, 1)
-        return x
+        return x.transpose(1, 2) if x.dim() == 5 else x
 
 
 class Crop(nn.Module):
@@ -132,13 +131,9 @@ class _Stacked(nn.Module):
             self.register_buffer(name, torch.stack([part.get_buffer(name) for part in parts]))
 
     def _flat(self, name: str) -> Tensor | None:
-        """A parameter or buffer ``(K, C, ...)`` as ``(K C, ...)``; None where there is none."""
+        """A parameter or buffer ``(K, C)`` as ``(K C,)``; None where there is none."""
         value = getattr(self, name, None)
-        return None if value is None else value.flatten(0, 1)
-
-    def _as_maps(self, x: Tensor) -> Tensor:
-        """``(K, B, C, H, W)`` as ``(B, K C, H, W)``; the latter as they are."""
-        return x.transpose(0, 1).flatten(1, 2) if x.dim() == 5 else x
+        return None if value is None else value.flatten()
 
 
 class _Linear(_Stacked):
@@ -152,27 +147,53 @@ class _Linear(_Stacked):
 
 
 class _Convolution(_Stacked):
+    weight: Tensor  # (K, C_out, C, k, k)
+
     def __init__(self, parts: Sequence[nn.Conv2d]) -> None:
         super().__init__(parts)
-        self.stride, self.padding = parts[0].stride, parts[0].padding
+        self.how: Any = (parts[0].kernel_size, 1, parts[0].padding, parts[0].stride)
 
     def forward(self, x: Tensor) -> Tensor:
-        maps, weight = self._as_maps(x), self._flat("weight")
-        assert weight is not None
-        bias = self._flat("bias")
-        return F.conv2d(maps, weight, bias, self.stride, self.padding, groups=self.K)
+        _, C, B, *sides = x.shape
+        patches = F.unfold(x.flatten(1, 2), *self.how)  # (K, C B k k, places)
+        patches = patches.unflatten(1, (C, B, -1)).transpose(2, 3).flatten(1, 2).flatten(2)
+        bias: Tensor | None = getattr(self, "bias", None)
+        weight = self.weight.flatten(2)
+        if bias is None:
+            y = torch.bmm(weight, patches)
+        else:
+            y = torch.baddbmm(bias.unsqueeze(2), weight, patches)
+        kernel, _, padding, stride = self.how
+        sides = [
+            (n + 2 * p - k) // s + 1
+            for n, k, p, s in zip(sides, kernel, padding, stride, strict=True)
+        ]
+        return y.unflatten(2, (B, *sides))
 
 
 class _TransposedConvolution(_Stacked):
+    weight: Tensor  # (K, C, C_out, k, k)
+
     def __init__(self, parts: Sequence[nn.ConvTranspose2d]) -> None:
         super().__init__(parts)
-        self.how = (parts[0].stride, parts[0].padding, parts[0].output_padding)
+        self.how: Any = (parts[0].kernel_size, 1, parts[0].padding, parts[0].stride)
+        self.output_padding: Any = parts[0].output_padding
 
     def forward(self, x: Tensor) -> Tensor:
-        maps, weight = self._as_maps(x), self._flat("weight")
-        assert weight is not None
-        bias = self._flat("bias")
-        return F.conv_transpose2d(maps, weight, bias, *self.how, groups=self.K)  # type: ignore[arg-type]
+        _, _, B, *sides = x.shape
+        C = self.weight.shape[2]
+        patches = torch.bmm(self.weight.flatten(2).mT, x.flatten(2))  # (K, C k k, B places)
+        patches = patches.unflatten(2, (B, -1)).unflatten(1, (C, -1)).transpose(2, 3)
+        kernel, _, padding, stride = self.how
+        height, width = (
+            (n - 1) * s - 2 * p + k + extra
+            for n, k, p, s, extra in zip(
+                sides, kernel, padding, stride, self.output_padding, strict=True
+            )
+        )
+        y = F.fold(patches.flatten(1, 3), (height, width), *self.how).unflatten(1, (C, B))
+        bias: Tensor | None = getattr(self, "bias", None)
+        return y if bias is None else y + bias[:, :, None, None, None]
 
 
 class _BatchNorm(_Stacked):
@@ -183,13 +204,14 @@ class _BatchNorm(_Stacked):
         self.momentum, self.eps = parts[0].momentum, parts[0].eps
 
     def forward(self, x: Tensor) -> Tensor:
-        maps = self._as_maps(x)
-        if x.dim() == 3:  # (K, B, D) -> (B, K D)
-            maps = x.transpose(0, 1).flatten(1)
+        if x.dim() == 5:  # (K, C, B, H, W) -> (1, K C, B H W)
+            values = x.flatten(2).flatten(0, 1).unsqueeze(0)
+        else:  # (K, B, D) -> (B, K D)
+            values = x.transpose(0, 1).flatten(1)
         if self.training:
             self.num_batches_tracked += 1
         y = F.batch_norm(
-            maps,
+            values,
             self._flat("running_mean"),
             self._flat("running_var"),
             self._flat("weight"),
@@ -198,7 +220,7 @@ class _BatchNorm(_Stacked):
             self.momentum or 0.0,
             self.eps,
         )
-        return y.unflatten(1, (self.K, -1)).transpose(0, 1) if x.dim() == 3 else y
+        return y.view_as(x) if x.dim() == 5 else y.unflatten(1, (self.K, -1)).transpose(0, 1)
 
 
 class _GroupNorm(_Stacked):
@@ -209,38 +231,33 @@ class _GroupNorm(_Stacked):
         self.groups, self.eps = len(parts) * parts[0].num_groups, parts[0].eps
 
     def forward(self, x: Tensor) -> Tensor:
-        maps = self._as_maps(x)
-        return F.group_norm(maps, self.groups, self._flat("weight"), self._flat("bias"), self.eps)
+        maps = x.permute(2, 0, 1, 3, 4).flatten(1, 2)  # (B, K C, H, W)
+        y = F.group_norm(maps, self.groups, self._flat("weight"), self._flat("bias"), self.eps)
+        return y.unflatten(1, (self.K, -1)).permute(1, 2, 0, 3, 4)
 
 
 class _Flatten(nn.Module):
-    """Images to vectors, ``(K, B, D)``."""
-
-    def __init__(self, K: int) -> None:
-        super().__init__()
-        self.K = K
+    """Feature maps ``(K, C, B, H, W)`` to vectors ``(K, B, C H W)``."""
 
     def forward(self, x: Tensor) -> Tensor:
-        if x.dim() == 4:  # (B, K C, H, W) -> (K, B, C H W)
-            return x.unflatten(1, (self.K, -1)).transpose(0, 1).flatten(2)
-        return x.flatten(2)
+        return x.transpose(1, 2).flatten(2)
 
 
 class _Unflatten(nn.Module):
-    """Vectors to images, ``(K, B, C, H, W)``."""
+    """Vectors ``(K, B, C H W)`` to feature maps ``(K, C, B, H, W)``."""
 
     def __init__(self, shape: Sequence[int]) -> None:
         super().__init__()
         self.shape = tuple(shape)
 
     def forward(self, x: Tensor) -> Tensor:
-        return x.unflatten(2, self.shape)
+        return x.unflatten(2, self.shape).transpose(1, 2)
 
 
 def _stacked(parts: Sequence[nn.Module]) -> nn.Module:
     first: Any = parts[0]
     if isinstance(first, nn.Flatten):
-        return _Flatten(len(parts))
+        return _Flatten()
     if isinstance(first, nn.Unflatten):
         return _Unflatten(first.unflattened_size)  # type: ignore[arg-type]
     for kinds, stacked in _STACKED.items():

@@ -30,6 +30,7 @@ def test_both_paths_agree_and_are_timed(params: dict[str, Any]) -> None:
 def test_a_table_names_what_stands_against_the_loop() -> None:
     row = EnsembleComparison(
         network="mlp",
+        precision="fp32",
         path="graphs",
         loop_ms=150.0,
         batched_ms=1.5,
@@ -38,8 +39,8 @@ def test_a_table_names_what_stands_against_the_loop() -> None:
         steps=20,
     )
     head, *lines = rendered([dataclasses.replace(row, path="batched"), row]).splitlines()
-    assert head.split()[:5] == ["nets", "path", "loop", "ms", "ms"]
-    assert [line.split()[:5] for line in lines] == [
-        ["mlp", path, "150.00", "1.50", "100.00"] for path in ("batched", "graphs")
+    assert head.split()[:6] == ["nets", "precision", "path", "loop", "ms", "ms"]
+    assert [line.split()[:6] for line in lines] == [
+        ["mlp", "fp32", path, "150.00", "1.50", "100.00"] for path in ("batched", "graphs")
     ]
     assert all(line.endswith("2.0e-05 after 20 updates") for line in lines)
