@@ -26,7 +26,7 @@ def resolve_ensemble(
 ) -> Literal["loop", "batched"]:
     """``auto``: batched for fully connected nets everywhere, for convolutional ones on a GPU.
 
-    On a CPU a grouped convolution is slower than its groups one after the other.
+    On a CPU convolutional nets are slower as products of matrices than one after the other.
     """
     if kind != "auto":
         return kind
