@@ -56,7 +56,7 @@ def test_the_parts_of_a_job_array_are_the_whole_suite(tmp_path: Path, plugin: Pa
 def test_every_option_that_is_named_exists() -> None:
     known = set(run_parser()._option_string_actions)
     named = set(re.findall(r"(?<![-\w])--[a-z][a-z-]+", TEXT))
-    others = {"--array", "--cpus-per-task", "--mem", "--time", "--signal", "--rounds"}
+    others = {"--array", "--cpus-per-task", "--mem", "--time", "--signal", "--rounds", "--network"}
     assert named - others <= known
 
 
