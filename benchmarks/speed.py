@@ -8,14 +8,10 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Callable, Sequence
-from itertools import product
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 from benchmarks.options import count
 from core.guard import guarded
-
-if TYPE_CHECKING:
-    from methods.neural import Precision
 
 __all__ = ["OF_NETS", "OF_THE_REST", "main"]
 
@@ -29,23 +25,11 @@ def _gan_em(network: Network | None, device: str, rounds: int) -> str:
 
 
 def _ganmm(network: Network | None, device: str, rounds: int) -> str:
-    from benchmarks.speed_ganmm import ganmm, rendered
+    from benchmarks.speed_ganmm import ON_A_CPU, ON_A_GPU, ganmm, rendered
 
-    precisions: tuple[Precision, ...] = ("fp32", "tf32", "bf16")
-    ways: list[tuple[Precision, bool]] = [("fp32", False)]
-    if device.startswith("cuda"):
-        ways = list(product(precisions, (False, True)))
-    rows = [
-        ganmm(
-            network=network or "mlp",
-            device=device,
-            precision=precision,
-            compile=compiled,
-            rounds=rounds,
-        )
-        for precision, compiled in ways
-    ]
-    return rendered(rows)
+    ways = ON_A_GPU if device.startswith("cuda") else ON_A_CPU
+    nets = network or "mlp"
+    return rendered([ganmm(network=nets, device=device, rounds=rounds, **way) for way in ways])
 
 
 def _responsibility_gan(network: Network | None, device: str, rounds: int) -> str:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TypedDict
 
 import numpy as np
 import torch
@@ -19,7 +20,25 @@ from methods.ganmm_clusters import ClusterBatches
 from methods.ganmm_steps import Gans
 from methods.neural import Precision
 
-__all__ = ["EnsembleComparison", "ganmm", "rendered"]
+__all__ = ["ON_A_CPU", "ON_A_GPU", "EnsembleComparison", "ganmm", "rendered"]
+
+
+class Way(TypedDict):
+    """How both are computed; ``compile`` is for the batched model alone."""
+
+    precision: Precision
+    compile: bool
+
+
+ON_A_CPU: Sequence[Way] = ({"precision": "fp32", "compile": False},)
+ON_A_GPU: Sequence[Way] = (
+    {"precision": "fp32", "compile": False},
+    {"precision": "fp32", "compile": True},
+    {"precision": "tf32", "compile": False},
+    {"precision": "tf32", "compile": True},
+    {"precision": "bf16", "compile": False},
+    {"precision": "bf16", "compile": True},
+)
 
 
 @dataclass(frozen=True, kw_only=True)
