@@ -7,6 +7,9 @@ JOBS ?= $(shell $(PYTHON) -c 'import os; print(os.cpu_count() or 1)')
 ARGS ?=
 VENV := .venv
 BIN := $(VENV)/bin
+# Links by which pyright finds deep_em_bench.<folder>; it does not follow editable installs.
+LINKS := $(VENV)/links/deep_em_bench
+FOLDERS := benchmarks core datasets methods metrics reports results
 # Every process of a suite and of the tests starts sooner where compiled modules are kept.
 unexport PYTHONDONTWRITEBYTECODE
 
@@ -22,6 +25,8 @@ test: $(VENV)/.ready
 lint: $(VENV)/.ready
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	mkdir -p $(LINKS) && ln -sfn ../../../package/__init__.py $(LINKS)/__init__.py
+	for folder in $(FOLDERS); do ln -sfn ../../../$$folder $(LINKS)/$$folder; done
 	$(BIN)/pyright --pythonpath $(BIN)/python
 
 check: test lint check-suite
@@ -37,4 +42,4 @@ $(VENV)/.ready: requirements.lock pyproject.toml
 	touch $@
 
 clean:
-	rm -rf $(VENV) .pytest_cache .ruff_cache .hypothesis *.egg-info
+	rm -rf $(VENV) .pytest_cache .ruff_cache .hypothesis *.egg-info build dist

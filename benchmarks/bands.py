@@ -11,10 +11,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from benchmarks.plan import Cell, DatasetSpec
-from core import ConfigError
-from metrics import info
-from results.record import DatasetUsed, Record
+from deep_em_bench.benchmarks.plan import Cell, DatasetSpec
+from deep_em_bench.core import ConfigError
+from deep_em_bench.metrics import info
+from deep_em_bench.results.record import DatasetUsed, Record
 
 __all__ = [
     "Band",
@@ -132,7 +132,7 @@ def outside(values: Values, bands: Bands) -> list[str]:
 
 
 def read(path: Path) -> Bands:
-    """The bands in a file that :func:`text` wrote. Raises :class:`core.ConfigError`."""
+    """The bands in a file that :func:`text` wrote. Raises :class:`ConfigError`."""
     try:
         raw = tomllib.loads(path.read_text(encoding="utf-8"))
         return {

@@ -1,7 +1,7 @@
 """The regression gate: a small suite's median scores must stay within stored bands.
 
 Bands and not equality, because another processor rounds otherwise and a GAN carries that on; how
-wide they are is :func:`benchmarks.bands.bands_of`'s to say. Data sets whose files are absent are
+wide they are is :func:`bands_of`'s to say. Data sets whose files are absent are
 skipped, and it is said which and why.
 
 Exit status: 0 within all bands; 1 outside one, a row too many or too few, or a cell that failed; 2
@@ -20,16 +20,16 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from benchmarks.options import add_common, load_plugins, setting_from
-from core import ConfigError, DataError, UserError
-from core.files import temporary_beside
-from core.guard import guarded
+from deep_em_bench.benchmarks.options import add_common, load_plugins, setting_from
+from deep_em_bench.core import ConfigError, DataError, UserError
+from deep_em_bench.core.files import temporary_beside
+from deep_em_bench.core.guard import guarded
 
 if TYPE_CHECKING:
-    from benchmarks.bands import Bands, Values
-    from benchmarks.job import Setting
-    from benchmarks.plan import Cell
-    from benchmarks.suite import Suite
+    from deep_em_bench.benchmarks.bands import Bands, Values
+    from deep_em_bench.benchmarks.engine.job import Setting
+    from deep_em_bench.benchmarks.plan import Cell
+    from deep_em_bench.benchmarks.suite import Suite
 
 __all__ = ["main"]
 
@@ -58,8 +58,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _check(chosen: argparse.Namespace) -> int:
-    from benchmarks import bands
-    from benchmarks.suite import Suite
+    from deep_em_bench.benchmarks import bands
+    from deep_em_bench.benchmarks.suite import Suite
 
     load_plugins(chosen.plugin)
     suite = Suite.find(chosen.suite)
@@ -92,7 +92,7 @@ def _check(chosen: argparse.Namespace) -> int:
 
 def _known(path: Path, *, anew: bool) -> Bands:
     """The bands in the file; none where it is of no use and written anew."""
-    from benchmarks import bands
+    from deep_em_bench.benchmarks import bands
 
     try:
         return bands.read(path)
@@ -107,10 +107,10 @@ def _measured(suite: Suite, setting: Setting) -> tuple[Values, set[str]] | None:
 
     None, after saying why, where a cell failed.
     """
-    from benchmarks import bands
-    from benchmarks.plan import plan
-    from benchmarks.work import work
-    from results.store import Store
+    from deep_em_bench.benchmarks import bands
+    from deep_em_bench.benchmarks.engine.work import work
+    from deep_em_bench.benchmarks.plan import plan
+    from deep_em_bench.results.store import Store
 
     cells, absent = _by_presence(plan(suite, PROFILE), setting)
     if not cells:
@@ -129,8 +129,8 @@ def _measured(suite: Suite, setting: Setting) -> tuple[Values, set[str]] | None:
 
 def _by_presence(cells: Sequence[Cell], setting: Setting) -> tuple[list[Cell], set[str]]:
     """The cells whose data are there, and the titles of the data sets that are not."""
-    from benchmarks.bands import title
-    from benchmarks.engine import look_at
+    from deep_em_bench.benchmarks.bands import title
+    from deep_em_bench.benchmarks.engine.engine import look_at
 
     absent: set[str] = set()
     for cell in {title(cell.dataset): cell for cell in cells}.values():
@@ -143,7 +143,7 @@ def _by_presence(cells: Sequence[Cell], setting: Setting) -> tuple[list[Cell], s
 
 
 def _write(path: Path, suite: Suite, made: Bands) -> None:
-    from benchmarks.bands import text
+    from deep_em_bench.benchmarks.bands import text
 
     heading = (
         f"What suite {suite.name} scores in profile {PROFILE}, by `python -m benchmarks.check\n"
@@ -158,7 +158,7 @@ def _write(path: Path, suite: Suite, made: Bands) -> None:
 
 @contextlib.contextmanager
 def _replacement(path: Path) -> Iterator[Path]:
-    """A name for what will replace the file; raises :class:`core.UserError` if it cannot be."""
+    """A name for what will replace the file; raises :class:`UserError` if it cannot be."""
     try:
         if path.is_dir():
             raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))

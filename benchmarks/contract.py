@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from methods.base import Generative, Reducer
+from deep_em_bench.methods.base import Generative, Reducer
 
 __all__ = ["ContractError", "features", "labels", "responsibilities", "samples"]
 

@@ -17,18 +17,17 @@ from typing import Any
 
 import numpy as np
 
-import datasets
-import methods
-from benchmarks import contract, generation, pictures
-from benchmarks.job import Job
-from benchmarks.labelling import visible_labels
-from benchmarks.parameters import accepts
-from benchmarks.provenance import Host
-from benchmarks.scoring import score
-from core import derive_seed
-from datasets.base import Dataset
-from methods.base import DivergenceError, Generative, Method, Reducer
-from results.record import Failure, MethodUsed, Record, Resources, Scores, Timing
+from deep_em_bench import datasets, methods
+from deep_em_bench.benchmarks import contract, generation, pictures
+from deep_em_bench.benchmarks.engine.job import Job
+from deep_em_bench.benchmarks.engine.provenance import Host
+from deep_em_bench.benchmarks.labelling import visible_labels
+from deep_em_bench.benchmarks.parameters import accepts
+from deep_em_bench.benchmarks.scoring import score
+from deep_em_bench.core import derive_seed
+from deep_em_bench.datasets.base import Dataset
+from deep_em_bench.methods.base import DivergenceError, Generative, Method, Reducer
+from deep_em_bench.results.record import Failure, MethodUsed, Record, Resources, Scores, Timing
 
 __all__ = ["execute"]
 
@@ -43,7 +42,7 @@ def execute(
 ) -> tuple[Record, dict[str, np.ndarray]]:
     """Run the cell; its record and the arrays to be stored with it.
 
-    Never raises for what the method or the data do: a :class:`methods.DivergenceError` gives a
+    Never raises for what the method or the data do: a :class:`DivergenceError` gives a
     record ``diverged``, any other exception ``failed``. ``sys.exit`` and KeyboardInterrupt are no
     exceptions to that: no signal raises them here, for SIGINT is the supervisor's to act on.
     """
@@ -223,7 +222,9 @@ def _total(history: list[dict[str, Any]], step: str) -> float | None:
 def _resolved_device(device: str) -> str:
     if device == "cpu":
         return device
-    from methods.neural import resolve_device  # torch, which a method that needs none goes without
+    from deep_em_bench.methods.neural import (
+        resolve_device,  # torch, which a method that needs none goes without
+    )
 
     return str(resolve_device(device))
 

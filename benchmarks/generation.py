@@ -1,6 +1,6 @@
 """What the samples of a generative method are worth, at the end and over training.
 
-Every :class:`methods.base.Generative` method is asked the same: images are drawn by ``sample`` and
+Every :class:`Generative` method is asked the same: images are drawn by ``sample`` and
 held against as many held-out ones (where there are none, fitted ones) in the feature space of nets
 that were trained without it; FID depends on both numbers. Images of one or three channels alone
 have such nets; other data have no generation scores.
@@ -16,18 +16,18 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-import datasets
-from benchmarks import contract
-from core import derive_seed
-from methods.base import Generative, Method
+from deep_em_bench import datasets
+from deep_em_bench.benchmarks import contract
+from deep_em_bench.core import derive_seed
+from deep_em_bench.methods.base import Generative, Method
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from benchmarks.job import Job
-    from datasets.base import Dataset
-    from metrics.features import Extractor
-    from metrics.generation import Summary
+    from deep_em_bench.benchmarks.engine.job import Job
+    from deep_em_bench.datasets.base import Dataset
+    from deep_em_bench.metrics.features import Extractor
+    from deep_em_bench.metrics.generation import Summary
 
 __all__ = ["Curve", "Judge", "judge"]
 
@@ -109,9 +109,9 @@ class Judge:
 
         ``groups`` are the clusters that the method gives to all the real images, ``(N,)``: an
         image of component k is held against those of cluster k as well. Raises
-        :class:`benchmarks.contract.ContractError` for samples that are none.
+        :class:`ContractError` for samples that are none.
         """
-        from metrics.generation import Comparison, score_generation
+        from deep_em_bench.metrics.generation import Comparison, score_generation
 
         images, components = self._drawn(method, self.n, "generation")
         clusters = groups[self._rows]
@@ -134,7 +134,7 @@ class Judge:
 
         All points of a fit have the same noise: what changes from one to the next is the method.
         """
-        from metrics.generation import Comparison, score_generation
+        from deep_em_bench.metrics.generation import Comparison, score_generation
 
         started = time.perf_counter()
         images, _ = self._drawn(method, self.n_curve, "curve")
@@ -223,8 +223,8 @@ def judge(job: Job, data: Dataset, device: str) -> Judge | None:
     plan, spec = job.cell.generation, job.cell.dataset
     if plan is None or len(data.shape) != 3 or data.shape[0] not in CHANNELS:
         return None
-    from metrics.features import extractors, net_folders
-    from metrics.labelled import Labelled
+    from deep_em_bench.metrics.features import extractors, net_folders
+    from deep_em_bench.metrics.labelled import Labelled
 
     words = {word: value for word, value in spec.words.items() if word not in PARTS}
     whole = datasets.load(spec.name, data_dir=job.setting.data_dir, **words)
@@ -248,7 +248,7 @@ def judge(job: Job, data: Dataset, device: str) -> Judge | None:
 def _floor(
     extractors: Sequence[Extractor], images: np.ndarray, n: int, seed: int
 ) -> tuple[dict[str, float], int]:
-    from metrics.features import floor
+    from deep_em_bench.metrics.features import floor
 
     found: dict[str, float] = {}
     size = 0
@@ -264,6 +264,6 @@ def _summary(
     probabilities: np.ndarray | None,
     **kept: int,
 ) -> Summary:
-    from metrics.generation import Summary
+    from deep_em_bench.metrics.generation import Summary
 
     return Summary(extractor.d, extractor.n_classes, **kept).add(features, probabilities)

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
-from core import ConfigError
+from deep_em_bench.core import ConfigError
 
 if TYPE_CHECKING:
-    from datasets.base import Dataset
-    from methods.base import Method
+    from deep_em_bench.datasets.base import Dataset
+    from deep_em_bench.methods.base import Method
 
 __all__ = ["UNLABELLED", "admits", "check_admitted", "visible_labels"]
 
@@ -19,7 +19,7 @@ UNLABELLED = -1
 """What stands for an unknown class, as in scikit-learn."""
 
 NEEDS = "needs_labels"
-"""Of :class:`methods.base.SemiSupervised`; a class without it needs none."""
+"""Of :class:`SemiSupervised`; a class without it needs none."""
 
 
 class Row(Protocol):
@@ -47,8 +47,8 @@ def admits(row: Row, spec: Spec) -> bool:
     among those of methods that know labels. Without, all run but those that need labels. A row may
     say that it wants one kind alone.
     """
-    import methods
-    from methods.base import SemiSupervised
+    from deep_em_bench import methods
+    from deep_em_bench.methods.base import SemiSupervised
 
     kind = methods.registry.get(row.method).value
     labelled = spec.words.get("labelled") is not None
@@ -78,7 +78,7 @@ def visible_labels(method: Method, data: Dataset) -> np.ndarray | None:
     None where no row is labelled. Raises ``ConfigError`` for a method that is not semi-supervised
     on data with labelled rows.
     """
-    from methods.base import SemiSupervised
+    from deep_em_bench.methods.base import SemiSupervised
 
     if data.labelled is None:
         return None

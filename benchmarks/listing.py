@@ -7,8 +7,8 @@ import sys
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from benchmarks.suite import Suite, suite_files
-from core import Declaration, Registry
+from deep_em_bench.benchmarks.suite import Suite, suite_files
+from deep_em_bench.core import Declaration, Registry
 
 __all__ = ["KINDS", "listed", "rendered"]
 
@@ -31,19 +31,19 @@ def _suites() -> list[Item]:
 
 
 def _methods() -> list[Item]:
-    registry = _registry("methods", lambda: Registry("method", "methods", "deep_em_bench.methods"))
+    registry = _registry("deep_em_bench.methods", "method")
     return [_described(item, ("presets",)) for item in _declared(registry)]
 
 
 def _datasets() -> list[Item]:
-    import datasets
+    from deep_em_bench import datasets
 
     keys = ("origin", "shape", "n", "n_classes")
     return [_described(item, keys) for item in _declared(datasets.registry)]
 
 
 def _metrics() -> list[Item]:
-    import metrics
+    from deep_em_bench import metrics
 
     keys = ("direction", "bounds", "source")
     return [_described(item, keys) for item in _declared(metrics.registry)]
@@ -69,13 +69,13 @@ def rendered(found: dict[str, list[Item]], form: str) -> str:
     return "\n\n".join(f"{kind}\n{_table(items)}" for kind, items in found.items())
 
 
-def _registry(package: str, make: Callable[[], Registry[Any]]) -> Registry[Any]:
+def _registry(package: str, kind: str) -> Registry[Any]:
     """The package's registry where it is imported (a plugin does), else one that only reads it.
 
     The contract of methods is a scikit-learn class: importing it takes longer than a listing may.
     """
     module = sys.modules.get(package)
-    return module.registry if module else make()
+    return module.registry if module else Registry(kind, package)
 
 
 def _declared(registry: Registry[Any]) -> list[Declaration]:

@@ -9,13 +9,13 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from benchmarks.listing import KINDS
-from benchmarks.suite import PROFILES
-from core import ConfigError
-from results import RUNS
+from deep_em_bench.benchmarks.listing import KINDS
+from deep_em_bench.benchmarks.suite import PROFILES
+from deep_em_bench.core import ConfigError
+from deep_em_bench.results import RUNS
 
 if TYPE_CHECKING:
-    from benchmarks.job import Setting
+    from deep_em_bench.benchmarks.engine.job import Setting
 
 __all__ = [
     "add_common",
@@ -27,7 +27,7 @@ __all__ = [
 ]
 
 PRECISIONS = ("fp32", "tf32", "bf16")
-"""Those of :data:`methods.neural.Precision`, which cannot be asked for them without torch."""
+"""Those of :data:`Precision`, which cannot be asked for them without torch."""
 
 NOT_REPLAYED = (
     *("suite", "profile", "methods", "datasets", "seeds", "set", "cells", "jobs"),
@@ -39,7 +39,9 @@ NOT_REPLAYED = (
 def load_plugins(paths: Iterable[Path]) -> None:
     """Import the files; what they register is then known by name."""
     for path in paths:
-        from methods import registry  # any registry will do: it is the decorators that register
+        from deep_em_bench.methods import (
+            registry,  # any registry will do: it is the decorators that register
+        )
 
         registry.load_plugin(path)
 
@@ -47,14 +49,14 @@ def load_plugins(paths: Iterable[Path]) -> None:
 def setting_from(chosen: argparse.Namespace, suite: str, folder: Path) -> Setting:
     """How cells are run, by the options.
 
-    Raises :class:`core.ConfigError` for a device or a file of weights that is not there.
+    Raises :class:`ConfigError` for a device or a file of weights that is not there.
     """
-    from benchmarks.job import Setting
+    from deep_em_bench.benchmarks.engine.job import Setting
 
     here = getattr(chosen, "backend", "loky") == "loky"
     # On a cluster it is the workers' machines that count: there each cell finds out for itself.
     if here and chosen.device not in ("auto", "cpu"):
-        from methods.neural import resolve_device
+        from deep_em_bench.methods.neural import resolve_device
 
         resolve_device(chosen.device)
     weights = chosen.inception_weights
@@ -156,7 +158,7 @@ def _read(name: str) -> Callable[[str], Any]:
     """A reader of :mod:`benchmarks.plan` whose errors are usage errors."""
 
     def read(text: str) -> Any:
-        from benchmarks import plan  # not needed for a listing
+        from deep_em_bench.benchmarks import plan  # not needed for a listing
 
         try:
             return getattr(plan, name)(text)

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from core import ConfigError, Registered, UserError
+from deep_em_bench.core import ConfigError, Registered, UserError
 
 if TYPE_CHECKING:
-    from methods.base import Method
+    from deep_em_bench.methods.base import Method
 
 __all__ = ["RESERVED", "accepts", "identity", "resolve"]
 
@@ -27,11 +27,11 @@ def resolve(
     ``given`` goes over the preset, the preset over the constructor's defaults. Lists become
     tuples, integers floats where the constructor says so: one setting has one form, hence one key.
 
-    Raises :class:`core.ConfigError` for an unknown method, preset or parameter, for a value that
+    Raises :class:`ConfigError` for an unknown method, preset or parameter, for a value that
     the constructor's annotation excludes, and for a method that is not made as one.
     """
-    from methods.base import default_preset
-    from methods.parameters import admits, converted, parameter_hints
+    from deep_em_bench.methods.base import default_preset
+    from deep_em_bench.methods.parameters import admits, converted, parameter_hints
 
     entry = _entry(method)
     preset = preset or default_preset(entry)
@@ -58,7 +58,7 @@ def resolve(
 
 def identity(method: str, params: Mapping[str, Any]) -> dict[str, Any]:
     """The part of ``params`` that tells a run from others: see ``Method.added``."""
-    import methods
+    from deep_em_bench import methods
 
     added = methods.registry.get(method).value.added
     return {k: v for k, v in params.items() if k not in added or v != added[k]}
@@ -66,15 +66,15 @@ def identity(method: str, params: Mapping[str, Any]) -> dict[str, Any]:
 
 def accepts(method: str) -> frozenset[str]:
     """The reserved arguments that the method's constructor takes."""
-    import methods
+    from deep_em_bench import methods
 
     return frozenset(methods.registry.get(method).value._get_param_names()) & frozenset(RESERVED)
 
 
 def _entry(method: str) -> Registered[type[Method]]:
-    """The method's registration. Raises :class:`core.ConfigError` for what is no method."""
-    import methods
-    from methods.base import Method, Preset
+    """The method's registration. Raises :class:`ConfigError` for what is no method."""
+    from deep_em_bench import methods
+    from deep_em_bench.methods.base import Method, Preset
 
     entry = methods.registry.get(method)
     presets = entry.attributes.get("presets")
@@ -98,8 +98,8 @@ def _entry(method: str) -> Registered[type[Method]]:
 
 
 def _params(method: str, preset: str, chosen: Mapping[str, Any]) -> dict[str, Any]:
-    """What the method holds once it is made. Raises :class:`core.ConfigError` if it cannot be."""
-    import methods
+    """What the method holds once it is made. Raises :class:`ConfigError` if it cannot be."""
+    from deep_em_bench import methods
 
     try:
         return methods.create(method, preset, **chosen).get_params(deep=False)

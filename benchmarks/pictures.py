@@ -8,8 +8,8 @@ from typing import Protocol, runtime_checkable
 
 import numpy as np
 
-from benchmarks import contract
-from methods.base import Generative
+from deep_em_bench.benchmarks import contract
+from deep_em_bench.methods.base import Generative
 
 __all__ = ["Interpolating", "grid", "ways"]
 
@@ -39,7 +39,7 @@ def grid(
 ) -> np.ndarray:
     """``(K, 10, *shape)``, ten samples of each component: uint8 for images, else float32.
 
-    Raises :class:`benchmarks.contract.ContractError` for samples that are none.
+    Raises :class:`ContractError` for samples that are none.
     """
     drawn = [
         contract.samples(
@@ -61,7 +61,7 @@ def ways(
       1 - (i + j) / 8, i / 8 and j / 8 of the components 0, 1 and 2, the others are zeros; for
       three or more.
 
-    Raises :class:`benchmarks.contract.ContractError` for images that are none.
+    Raises :class:`ContractError` for images that are none.
     """
     found = {}
     if n_clusters >= 2:

@@ -13,9 +13,9 @@ from fnmatch import fnmatchcase
 from functools import cached_property
 from typing import Any
 
-from benchmarks.labelling import admits, check_admitted
-from benchmarks.parameters import identity, resolve
-from benchmarks.suite import (
+from deep_em_bench.benchmarks.labelling import admits, check_admitted
+from deep_em_bench.benchmarks.parameters import identity, resolve
+from deep_em_bench.benchmarks.suite import (
     PROFILES,
     DatasetRow,
     Generation,
@@ -25,7 +25,7 @@ from benchmarks.suite import (
     brief,
     setting,
 )
-from core import ConfigError, unknown_name
+from deep_em_bench.core import ConfigError, unknown_name
 
 __all__ = [
     "Cell",
@@ -131,7 +131,7 @@ def plan(
     semi-supervised rows run alone, without it all but those that need labels. Imports the methods
     and the data sets, whose files are not looked at.
 
-    Raises :class:`core.ConfigError` for whatever in suite, profile or selection names nothing.
+    Raises :class:`ConfigError` for whatever in suite, profile or selection names nothing.
     """
     selection = selection or Selection()
     if profile not in PROFILES:
@@ -179,7 +179,7 @@ def plan(
 def parse_override(text: str) -> Override:
     """``gan_em.max_iter=30`` or ``gan_em[official].network="mlp"``: the value as TOML writes it.
 
-    A bare word is taken for a string. Raises :class:`core.ConfigError`.
+    A bare word is taken for a string. Raises :class:`ConfigError`.
 
     >>> parse_override("gmm[full].reg_covar=1e-2")
     Override(target='gmm[full]', param='reg_covar', value=0.01)
@@ -296,7 +296,7 @@ def _resolve(
 
 
 def _spec(suite: Suite, dataset: DatasetRow, changes: Profile) -> DatasetSpec:
-    import datasets
+    from deep_em_bench import datasets
 
     words = {**changes.datasets.get(dataset.name, {}), **dataset.words}
     try:

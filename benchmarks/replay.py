@@ -14,14 +14,14 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from benchmarks.job import Setting
-from benchmarks.options import setting_from
-from benchmarks.plan import Cell, DatasetSpec
-from benchmarks.suite import generation_of
-from benchmarks.work import work
-from core import DataError
-from results.record import Record
-from results.store import Store
+from deep_em_bench.benchmarks.engine.job import Setting
+from deep_em_bench.benchmarks.engine.work import work
+from deep_em_bench.benchmarks.options import setting_from
+from deep_em_bench.benchmarks.plan import Cell, DatasetSpec
+from deep_em_bench.benchmarks.suite import generation_of
+from deep_em_bench.core import DataError
+from deep_em_bench.results.record import Record
+from deep_em_bench.results.store import Store
 
 __all__ = ["cell_of", "differences", "replay"]
 
@@ -40,7 +40,7 @@ Row = tuple[str, Any, Any]
 def replay(chosen: argparse.Namespace) -> int:
     """Run the record's cell, print its metrics beside the recorded ones; 0 where all are equal.
 
-    Raises :class:`core.DataError` for a file that holds no record.
+    Raises :class:`DataError` for a file that holds no record.
     """
     recorded = _read(chosen.replay)
     cell = cell_of(recorded)
@@ -60,11 +60,11 @@ def replay(chosen: argparse.Namespace) -> int:
 def cell_of(record: Record) -> Cell:
     """The cell that a record is of, with every word and parameter written out.
 
-    Raises :class:`core.ConfigError` where the method has changed so that it takes them no more, or
+    Raises :class:`ConfigError` where the method has changed so that it takes them no more, or
     for samples that are scored as no suite asks for.
     """
-    import methods
-    from benchmarks.parameters import resolve
+    from deep_em_bench import methods
+    from deep_em_bench.benchmarks.parameters import resolve
 
     method, sampled = record.method, record.generation
     added = methods.registry.get(method.name).value.added

@@ -12,13 +12,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from core import DataError
-from core.guard import guarded
-from results import RUNS
+from deep_em_bench.core import DataError
+from deep_em_bench.core.guard import guarded
+from deep_em_bench.results import RUNS
 
 if TYPE_CHECKING:
-    from results.record import Record
-    from results.store import Store
+    from deep_em_bench.results.record import Record
+    from deep_em_bench.results.store import Store
 
 __all__ = ["main", "rescore"]
 
@@ -40,10 +40,10 @@ def rescore(record: Record, store: Store) -> Literal["changed", "same"]:
     Generation scores, and those of real images beside them, stay what they were: the images that
     they were computed from are not stored. Only the cell run again gives new ones.
 
-    Raises :class:`core.DataError` for arrays that are missing or damaged.
+    Raises :class:`DataError` for arrays that are missing or damaged.
     """
-    import metrics
-    from benchmarks.scoring import score
+    from deep_em_bench import metrics
+    from deep_em_bench.benchmarks.scoring import score
 
     arrays = store.arrays(record.key)
     if "labels_train" not in arrays:
@@ -61,7 +61,7 @@ def rescore(record: Record, store: Store) -> Literal["changed", "same"]:
 
 
 def _rescore(chosen: argparse.Namespace) -> int:
-    from results.frame import stores
+    from deep_em_bench.results.frame import stores
 
     (store,) = stores(chosen.suite, chosen.out)
     said = {"changed": 0, "same": 0, "without result": 0, "damaged": 0}

@@ -15,15 +15,15 @@ from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from benchmarks.options import load_plugins, refuse_unused, run_parser, setting_from
-from core import DataError
-from core.guard import guarded
+from deep_em_bench.benchmarks.options import load_plugins, refuse_unused, run_parser, setting_from
+from deep_em_bench.core import DataError
+from deep_em_bench.core.guard import guarded
 
 if TYPE_CHECKING:
-    from benchmarks.engine import Done
-    from benchmarks.plan import Cell
-    from benchmarks.schedule import Times
-    from results.store import Store
+    from deep_em_bench.benchmarks.engine.engine import Done
+    from deep_em_bench.benchmarks.engine.schedule import Times
+    from deep_em_bench.benchmarks.plan import Cell
+    from deep_em_bench.results.store import Store
 
 __all__ = ["main"]
 
@@ -34,7 +34,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     chosen = parser.parse_args(arguments)
     refuse_unused(parser, chosen)
     logging.basicConfig(level=logging.WARNING, format="%(message)s")
-    logging.getLogger("datasets").setLevel(logging.INFO)  # downloads and features take minutes
+    # Downloads and features take minutes.
+    logging.getLogger("deep_em_bench.datasets").setLevel(logging.INFO)
     if chosen.list is not None:
         return guarded(lambda: _list(chosen))
     if chosen.replay is not None:
@@ -45,7 +46,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _list(chosen: argparse.Namespace) -> int:
-    from benchmarks.listing import KINDS, listed, rendered
+    from deep_em_bench.benchmarks.listing import KINDS, listed, rendered
 
     load_plugins(chosen.plugin)
     print(rendered(listed([chosen.list] if chosen.list else KINDS), chosen.format))
@@ -53,18 +54,18 @@ def _list(chosen: argparse.Namespace) -> int:
 
 
 def _replay(chosen: argparse.Namespace) -> int:
-    from benchmarks.replay import replay
+    from deep_em_bench.benchmarks.replay import replay
 
     load_plugins(chosen.plugin)
     return replay(chosen)
 
 
 def _run(chosen: argparse.Namespace) -> int:
-    from benchmarks import engine
-    from benchmarks.plan import Selection, plan
-    from benchmarks.suite import Suite
-    from benchmarks.work import work
-    from results.store import Store
+    from deep_em_bench.benchmarks.engine import engine
+    from deep_em_bench.benchmarks.engine.work import work
+    from deep_em_bench.benchmarks.plan import Selection, plan
+    from deep_em_bench.benchmarks.suite import Suite
+    from deep_em_bench.results.store import Store
 
     load_plugins(chosen.plugin)
     suite = Suite.find(chosen.suite)
@@ -97,7 +98,7 @@ def _run(chosen: argparse.Namespace) -> int:
 
 
 def _print_plan(cells: Sequence[Cell], todo: Sequence[Cell], done: Mapping[str, Done]) -> None:
-    from benchmarks.progress import name_of
+    from deep_em_bench.benchmarks.engine.progress import name_of
 
     name, waiting = name_of(cells), {cell.key for cell in todo}
     for cell in cells:
@@ -107,7 +108,7 @@ def _print_plan(cells: Sequence[Cell], todo: Sequence[Cell], done: Mapping[str, 
 
 def _times(cells: Sequence[Cell], done: Mapping[str, Done], store: Store) -> Times:
     """What the records of the suite's folder say of how long cells take."""
-    from benchmarks.schedule import Times, kind_of
+    from deep_em_bench.benchmarks.engine.schedule import Times, kind_of
 
     times, planned = Times(), set()
     for cell in cells:
@@ -121,8 +122,8 @@ def _times(cells: Sequence[Cell], done: Mapping[str, Done], store: Store) -> Tim
 
 
 def _print_expected(todo: Sequence[Cell], cached: int, times: Times | None, jobs: int) -> None:
-    from benchmarks.progress import span
-    from benchmarks.schedule import kinds
+    from deep_em_bench.benchmarks.engine.progress import span
+    from deep_em_bench.benchmarks.engine.schedule import kinds
 
     said = f"{cached} cached, {len(todo)} pending"
     work = times.work(kinds(todo)) if times else None

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 
 import numpy as np
 
-import metrics
-from results.record import Scores
+from deep_em_bench import metrics
+from deep_em_bench.results.record import Scores
 
 __all__ = ["headline", "score"]
 

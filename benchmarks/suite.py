@@ -1,7 +1,7 @@
 """What a suite file says: data sets, methods, seeds and profiles, read strictly from TOML.
 
 Every key is checked here: an unknown one, or a value of the wrong kind, is a
-:class:`core.ConfigError` that names the file, the key and what was expected. Nothing heavy is
+:class:`ConfigError` that names the file, the key and what was expected. Nothing heavy is
 imported; whether what is named exists is asked when cells are planned.
 """
 
@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
-from core import ConfigError, unknown_name
+from deep_em_bench.core import ConfigError, unknown_name
 
 __all__ = [
     "PROFILES",
@@ -113,7 +113,7 @@ class Suite:
     def find(cls, name: str) -> Suite:
         """The suite of that name in ``benchmarks/suites``, or in the ``.toml`` file of that path.
 
-        Raises :class:`core.ConfigError`.
+        Raises :class:`ConfigError`.
         """
         if name.endswith(".toml"):
             return cls.read(Path(name))
@@ -124,7 +124,7 @@ class Suite:
 
     @classmethod
     def read(cls, path: Path) -> Suite:
-        """The suite in ``path``. Raises :class:`core.ConfigError`."""
+        """The suite in ``path``. Raises :class:`ConfigError`."""
         if path.stem.startswith("."):  # of "...toml" it is "..", which leads out of the records
             raise ConfigError(
                 f"suite {path} is named {path.stem!r}, as the folder of its records would be; "
@@ -173,7 +173,7 @@ def suite_files() -> dict[str, Path]:
 def setting(value: Any, where: str) -> Any:
     """A finite number, string or boolean as it is; a list of them as a tuple.
 
-    Raises :class:`core.ConfigError` for anything else.
+    Raises :class:`ConfigError` for anything else.
     """
     if type(value) is list:
         return tuple(setting(item, f"{where}[{i}]") for i, item in enumerate(value))
@@ -184,7 +184,7 @@ def setting(value: Any, where: str) -> Any:
 
 
 def generation_of(value: Any, where: str) -> Generation:
-    """How samples are scored, by a table ``[generation]``. Raises :class:`core.ConfigError`."""
+    """How samples are scored, by a table ``[generation]``. Raises :class:`ConfigError`."""
     return Generation(**_generation_words(value, where))
 
 

@@ -5,9 +5,15 @@ code (``code``), files written whole (``files``), .npz files read without trust 
 commands end (``guard``) and standard output whose reader may leave (``output``).
 """
 
-from core.errors import ConfigError, DataError, UnreadableError, UserError, unknown_name
-from core.registry import Declaration, Registered, Registry
-from core.seeds import derive_seed
+from deep_em_bench.core.errors import (
+    ConfigError,
+    DataError,
+    UnreadableError,
+    UserError,
+    unknown_name,
+)
+from deep_em_bench.core.registry import Declaration, Registered, Registry
+from deep_em_bench.core.seeds import derive_seed
 
 __all__ = [
     "ConfigError",

@@ -12,10 +12,10 @@ from pathlib import Path
 
 __all__ = ["code_digest", "source_of", "without_documentation"]
 
-HOME_PACKAGES = ("core", "datasets", "methods")
+HOME_PACKAGES = ("deep_em_bench.core", "deep_em_bench.datasets", "deep_em_bench.methods")
 """Where a method's own code may lie besides its module; what is above cannot change its result."""
 
-NEUTRAL = ("core.errors", "core.output", "core.registry")
+NEUTRAL = ("deep_em_bench.core.errors", "deep_em_bench.core.output", "deep_em_bench.core.registry")
 """Names, sentences and look-ups: no number of a result passes through these."""
 
 SAID = ("source", "deviations")
@@ -88,12 +88,13 @@ def _imports(tree: ast.Module, package: str) -> Iterator[str]:
 
 def _find(module: str) -> Path | None:
     """The source of a module of the project that counts; None for any other name."""
-    if module.partition(".")[0] not in HOME_PACKAGES or module in NEUTRAL:
+    if not module.startswith(HOME_PACKAGES) or module in NEUTRAL:
         return None
-    root = importlib.util.find_spec(module.partition(".")[0])
+    home = ".".join(module.split(".")[:2])
+    root = importlib.util.find_spec(home)
     if root is None or root.origin is None:
         return None
-    path = Path(root.origin).parent.joinpath(*module.split(".")[1:])
+    path = Path(root.origin).parent.joinpath(*module.split(".")[2:])
     for candidate in (path.with_suffix(".py"), path / "__init__.py"):
         if candidate.is_file():
             return candidate

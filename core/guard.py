@@ -8,8 +8,8 @@ import signal
 import sys
 from collections.abc import Callable
 
-from core.errors import UserError, one_line
-from core.output import piped
+from deep_em_bench.core.errors import UserError, one_line
+from deep_em_bench.core.output import piped
 
 __all__ = ["INTERRUPTED", "guarded"]
 

@@ -18,8 +18,8 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from core.errors import DataError
-from core.files import temporary_beside
+from deep_em_bench.core.errors import DataError
+from deep_em_bench.core.files import temporary_beside
 
 __all__ = ["Expected", "read_npz", "write_npz"]
 

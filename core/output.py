@@ -8,7 +8,7 @@ import os
 import sys
 from collections.abc import Callable
 
-from core.errors import UserError
+from deep_em_bench.core.errors import UserError
 
 __all__ = ["READER_GONE", "piped"]
 
@@ -22,7 +22,7 @@ FULL = (errno.ENOSPC, errno.EDQUOT)
 def piped(command: Callable[[], int]) -> int:
     """The exit status of ``command``, or :data:`READER_GONE` once nobody reads its output.
 
-    Raises :class:`core.UserError` where there is no room for the output.
+    Raises :class:`UserError` where there is no room for the output.
     """
     if sys.stdout is None:  # closed, as by >&-
         sys.stdout = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115

@@ -22,7 +22,7 @@ from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
-from core.errors import ConfigError, UserError, unknown_name
+from deep_em_bench.core.errors import ConfigError, UserError, unknown_name
 
 __all__ = ["Declaration", "Registered", "Registry"]
 
@@ -53,10 +53,10 @@ class Registered(Generic[T]):
 class Registry(Generic[T]):
     """Named things of one kind, declared in the modules of one package or joined by plugins."""
 
-    def __init__(self, kind: str, package: str, entry_point_group: str) -> None:
+    def __init__(self, kind: str, package: str, entry_point_group: str | None = None) -> None:
         self.kind = kind
         self.package = package
-        self.entry_point_group = entry_point_group
+        self.entry_point_group = entry_point_group or package
         self._registered: dict[str, Registered[T]] = {}
         self._declared: dict[str, Declaration] | None = None
         self._points: tuple[EntryPoint, ...] | None = None
@@ -189,13 +189,17 @@ def _scan_package(package: str) -> Iterator[Declaration]:
     spec = importlib.util.find_spec(package)
     assert spec is not None, f"package {package} is not importable"
     for folder in spec.submodule_search_locations or []:
-        for path in sorted(Path(folder).glob("*.py")):
+        for path in sorted(Path(folder).rglob("*.py")):
             if "@register(" in (source := path.read_text(encoding="utf-8")):
-                yield from _scan_module(ast.parse(source), f"{package}.{path.stem}", Path(folder))
+                parts = path.relative_to(folder).with_suffix("").parts
+                module = ".".join([package, *parts])
+                yield from _scan_module(ast.parse(source), module, package, Path(folder))
 
 
-def _scan_module(tree: ast.Module, module: str, folder: Path) -> Iterator[Declaration]:
-    constants = _imported(tree, module, folder) | _assigned(tree)
+def _scan_module(
+    tree: ast.Module, module: str, package: str, folder: Path
+) -> Iterator[Declaration]:
+    constants = _imported(tree, package, folder) | _assigned(tree)
     for node in tree.body:
         if not isinstance(node, ast.ClassDef | ast.FunctionDef):
             continue
@@ -227,14 +231,14 @@ def _assigned(tree: ast.Module) -> dict[str, ast.expr]:
     }
 
 
-def _imported(tree: ast.Module, module: str, folder: Path) -> dict[str, ast.expr]:
-    """The constants that the module takes, in capitals, from a neighbour in its package."""
-    package = module.rpartition(".")[0]
+def _imported(tree: ast.Module, package: str, folder: Path) -> dict[str, ast.expr]:
+    """The constants, in capitals, that the module imports from its own package."""
     found: dict[str, ast.expr] = {}
     for node in tree.body:
         if isinstance(node, ast.ImportFrom) and (node.module or "").startswith(f"{package}."):
             wanted = {alias.name for alias in node.names if alias.name.isupper()}
-            path = folder / f"{(node.module or '').rpartition('.')[2]}.py"
+            parts = (node.module or "").removeprefix(f"{package}.").split(".")
+            path = folder.joinpath(*parts).with_suffix(".py")
             if wanted and path.is_file():
                 assigned = _assigned(ast.parse(path.read_text(encoding="utf-8")))
                 found |= {name: assigned[name] for name in wanted & assigned.keys()}

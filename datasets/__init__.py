@@ -1,16 +1,15 @@
 """What methods run on: one file a family of data sets, found through the registry."""
 
-from datasets.base import (
+from deep_em_bench.datasets.base import (
     Dataset,
     Request,
     Source,
     check_choice,
-    check_words,
     data_root,
-    load,
     register,
     registry,
 )
+from deep_em_bench.datasets.load import check_words, load
 
 __all__ = [
     "Dataset",

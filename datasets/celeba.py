@@ -12,10 +12,10 @@ from pathlib import Path
 
 import numpy as np
 
-from core import DataError
-from core.npz import read_npz
-from datasets.base import Dataset, Request, Source, check_choice, register
-from datasets.download import OfficialFile, obtain, verify
+from deep_em_bench.core import DataError
+from deep_em_bench.core.npz import read_npz
+from deep_em_bench.datasets.base import Dataset, Request, Source, check_choice, register
+from deep_em_bench.datasets.download import OfficialFile, obtain, verify
 
 __all__ = ["ATTRIBUTES", "FACES_FILE", "LAYOUT", "celeba", "labels_sha256", "select"]
 

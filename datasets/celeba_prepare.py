@@ -11,9 +11,9 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, UnidentifiedImageError
 
-from core import DataError
-from datasets.celeba import ATTRIBUTES, IMAGES, SIDE
-from datasets.download import OfficialFile
+from deep_em_bench.core import DataError
+from deep_em_bench.datasets.celeba import ATTRIBUTES, IMAGES, SIDE
+from deep_em_bench.datasets.download import OfficialFile
 
 __all__ = ["ATTRIBUTES_FILE", "compact_arrays", "read_attributes"]
 

@@ -17,8 +17,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from core import DataError
-from core.files import temporary_beside
+from deep_em_bench.core import DataError
+from deep_em_bench.core.files import temporary_beside
 
 __all__ = ["OfficialFile", "file_sha256", "obtain", "verify"]
 

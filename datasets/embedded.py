@@ -8,8 +8,8 @@ import numpy as np
 import sklearn
 from sklearn.datasets import load_digits, load_iris, make_blobs, make_moons
 
-from core import ConfigError, derive_seed
-from datasets.base import Dataset, Request, Source, register
+from deep_em_bench.core import ConfigError, derive_seed
+from deep_em_bench.datasets.base import Dataset, Request, Source, register
 
 __all__ = ["blobs", "digits", "iris", "moons"]
 

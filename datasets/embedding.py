@@ -29,10 +29,10 @@ from typing import Any
 
 import numpy as np
 
-from core import ConfigError, derive_seed, unknown_name
-from core.code import without_documentation
-from core.files import temporary_beside
-from datasets.base import Dataset, check_choice, user_cache
+from deep_em_bench.core import ConfigError, derive_seed, unknown_name
+from deep_em_bench.core.code import without_documentation
+from deep_em_bench.core.files import temporary_beside
+from deep_em_bench.datasets.base import Dataset, check_choice, user_cache
 
 __all__ = ["RAW", "Embedding", "embed", "register_embedding", "said_of"]
 
@@ -109,7 +109,7 @@ def embed(
 ) -> Dataset:
     """``data`` with features ``(N, D)`` for points; the file they are kept in joins its hashes.
 
-    Raises :class:`core.ConfigError` where they have to be computed and there is no such device.
+    Raises :class:`ConfigError` where they have to be computed and there is no such device.
     """
     embedding = _embeddings[features]
     points = (data.X, data.X_test)
@@ -144,7 +144,7 @@ def _kind(device: str) -> str:
     """``cpu`` or ``cuda``: on which one of several GPUs makes no difference."""
     if device != "auto":
         return device.partition(":")[0]
-    from methods.neural import resolve_device
+    from deep_em_bench.methods.neural import resolve_device
 
     return resolve_device(device).type
 
@@ -280,10 +280,10 @@ SAE_FEATURES = 10
 
 def _sae10_version() -> str:
     """Sizes and code: any change of either computes features anew."""
-    import methods.autoencoder
-    from methods.neural import Scaling
+    from deep_em_bench.methods.nets import autoencoder
+    from deep_em_bench.methods.neural import Scaling
 
-    code = "\n".join(map(_code_of, (derive_seed, Scaling, methods.autoencoder, sae10)))
+    code = "\n".join(map(_code_of, (derive_seed, Scaling, autoencoder, sae10)))
     return f"{SAE_HIDDEN} {SAE_FEATURES} {_sha256(code.encode())}"
 
 
@@ -296,8 +296,8 @@ def sae10(points: Points, recipe: str, seed: int, device: str, report: Report) -
     """
     import torch
 
-    from methods.autoencoder import RECIPES, StackedAutoencoder
-    from methods.neural import Scaling, resolve_device
+    from deep_em_bench.methods.nets.autoencoder import RECIPES, StackedAutoencoder
+    from deep_em_bench.methods.neural import Scaling, resolve_device
 
     X, X_test = points
     scaling, where = Scaling.of(X), resolve_device(device)

@@ -12,10 +12,10 @@ from typing import Literal
 
 import numpy as np
 
-from core import DataError
-from core.npz import Expected, read_npz
-from datasets.base import Dataset, Request, Source, check_choice, register
-from datasets.download import OfficialFile, file_sha256
+from deep_em_bench.core import DataError
+from deep_em_bench.core.npz import Expected, read_npz
+from deep_em_bench.datasets.base import Dataset, Request, Source, check_choice, register
+from deep_em_bench.datasets.download import OfficialFile, file_sha256
 
 __all__ = ["COMPACT", "OFFICIAL", "compact_arrays", "flowers102"]
 

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import numpy as np
 
-from core import DataError
+from deep_em_bench.core import DataError
 
 __all__ = ["MOST_BYTES", "read_idx", "read_labelled_images"]
 

@@ -6,7 +6,7 @@ from numbers import Integral
 
 import numpy as np
 
-from core import ConfigError, derive_seed
+from deep_em_bench.core import ConfigError, derive_seed
 
 __all__ = ["draw_labelled"]
 

@@ -8,9 +8,9 @@ from typing import Literal
 
 import numpy as np
 
-from datasets.base import Dataset, Request, Source, check_choice, register
-from datasets.download import OfficialFile, obtain, verify
-from datasets.idx import read_labelled_images
+from deep_em_bench.datasets.base import Dataset, Request, Source, check_choice, register
+from deep_em_bench.datasets.download import OfficialFile, obtain, verify
+from deep_em_bench.datasets.idx import read_labelled_images
 
 __all__ = ["FASHION_MNIST", "MNIST", "IdxFamily", "fashion_mnist", "mnist"]
 

@@ -15,11 +15,11 @@ from pathlib import Path
 
 import numpy as np
 
-from core import ConfigError, UserError, unknown_name
-from core.npz import write_npz
-from datasets import celeba, celeba_prepare, flowers
-from datasets.base import data_root
-from datasets.download import OfficialFile, obtain, verify
+from deep_em_bench.core import ConfigError, UserError, unknown_name
+from deep_em_bench.core.npz import write_npz
+from deep_em_bench.datasets import celeba, celeba_prepare, flowers
+from deep_em_bench.datasets.base import data_root
+from deep_em_bench.datasets.download import OfficialFile, obtain, verify
 
 __all__ = ["PREPARATIONS", "Preparation", "main", "prepare"]
 

@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 from scipy.io import loadmat
 
-from core import DataError
-from datasets.base import Dataset, Request, Source, register
-from datasets.download import OfficialFile, obtain, verify
+from deep_em_bench.core import DataError
+from deep_em_bench.datasets.base import Dataset, Request, Source, register
+from deep_em_bench.datasets.download import OfficialFile, obtain, verify
 
 __all__ = ["FILES", "read_cropped", "svhn"]
 

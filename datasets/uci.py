@@ -13,10 +13,10 @@ from typing import Literal
 
 import numpy as np
 
-from core import DataError
-from core.npz import Expected, read_npz
-from datasets.base import Dataset, Request, Source, check_choice, register
-from datasets.download import OfficialFile, obtain, verify
+from deep_em_bench.core import DataError
+from deep_em_bench.core.npz import Expected, read_npz
+from deep_em_bench.datasets.base import Dataset, Request, Source, check_choice, register
+from deep_em_bench.datasets.download import OfficialFile, obtain, verify
 
 __all__ = ["artificial_characters", "ganmm_scale", "image_segmentation", "standardise"]
 

@@ -1,6 +1,6 @@
 """What is compared: one file a method, found through the registry."""
 
-from methods.base import (
+from deep_em_bench.methods.base import (
     DivergenceError,
     Generative,
     Method,

@@ -20,8 +20,8 @@ from safetensors.numpy import load_file, save_file
 from sklearn.base import BaseEstimator, ClusterMixin
 from sklearn.utils.validation import check_is_fitted
 
-from core import ConfigError, DataError, Registered, Registry, unknown_name
-from methods.parameters import check_parameters
+from deep_em_bench.core import ConfigError, DataError, Registered, Registry, unknown_name
+from deep_em_bench.methods.parameters import check_parameters
 
 __all__ = [
     "Callback",
@@ -64,7 +64,7 @@ class Preset:
     """Where the preset departs from its source, a sentence each."""
 
 
-registry: Registry[type[Method]] = Registry("method", "methods", "deep_em_bench.methods")
+registry: Registry[type[Method]] = Registry("method", "deep_em_bench.methods")
 register = registry.register
 
 
@@ -127,7 +127,7 @@ class Method(ClusterMixin, BaseEstimator, ABC):
         return bool(learnt - {"shape_"})
 
     def _check_parameters(self) -> None:
-        """Raise :class:`core.ConfigError` for parameters that no fit can have."""
+        """Raise :class:`ConfigError` for parameters that no fit can have."""
         check_parameters(type(self).__name__, type(self), self.get_params(deep=False))
 
     def _checked(self, X: np.ndarray) -> np.ndarray:

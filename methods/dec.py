@@ -15,13 +15,13 @@ import torch.nn.functional as F
 from sklearn.cluster import KMeans as SklearnKMeans
 from torch import Tensor, nn
 
-from core import derive_seed
-from methods.assignment import assignment_row
-from methods.autoencoder import Recipe, StackedAutoencoder
-from methods.base import Callback, Preset, Reducer, register
-from methods.neural import NeuralMethod, Precision
-from methods.optimise import descend
-from methods.parameters import Count, Fraction, NonNegative, Positive
+from deep_em_bench.core import derive_seed
+from deep_em_bench.methods.base import Callback, Preset, Reducer, register
+from deep_em_bench.methods.nets.assignment import assignment_row
+from deep_em_bench.methods.nets.autoencoder import Recipe, StackedAutoencoder
+from deep_em_bench.methods.nets.optimise import descend
+from deep_em_bench.methods.neural import NeuralMethod, Precision
+from deep_em_bench.methods.parameters import Count, Fraction, NonNegative, Positive
 
 __all__ = ["Dec", "target_distribution"]
 

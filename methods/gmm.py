@@ -12,8 +12,8 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.mixture import GaussianMixture
 from sklearn.utils.validation import check_is_fitted
 
-from methods.base import Callback, Generative, Method, Preset, check_draw, register
-from methods.parameters import NonNegative, Positive
+from deep_em_bench.methods.base import Callback, Generative, Method, Preset, check_draw, register
+from deep_em_bench.methods.parameters import NonNegative, Positive
 
 __all__ = ["Gmm"]
 

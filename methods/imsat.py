@@ -9,15 +9,15 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from core import derive_seed
-from methods.assignment import Standstill
-from methods.base import Callback, Preset, register
-from methods.consistency import neighbour_distance
-from methods.imsat_training import Training
-from methods.networks import initialise
-from methods.neural import NeuralMethod, Precision
-from methods.parameters import BatchSize, Count, Fraction, NonNegative, Positive
-from methods.projection import Projection
+from deep_em_bench.core import derive_seed
+from deep_em_bench.methods.base import Callback, Preset, register
+from deep_em_bench.methods.imsat_training import Training
+from deep_em_bench.methods.nets.assignment import Standstill
+from deep_em_bench.methods.nets.consistency import neighbour_distance
+from deep_em_bench.methods.nets.networks import initialise
+from deep_em_bench.methods.nets.projection import Projection
+from deep_em_bench.methods.neural import NeuralMethod, Precision
+from deep_em_bench.methods.parameters import BatchSize, Count, Fraction, NonNegative, Positive
 
 __all__ = ["Imsat"]
 

@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor, nn
 
-from methods.assignment import assignment_row
-from methods.consistency import InformationTerms, information_terms
-from methods.optimise import adam, descend
-from methods.starts import mutual_information
+from deep_em_bench.methods.nets.assignment import assignment_row
+from deep_em_bench.methods.nets.consistency import InformationTerms, information_terms
+from deep_em_bench.methods.nets.optimise import adam, descend
+from deep_em_bench.methods.nets.starts import mutual_information
 
 if TYPE_CHECKING:
-    from methods.imsat import Imsat
+    from deep_em_bench.methods.imsat import Imsat
 
 __all__ = ["Training"]
 

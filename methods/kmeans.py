@@ -8,8 +8,8 @@ import numpy as np
 from sklearn.cluster import KMeans as SklearnKMeans
 from sklearn.metrics import pairwise_distances_argmin
 
-from methods.base import Callback, Method, Preset, register
-from methods.parameters import NonNegative, Positive
+from deep_em_bench.methods.base import Callback, Method, Preset, register
+from deep_em_bench.methods.parameters import NonNegative, Positive
 
 __all__ = ["KMeans"]
 

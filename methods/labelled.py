@@ -19,8 +19,15 @@ from sklearn.neighbors import NearestNeighbors
 from sklearn.semi_supervised import LabelSpreading as SklearnLabelSpreading
 from sklearn.semi_supervised import SelfTrainingClassifier
 
-from methods.base import Callback, Method, Preset, SemiSupervised, check_labels, register
-from methods.parameters import Fraction, NonNegative, Positive
+from deep_em_bench.methods.base import (
+    Callback,
+    Method,
+    Preset,
+    SemiSupervised,
+    check_labels,
+    register,
+)
+from deep_em_bench.methods.parameters import Fraction, NonNegative, Positive
 
 __all__ = ["LabelSpreading", "LogisticRegression", "SelfTraining"]
 

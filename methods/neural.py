@@ -12,10 +12,10 @@ import torch
 from torch import Tensor, nn
 from torch.optim.swa_utils import update_bn
 
-from core import ConfigError, derive_seed
-from methods.base import DivergenceError, Method
-from methods.cuda_graphs import GraphedUpdate
-from methods.projection import Projection
+from deep_em_bench.core import ConfigError, derive_seed
+from deep_em_bench.methods.base import DivergenceError, Method
+from deep_em_bench.methods.nets.cuda_graphs import GraphedUpdate
+from deep_em_bench.methods.nets.projection import Projection
 
 __all__ = ["NeuralMethod", "Precision", "Scaling", "resolve_device"]
 
@@ -28,7 +28,7 @@ STATISTICS_BATCH = 1000
 def resolve_device(device: str) -> torch.device:
     """``auto`` is CUDA where there is one, else the CPU; any other name must be usable as it is.
 
-    Raises :class:`core.ConfigError` for a device that is not there: never a silent CPU.
+    Raises :class:`ConfigError` for a device that is not there: never a silent CPU.
     """
     if device == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
@@ -203,7 +203,7 @@ class NeuralMethod(Method):
     def _record(self, row: dict[str, Any]) -> None:
         """Add a row to ``history_`` and show it to the callback, which may use the model.
 
-        Raises :class:`methods.base.DivergenceError` where a number in it is not finite; there is
+        Raises :class:`DivergenceError` where a number in it is not finite; there is
         no model then.
         """
         self.history_.append(row)

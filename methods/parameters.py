@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from numbers import Integral, Real
 from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_type_hints
 
-from core import ConfigError, unknown_name
+from deep_em_bench.core import ConfigError, unknown_name
 
 __all__ = [
     "BatchSize",
@@ -63,7 +63,7 @@ def parameter_hints(kind: type) -> dict[str, Any]:
 
 
 def check_parameters(name: str, kind: type, params: Mapping[str, Any]) -> None:
-    """Raise :class:`core.ConfigError` for a value that the annotation of ``kind`` excludes."""
+    """Raise :class:`ConfigError` for a value that the annotation of ``kind`` excludes."""
     hints = parameter_hints(kind)
     for key, value in params.items():
         converted(f"parameter {key!r} of {name}", value, hints.get(key, Any))
@@ -72,7 +72,7 @@ def check_parameters(name: str, kind: type, params: Mapping[str, Any]) -> None:
 def converted(what: str, value: Any, hint: Any) -> Any:
     """``value`` in the form that the annotation gives it: integers as floats where it says so.
 
-    Raises :class:`core.ConfigError` for a value that the annotation excludes.
+    Raises :class:`ConfigError` for a value that the annotation excludes.
     """
     plain, bounds = _parts(hint)
     if not admits(value, hint):

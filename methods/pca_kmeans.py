@@ -9,8 +9,8 @@ from sklearn.cluster import KMeans as SklearnKMeans
 from sklearn.decomposition import PCA
 from sklearn.metrics import pairwise_distances_argmin
 
-from methods.base import Callback, Method, Preset, Reducer, register
-from methods.parameters import NonNegative, Positive
+from deep_em_bench.methods.base import Callback, Method, Preset, Reducer, register
+from deep_em_bench.methods.parameters import NonNegative, Positive
 
 __all__ = ["PcaKMeans"]
 

@@ -10,8 +10,8 @@ from sklearn.manifold import TSNE
 from sklearn.metrics import pairwise_distances_argmin
 from threadpoolctl import threadpool_limits
 
-from methods.base import Callback, Method, Preset, Reducer, register
-from methods.parameters import Positive, Range
+from deep_em_bench.methods.base import Callback, Method, Preset, Reducer, register
+from deep_em_bench.methods.parameters import Positive, Range
 
 __all__ = ["TsneKMeans"]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from metrics.base import Direction, Kind, Metric, info, names, register, registry
+from deep_em_bench.metrics.base import Direction, Kind, Metric, info, names, register, registry
 
 if TYPE_CHECKING:
     import numpy as np
@@ -36,9 +36,9 @@ def score_clustering(
 ) -> dict[str, float]:
     """Every registered clustering metric of ``labels`` against the classes ``y``.
 
-    See :func:`metrics.clustering.score_clustering`, which this imports on its first call.
+    See :func:`score_clustering`, which this imports on its first call.
     """
-    from metrics import clustering
+    from deep_em_bench.metrics import clustering
 
     return clustering.score_clustering(y, labels, n_clusters=n_clusters, fitted_on=fitted_on)
 
@@ -48,9 +48,9 @@ def score_classification(
 ) -> dict[str, float]:
     """Every registered classification metric of ``labels`` against the classes ``y``.
 
-    See :func:`metrics.classification.score_classification`, which this imports on its first call.
+    See :func:`score_classification`, which this imports on its first call.
     """
-    from metrics import classification
+    from deep_em_bench.metrics import classification
 
     return classification.score_classification(y, labels, n_clusters=n_clusters)
 
@@ -58,8 +58,8 @@ def score_classification(
 def score_reduction(y: np.ndarray, features: np.ndarray) -> dict[str, float]:
     """Every registered reduction metric of ``features`` against the classes ``y``.
 
-    See :func:`metrics.reduction.score_reduction`, which this imports on its first call.
+    See :func:`score_reduction`, which this imports on its first call.
     """
-    from metrics import reduction
+    from deep_em_bench.metrics import reduction
 
     return reduction.score_reduction(y, features)

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
-from core import ConfigError, Registry
+from deep_em_bench.core import ConfigError, Registry
 
 __all__ = ["Direction", "Kind", "Metric", "Need", "info", "names", "register", "registry"]
 
@@ -20,7 +20,7 @@ features against classes, or samples against data."""
 Need = Literal["classes", "components"]
 """What a generation metric asks for besides features: a net with classes, known components."""
 
-registry: Registry[Callable[..., float]] = Registry("metric", "metrics", "deep_em_bench.metrics")
+registry: Registry[Callable[..., float]] = Registry("metric", "deep_em_bench.metrics")
 register = registry.register
 
 
@@ -49,7 +49,7 @@ def info(name: str) -> Metric:
     >>> info("purity").direction
     'higher'
 
-    Raises :class:`core.ConfigError` for a name that nobody registered, or one registered without
+    Raises :class:`ConfigError` for a name that nobody registered, or one registered without
     direction, bounds and source.
     """
     declared = registry.declarations().get(name)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from metrics.base import names, register, registry
-from metrics.contingency import checked
+from deep_em_bench.metrics.base import names, register, registry
+from deep_em_bench.metrics.contingency import checked
 
 __all__ = ["score_classification"]
 
@@ -15,7 +15,7 @@ def score_classification(
 ) -> dict[str, float]:
     """Every registered classification metric of ``labels`` against the classes ``y``, by name.
 
-    What is accepted and raised is as in :func:`metrics.contingency.checked`.
+    What is accepted and raised is as in :func:`checked`.
 
     >>> score_classification(np.array([0, 1, 1]), np.array([1, 1, 1]), n_clusters=2)
     {'error_rate_classes': 0.3333333333333333}

@@ -14,9 +14,9 @@ import numpy as np
 from scipy.optimize import linear_sum_assignment
 from scipy.special import entr
 
-from core import DataError
-from metrics.base import names, register, registry
-from metrics.contingency import Contingency, checked, contingency, count
+from deep_em_bench.core import DataError
+from deep_em_bench.metrics.base import names, register, registry
+from deep_em_bench.metrics.contingency import Contingency, checked, contingency, count
 
 __all__ = [
     "ClusterRow",
@@ -78,7 +78,7 @@ def match_clusters(
     """The class of each cluster, ``(n_clusters,)`` int64, by the Hungarian algorithm.
 
     No class is given twice; a cluster that got none, because there are more clusters than classes,
-    is -1. Raises :class:`core.DataError` as :func:`contingency` and for classes >= n_classes.
+    is -1. Raises :class:`DataError` as :func:`contingency` and for classes >= n_classes.
     """
     y, labels = checked(y, labels, n_clusters)
     if y.max() >= n_classes:

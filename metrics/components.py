@@ -14,10 +14,10 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.special import entr
 
-from metrics.base import register
-from metrics.generation import Comparison, Summary
-from metrics.moments import frechet_distance
-from metrics.predictions import Predictions
+from deep_em_bench.metrics.base import register
+from deep_em_bench.metrics.generation import Comparison, Summary
+from deep_em_bench.metrics.moments import frechet_distance
+from deep_em_bench.metrics.predictions import Predictions
 
 __all__ = ["ComponentRow", "component_table", "split_inception_score"]
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from core import DataError
+from deep_em_bench.core import DataError
 
 __all__ = ["Contingency", "checked", "contingency", "count"]
 
@@ -52,7 +52,7 @@ def contingency(
     """The table of integer ``labels`` in [0, n_clusters) against integer classes ``y`` >= 0.
 
     Both are ``(N,)`` with N >= 1; ``fitted_on`` is such a pair too. Raises
-    :class:`core.DataError` for anything else: responsibilities, for one, are no labels.
+    :class:`DataError` for anything else: responsibilities, for one, are no labels.
     """
     pairs = [checked(y, labels, n_clusters)]
     if fitted_on is not None:
@@ -79,7 +79,7 @@ def count(y: np.ndarray, labels: np.ndarray, *, n_classes: int, n_clusters: int)
 def checked(y: np.ndarray, labels: np.ndarray, n_clusters: int) -> tuple[np.ndarray, np.ndarray]:
     """Both as int64 ``(N,)``: N >= 1, classes >= 0, clusters in [0, n_clusters).
 
-    Raises :class:`core.DataError` for anything else.
+    Raises :class:`DataError` for anything else.
     """
     y, labels = _integers("y", y), _integers("labels", labels)
     if len(y) != len(labels):

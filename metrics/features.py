@@ -17,11 +17,11 @@ import pooch
 import torch
 from torch import nn
 
-from core import DataError
-from metrics import inception, lenet, squeezenet
-from metrics.generation import Comparison, Summary, score_generation
-from metrics.labelled import Labelled
-from metrics.weights import weights_sha256
+from deep_em_bench.core import DataError
+from deep_em_bench.metrics import inception, lenet, squeezenet
+from deep_em_bench.metrics.generation import Comparison, Summary, score_generation
+from deep_em_bench.metrics.labelled import Labelled
+from deep_em_bench.metrics.weights import weights_sha256
 
 __all__ = ["Extractor", "disjoint_draws", "extractors", "floor", "net_folders"]
 

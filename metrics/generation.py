@@ -12,10 +12,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from metrics.base import info, names, register, registry
-from metrics.kernel import kernel_distance, kernel_distance_spread
-from metrics.moments import Moments, checked_features, frechet_distance
-from metrics.predictions import Predictions
+from deep_em_bench.metrics.base import info, names, register, registry
+from deep_em_bench.metrics.kernel import kernel_distance, kernel_distance_spread
+from deep_em_bench.metrics.moments import Moments, checked_features, frechet_distance
+from deep_em_bench.metrics.predictions import Predictions
 
 __all__ = [
     "Comparison",
@@ -67,7 +67,7 @@ class Summary:
     def add(self, features: np.ndarray, probabilities: np.ndarray | None = None) -> Summary:
         """Take in features ``(n, d)`` and, where there are classes, probabilities; self.
 
-        Raises ``ValueError`` as :class:`metrics.moments.Moments` and :class:`Predictions`.
+        Raises ``ValueError`` as :class:`Moments` and :class:`Predictions`.
         """
         if (probabilities is None) != (self.predictions is None) or (
             probabilities is not None and len(probabilities) != len(features)

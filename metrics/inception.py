@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from core import DataError
+from deep_em_bench.core import DataError
 
 __all__ = ["FILE", "SHA256", "InceptionV3", "from_file"]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from metrics.moments import checked_features
+from deep_em_bench.metrics.moments import checked_features
 
 __all__ = ["kernel_distance", "kernel_distance_spread"]
 
@@ -24,7 +24,7 @@ def kernel_distance(real: np.ndarray, fake: np.ndarray) -> float:
     for about half of the equal pairs of distributions.
 
     Arguments: ``real`` ``(m, d)`` and ``fake`` ``(n, d)``. Raises ``ValueError`` for fewer than
-    two rows on a side, unequal d, and what :class:`metrics.moments.Moments` refuses.
+    two rows on a side, unequal d, and what :class:`Moments` refuses.
     """
     real, fake = _checked(real, fake)
     return _distance(real, fake)

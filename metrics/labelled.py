@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from core import DataError
-from metrics.weights import content_sha256
+from deep_em_bench.core import DataError
+from deep_em_bench.metrics.weights import content_sha256
 
 __all__ = ["Labelled"]
 

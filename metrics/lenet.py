@@ -11,9 +11,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from core import DataError
-from metrics.labelled import Labelled
-from metrics.weights import Arrays, content_sha256, kept
+from deep_em_bench.core import DataError
+from deep_em_bench.metrics.labelled import Labelled
+from deep_em_bench.metrics.weights import Arrays, content_sha256, kept
 
 __all__ = ["LeNet5", "trained"]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from scipy.special import entr
 
-from metrics.moments import checked_features
+from deep_em_bench.metrics.moments import checked_features
 
 __all__ = ["Predictions", "inception_score"]
 

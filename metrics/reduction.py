@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 from sklearn.neighbors import NearestNeighbors
 
-from core import DataError
-from metrics.base import names, register, registry
+from deep_em_bench.core import DataError
+from deep_em_bench.metrics.base import names, register, registry
 
 __all__ = ["score_reduction"]
 
@@ -17,7 +17,7 @@ def score_reduction(y: np.ndarray, features: np.ndarray) -> dict[str, float]:
     """Every registered reduction metric of ``features`` against the classes ``y``, by name.
 
     ``features`` is ``(N, k)``, ``y`` is ``(N,)`` integers, with at least six points. Raises
-    :class:`core.DataError` for anything else, and for features that are not finite.
+    :class:`DataError` for anything else, and for features that are not finite.
     """
     y, features = np.asarray(y), np.asarray(features, dtype=np.float32)
     if features.ndim != 2 or y.shape != (len(features),) or len(y) <= NEIGHBOURS:

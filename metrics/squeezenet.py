@@ -12,16 +12,22 @@ from scipy.special import log_softmax
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from core import DataError
-from metrics.labelled import Labelled
-from metrics.weights import Arrays, content_sha256, kept, read_weights, weights_sha256
+from deep_em_bench.core import DataError
+from deep_em_bench.metrics.labelled import Labelled
+from deep_em_bench.metrics.weights import (
+    Arrays,
+    content_sha256,
+    kept,
+    read_weights,
+    weights_sha256,
+)
 
 __all__ = ["FILE", "SqueezeNet", "pretrained", "with_head"]
 
 FILE = "imagenet_squeezenet11_notop.npz"
 
 SHA256 = "5396d5175a5519261cd09e0dc5e1a015fc0f9186b4b43a29835fb4992d0a0925"
-"""Of the weights, as :func:`metrics.weights.weights_sha256` gives it."""
+"""Of the weights, as :func:`weights_sha256` gives it."""
 
 SIDE = 128
 """Images are resized to it. The net was trained at 224."""
@@ -123,7 +129,7 @@ def with_head(data: Labelled, folders: Sequence[Path]) -> tuple[SqueezeNet, Arra
     inception score is that of a head trained on the data set's training labels, as a LeNet is for
     grey images; the features, and with them FID and KID, are the pretrained ones alone, but for
     one scale, which makes their root mean square over training images 1. Kept in
-    ``folders`` as :func:`metrics.weights.kept` says. Raises ``DataError`` as :func:`pretrained`,
+    ``folders`` as :func:`kept` says. Raises ``DataError`` as :func:`pretrained`,
     and for images of other than three channels.
     """
     if data.X.ndim != 4 or data.X.shape[1] != 3:

@@ -14,9 +14,9 @@ from pathlib import Path
 
 import numpy as np
 
-from core import DataError
-from core.files import temporary_beside
-from core.npz import read_npz
+from deep_em_bench.core import DataError
+from deep_em_bench.core.files import temporary_beside
+from deep_em_bench.core.npz import read_npz
 
 __all__ = ["Arrays", "content_sha256", "kept", "read_weights", "weights_sha256"]
 

@@ -12,14 +12,14 @@ from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
-import metrics
-from core import UserError, unknown_name
-from core.guard import guarded
-from reports.formats import FORMATS, INDEX
-from reports.gathered import FEW, LARGE, MOST
-from reports.produce import audit_files, index_file, suite_files
-from reports.tables import printable
-from results import RUNS, Record, Store, stores
+from deep_em_bench import metrics
+from deep_em_bench.core import UserError, unknown_name
+from deep_em_bench.core.guard import guarded
+from deep_em_bench.reports.formats import FORMATS, INDEX
+from deep_em_bench.reports.gathered import FEW, LARGE, MOST
+from deep_em_bench.reports.produce import audit_files, index_file, suite_files
+from deep_em_bench.reports.tables import printable
+from deep_em_bench.results import RUNS, Record, Store, stores
 
 __all__ = ["main"]
 
@@ -169,7 +169,7 @@ def _reports(options: argparse.Namespace) -> int:
             print(printable(f"reports: {name}: {error}"), file=sys.stderr)
             listed.append((name, list(store.load(history=False)), str(error)))
     if paged:
-        from reports.page import Suite
+        from deep_em_bench.reports.page import Suite
 
         index_file(options.out, [Suite(name=n, records=r, problem=p) for n, r, p in listed])
     return int(any(problem for _, _, problem in listed))

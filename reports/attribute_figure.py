@@ -10,18 +10,18 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from core import DataError
-from metrics.clustering import match_clusters
-from reports.attribute_marks import differing, letters, named
-from reports.attributes import Attributes, attribute_of
-from reports.panels import Legend
-from reports.stored import Run, Stored, labels_of
-from reports.style import INK, SMALL, WIDTH, Mark, shortened, titled
-from reports.summary import Block
-from reports.text import SPLIT_NAMES, named_seeds, number
-from reports.ticks import ticked
-from results import Record
-from results.printed import Entry
+from deep_em_bench.core import DataError
+from deep_em_bench.metrics.clustering import match_clusters
+from deep_em_bench.reports.attribute_marks import differing, letters, named
+from deep_em_bench.reports.attributes import Attributes, attribute_of
+from deep_em_bench.reports.panels import Legend
+from deep_em_bench.reports.stored import Run, Stored, labels_of
+from deep_em_bench.reports.style import INK, SMALL, WIDTH, Mark, shortened, titled
+from deep_em_bench.reports.summary import Block
+from deep_em_bench.reports.text import SPLIT_NAMES, named_seeds, number
+from deep_em_bench.reports.ticks import ticked
+from deep_em_bench.results import Record
+from deep_em_bench.results.printed import Entry
 
 __all__ = ["attribute_figures"]
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from reports.attributes import Attributes
-from reports.comparison import KINDS, Compared, ComparedBlock, Kind, compare
-from reports.comparison_tables import LETTERS, notes
-from reports.text import ABSENT
-from results.printed import Entry
+from deep_em_bench.reports.attributes import Attributes
+from deep_em_bench.reports.comparison import KINDS, Compared, ComparedBlock, Kind, compare
+from deep_em_bench.reports.comparison_tables import LETTERS, notes
+from deep_em_bench.reports.text import ABSENT
+from deep_em_bench.results.printed import Entry
 
 __all__ = ["differing", "letters", "named", "told"]
 

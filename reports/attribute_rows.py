@@ -10,11 +10,11 @@ import itertools
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-from reports.attribute_marks import differing, letters, told
-from reports.attributes import Attributes, attribute_of
-from reports.summary import Block, Statistic, enough
-from reports.text import ABSENT, named_seeds, number
-from results.printed import Entry
+from deep_em_bench.reports.attribute_marks import differing, letters, told
+from deep_em_bench.reports.attributes import Attributes, attribute_of
+from deep_em_bench.reports.summary import Block, Statistic, enough
+from deep_em_bench.reports.text import ABSENT, named_seeds, number
+from deep_em_bench.results.printed import Entry
 
 __all__ = [
     "Line",

@@ -11,8 +11,8 @@ import io
 import textwrap
 from collections.abc import Sequence
 
-from reports.attribute_marks import differing, told
-from reports.attribute_rows import (
+from deep_em_bench.reports.attribute_marks import differing, told
+from deep_em_bench.reports.attribute_rows import (
     Line,
     Means,
     attribute_lines,
@@ -26,13 +26,13 @@ from reports.attribute_rows import (
     reading,
     written,
 )
-from reports.attributes import Attributes, attribute_of
-from reports.escaping import escape, named, spread
-from reports.floats import Group, Tabular, floating
-from reports.summary import Statistic
-from reports.tables import aligned, printable
-from reports.text import ABSENT, number
-from results.printed import Entry
+from deep_em_bench.reports.attributes import Attributes, attribute_of
+from deep_em_bench.reports.escaping import escape, named, spread
+from deep_em_bench.reports.floats import Group, Tabular, floating
+from deep_em_bench.reports.summary import Statistic
+from deep_em_bench.reports.tables import aligned, printable
+from deep_em_bench.reports.text import ABSENT, number
+from deep_em_bench.results.printed import Entry
 
 __all__ = ["console", "latex", "to_csv"]
 

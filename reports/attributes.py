@@ -12,10 +12,10 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from datasets.celeba import FACES_FILE, IMAGES
-from reports.summary import Block, Row, Statistic, enough
-from reports.text import error_metric, named_seeds
-from results.printed import Entry
+from deep_em_bench.datasets.celeba import FACES_FILE, IMAGES
+from deep_em_bench.reports.summary import Block, Row, Statistic, enough
+from deep_em_bench.reports.text import error_metric, named_seeds
+from deep_em_bench.results.printed import Entry
 
 __all__ = ["Attributes", "attribute_of", "by_attribute"]
 

@@ -11,10 +11,10 @@ import textwrap
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from reports.escaping import breakable, escape, named
-from reports.floats import Group, Tabular, floating
-from reports.text import ABSENT
-from results.printed import Entry, Paper, PublishedTable
+from deep_em_bench.reports.escaping import breakable, escape, named
+from deep_em_bench.reports.floats import Group, Tabular, floating
+from deep_em_bench.reports.text import ABSENT
+from deep_em_bench.results.printed import Entry, Paper, PublishedTable
 
 __all__ = ["AuditRow", "AuditTable", "audit", "console", "latex", "to_csv", "to_json"]
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-import datasets
-from reports.summary import Block
-from reports.text import (
+from deep_em_bench import datasets
+from deep_em_bench.reports.summary import Block
+from deep_em_bench.reports.text import (
     EXTRACTORS,
     REAL_IMAGES,
     named_seeds,
@@ -15,7 +15,7 @@ from reports.text import (
     of_components,
     of_samples,
 )
-from results import DatasetUsed, Record
+from deep_em_bench.results import DatasetUsed, Record
 
 __all__ = ["caption", "data_and_profile", "on_devices", "seldom"]
 

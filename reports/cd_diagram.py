@@ -13,12 +13,12 @@ from dataclasses import dataclass
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from reports.latex import HEADINGS
-from reports.statistics_rows import Ranking, ranked, ranked_over_data
-from reports.statistics_tables import probability
-from reports.style import INK, SMALL, WIDTH, Mark, headed, shortened, titled, width
-from reports.summary import Block, direction
-from reports.text import ARROWS, SPLIT_NAMES
+from deep_em_bench.reports.latex import HEADINGS
+from deep_em_bench.reports.statistics_rows import Ranking, ranked, ranked_over_data
+from deep_em_bench.reports.statistics_tables import probability
+from deep_em_bench.reports.style import INK, SMALL, WIDTH, Mark, headed, shortened, titled, width
+from deep_em_bench.reports.summary import Block, direction
+from deep_em_bench.reports.text import ARROWS, SPLIT_NAMES
 
 __all__ = ["over_data", "over_seeds"]
 

@@ -10,14 +10,14 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from core import DataError
-from metrics.clustering import match_clusters
-from metrics.contingency import checked, count
-from reports.stored import Run, Stored, labels_of
-from reports.style import INK, SMALL, WIDTH, Mark, headed, shortened, width, wrapped
-from reports.summary import Block
-from reports.text import SPLIT_NAMES, class_name, named_seeds, number
-from reports.ticks import Decimals
+from deep_em_bench.core import DataError
+from deep_em_bench.metrics.clustering import match_clusters
+from deep_em_bench.metrics.contingency import checked, count
+from deep_em_bench.reports.stored import Run, Stored, labels_of
+from deep_em_bench.reports.style import INK, SMALL, WIDTH, Mark, headed, shortened, width, wrapped
+from deep_em_bench.reports.summary import Block
+from deep_em_bench.reports.text import SPLIT_NAMES, class_name, named_seeds, number
+from deep_em_bench.reports.ticks import Decimals
 
 __all__ = ["confusion", "first_runs"]
 

@@ -6,15 +6,15 @@ import logging
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from core import DataError
-from metrics.clustering import ClusterRow
-from reports.caption import data_and_profile
-from reports.escaping import escape, named
-from reports.floats import Group, Tabular, floating
-from reports.stored import Stored, labels_of
-from reports.summary import Block, Row
-from reports.text import ABSENT, class_name, number
-from results import Record
+from deep_em_bench.core import DataError
+from deep_em_bench.metrics.clustering import ClusterRow
+from deep_em_bench.reports.caption import data_and_profile
+from deep_em_bench.reports.escaping import escape, named
+from deep_em_bench.reports.floats import Group, Tabular, floating
+from deep_em_bench.reports.stored import Stored, labels_of
+from deep_em_bench.reports.summary import Block, Row
+from deep_em_bench.reports.text import ABSENT, class_name, number
+from deep_em_bench.results import Record
 
 __all__ = ["ClusterColumn", "cluster_tables", "column_of", "tabular"]
 
@@ -56,7 +56,7 @@ def cluster_tables(blocks: Sequence[Block], stored: Stored) -> str:
 def column_of(row: Row, stored: Stored) -> ClusterColumn | None:
     """The clusters of the row's run of its lowest seed that ended ok; None where none did.
 
-    Raises :class:`core.DataError` where the record stores no labels or they cannot be read.
+    Raises :class:`DataError` where the record stores no labels or they cannot be read.
     """
     if (clusters := stored.clusters(row)) is None:
         return None

@@ -11,9 +11,9 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from reports.summary import Block, Row, Statistic
-from reports.text import of_samples
-from results.printed import Entry
+from deep_em_bench.reports.summary import Block, Row, Statistic
+from deep_em_bench.reports.text import of_samples
+from deep_em_bench.results.printed import Entry
 
 __all__ = ["KINDS", "Compared", "ComparedBlock", "Difference", "Kind", "compare"]
 

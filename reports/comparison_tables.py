@@ -7,15 +7,15 @@ import io
 import textwrap
 from collections.abc import Iterator, Sequence
 
-from reports.caption import data_and_profile
-from reports.comparison import KINDS, Compared, ComparedBlock, Kind
-from reports.escaping import escape, named
-from reports.floats import Group, Tabular, floating
-from reports.latex import HEADINGS
-from reports.tables import aligned, printable
-from reports.text import ABSENT, SPLIT_NAMES, named_seeds, number
-from results.printed import Entry
-from results.published import tables
+from deep_em_bench.reports.caption import data_and_profile
+from deep_em_bench.reports.comparison import KINDS, Compared, ComparedBlock, Kind
+from deep_em_bench.reports.escaping import escape, named
+from deep_em_bench.reports.floats import Group, Tabular, floating
+from deep_em_bench.reports.latex import HEADINGS
+from deep_em_bench.reports.tables import aligned, printable
+from deep_em_bench.reports.text import ABSENT, SPLIT_NAMES, named_seeds, number
+from deep_em_bench.results.printed import Entry
+from deep_em_bench.results.published import tables
 
 __all__ = ["LETTERS", "amount", "caption", "console", "latex", "notes", "spread", "to_csv"]
 

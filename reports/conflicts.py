@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from reports.text import named_seeds
-from results import Record
+from deep_em_bench.reports.text import named_seeds
+from deep_em_bench.results import Record
 
 __all__ = ["Conflict", "agree", "conflicts_of", "digests"]
 

@@ -6,7 +6,7 @@ import functools
 import re
 import unicodedata
 
-from reports.text import PIECES
+from deep_em_bench.reports.text import PIECES
 
 __all__ = ["breakable", "escape", "named", "spread"]
 

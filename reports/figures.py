@@ -12,21 +12,21 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from reports.attribute_figure import attribute_figures
-from reports.attributes import by_attribute
-from reports.cd_diagram import over_data, over_seeds
-from reports.cluster_figures import confusion, first_runs
-from reports.generation_figures import interpolation, samples, triangle
-from reports.latex import HEADINGS
-from reports.learning import learning
-from reports.mixture_figures import mixture_samples
-from reports.quality_time import quality_time
-from reports.reduction_figure import reductions
-from reports.scales import grouped, scales
-from reports.stored import Stored
-from reports.style import INK, WIDTH, Mark, headed, look, mark, rendered, shortened
-from reports.summary import Block, Row, direction
-from reports.text import (
+from deep_em_bench.reports.attribute_figure import attribute_figures
+from deep_em_bench.reports.attributes import by_attribute
+from deep_em_bench.reports.cd_diagram import over_data, over_seeds
+from deep_em_bench.reports.cluster_figures import confusion, first_runs
+from deep_em_bench.reports.generation_figures import interpolation, samples, triangle
+from deep_em_bench.reports.latex import HEADINGS
+from deep_em_bench.reports.learning import learning
+from deep_em_bench.reports.mixture_figures import mixture_samples
+from deep_em_bench.reports.quality_time import quality_time
+from deep_em_bench.reports.reduction_figure import reductions
+from deep_em_bench.reports.scales import grouped, scales
+from deep_em_bench.reports.stored import Stored
+from deep_em_bench.reports.style import INK, WIDTH, Mark, headed, look, mark, rendered, shortened
+from deep_em_bench.reports.summary import Block, Row, direction
+from deep_em_bench.reports.text import (
     ARROWS,
     EXTRACTORS,
     SPLIT_NAMES,
@@ -35,8 +35,8 @@ from reports.text import (
     named_seeds,
     slug,
 )
-from reports.ticks import ticked
-from results.published import published
+from deep_em_bench.reports.ticks import ticked
+from deep_em_bench.results.published import published
 
 __all__ = ["Drawn", "figures"]
 

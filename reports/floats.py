@@ -12,8 +12,8 @@ import textwrap
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
-from reports.escaping import breakable
-from reports.text import slug
+from deep_em_bench.reports.escaping import breakable
+from deep_em_bench.reports.text import slug
 
 __all__ = ["Group", "Note", "Tabular", "floating"]
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from reports.gathered import Gathered
-from reports.output import Files
-from results.published import published
+from deep_em_bench.reports.gathered import Gathered
+from deep_em_bench.reports.output import Files
+from deep_em_bench.results.published import published
 
 __all__ = ["FORMATS", "INDEX", "MAKERS", "console"]
 
@@ -15,7 +15,12 @@ INDEX = "index.html"
 
 def console(given: Gathered) -> str:
     """The tables as plain text."""
-    from reports import attribute_tables, comparison_tables, statistics_tables, tables
+    from deep_em_bench.reports import (
+        attribute_tables,
+        comparison_tables,
+        statistics_tables,
+        tables,
+    )
 
     said = (
         tables.console(given.rest, given.shown),
@@ -27,7 +32,7 @@ def console(given: Gathered) -> str:
 
 
 def _csv(given: Gathered) -> Files:
-    from reports import attribute_tables, comparison_tables, tables
+    from deep_em_bench.reports import attribute_tables, comparison_tables, tables
 
     files = {"table.csv": tables.to_csv(given.blocks)}
     if given.compared:
@@ -38,13 +43,13 @@ def _csv(given: Gathered) -> Files:
 
 
 def _json(given: Gathered) -> Files:
-    from reports import tables
+    from deep_em_bench.reports import tables
 
     return {"table.json": tables.to_json(given.blocks)}
 
 
 def _latex(given: Gathered) -> Files:
-    from reports import (
+    from deep_em_bench.reports import (
         attribute_tables,
         clusters,
         comparison_tables,
@@ -72,7 +77,7 @@ def _figures(given: Gathered) -> Files:
 
 
 def _page(given: Gathered) -> Files:
-    from reports.page import page
+    from deep_em_bench.reports.page import page
 
     text = page(
         *(given.suite, given.blocks, given.stored, given.drawn.files, given.shown),

@@ -7,18 +7,18 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from core import UserError
-from reports import tables
-from reports.attributes import Attributes, by_attribute
-from reports.comparison import ComparedBlock, compare
-from reports.stored import Stored
-from reports.summary import Block, summarise
-from results import Record, Store
-from results.published import published
+from deep_em_bench.core import UserError
+from deep_em_bench.reports import tables
+from deep_em_bench.reports.attributes import Attributes, by_attribute
+from deep_em_bench.reports.comparison import ComparedBlock, compare
+from deep_em_bench.reports.stored import Stored
+from deep_em_bench.reports.summary import Block, summarise
+from deep_em_bench.results import Record, Store
+from deep_em_bench.results.published import published
 
 if TYPE_CHECKING:
-    from reports.figures import Drawn
-    from reports.statistics_suite import SuiteStatistics
+    from deep_em_bench.reports.figures import Drawn
+    from deep_em_bench.reports.statistics_suite import SuiteStatistics
 
 __all__ = ["Gathered", "gathered"]
 
@@ -70,14 +70,16 @@ class Gathered:
     @functools.cached_property
     def statistics(self) -> SuiteStatistics:
         """What is tested of the tables."""
-        from reports.statistics_suite import suite_statistics  # scipy.stats is slow to import
+        from deep_em_bench.reports.statistics_suite import (
+            suite_statistics,  # scipy.stats is slow to import
+        )
 
         return suite_statistics(self.rest, self.shown)
 
     @functools.cached_property
     def drawn(self) -> Drawn:
         """The figures."""
-        from reports.figures import figures  # matplotlib, which tables do without
+        from deep_em_bench.reports.figures import figures  # matplotlib, which tables do without
 
         return figures(self.blocks, self.stored, self.asked, self.most or None)
 
@@ -103,9 +105,9 @@ def gathered(
 ) -> Gathered:
     """The records of a store, arranged.
 
-    The words are those of :func:`reports.produce.suite_files`.
+    The words are those of :func:`suite_files`.
 
-    Raises :class:`core.UserError` for a suite without records, for records that do not go into one
+    Raises :class:`UserError` for a suite without records, for records that do not go into one
     table, and for metrics that none of them has.
     """
     suite = store.folder.name

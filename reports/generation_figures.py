@@ -13,11 +13,11 @@ from matplotlib.axes import Axes
 from matplotlib.axes._secondary_axes import SecondaryAxis
 from matplotlib.figure import Figure
 
-from core import DataError
-from reports.stored import Run
-from reports.style import SMALL, WIDTH, headed, mark
-from reports.summary import Block
-from reports.text import ABSENT
+from deep_em_bench.core import DataError
+from deep_em_bench.reports.stored import Run
+from deep_em_bench.reports.style import SMALL, WIDTH, headed, mark
+from deep_em_bench.reports.summary import Block
+from deep_em_bench.reports.text import ABSENT
 
 __all__ = ["interpolation", "samples", "triangle"]
 

@@ -10,12 +10,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from reports.caption import caption
-from reports.escaping import escape, named, spread
-from reports.floats import Group, Note, Tabular, floating
-from reports.summary import Block, Statistic, direction
-from reports.tables import Part, parts
-from reports.text import (
+from deep_em_bench.reports.caption import caption
+from deep_em_bench.reports.escaping import escape, named, spread
+from deep_em_bench.reports.floats import Group, Note, Tabular, floating
+from deep_em_bench.reports.summary import Block, Statistic, direction
+from deep_em_bench.reports.tables import Part, parts
+from deep_em_bench.reports.text import (
     ABSENT,
     EXTRACTORS,
     REAL_IMAGES,

@@ -13,14 +13,14 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure, SubFigure
 from matplotlib.ticker import LogLocator, MaxNLocator, NullLocator
 
-from core import DataError
-from reports.latex import HEADINGS
-from reports.panels import legend
-from reports.style import SMALL, WIDTH, Mark, headed, shortened, wrapped
-from reports.summary import Block, Row, direction
-from reports.text import ARROWS, EXTRACTORS, methods_shown, named_seeds
-from reports.ticks import STEPS, Decimals, ticked
-from results import Store
+from deep_em_bench.core import DataError
+from deep_em_bench.reports.latex import HEADINGS
+from deep_em_bench.reports.panels import legend
+from deep_em_bench.reports.style import SMALL, WIDTH, Mark, headed, shortened, wrapped
+from deep_em_bench.reports.summary import Block, Row, direction
+from deep_em_bench.reports.text import ARROWS, EXTRACTORS, methods_shown, named_seeds
+from deep_em_bench.reports.ticks import STEPS, Decimals, ticked
+from deep_em_bench.results import Store
 
 __all__ = ["Kind", "learning"]
 

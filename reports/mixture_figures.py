@@ -9,13 +9,13 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from core import DataError
-from metrics.clustering import ClusterRow
-from reports.mixtures import rows_of
-from reports.stored import Run
-from reports.style import SMALL, WIDTH, Mark, headed, shortened
-from reports.summary import Block
-from reports.text import ABSENT
+from deep_em_bench.core import DataError
+from deep_em_bench.metrics.clustering import ClusterRow
+from deep_em_bench.reports.mixtures import rows_of
+from deep_em_bench.reports.stored import Run
+from deep_em_bench.reports.style import SMALL, WIDTH, Mark, headed, shortened
+from deep_em_bench.reports.summary import Block
+from deep_em_bench.reports.text import ABSENT
 
 __all__ = ["mixture_samples"]
 
@@ -39,7 +39,7 @@ def mixture_samples(
 ) -> Iterator[Figure]:
     """Figure 2 of the GANMM paper: a panel for GANMM and for GANMM (EM), a row a generator.
 
-    ``runs`` are those of :func:`reports.cluster_figures.first_runs`. None unless both stored
+    ``runs`` are those of :func:`first_runs`. None unless both stored
     images. The order of the rows follows the labels, for display alone, and the figure says so.
     """
     labels = [row.label for row in rows_of(block, METHODS)]

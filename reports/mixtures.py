@@ -5,13 +5,13 @@ from __future__ import annotations
 import logging
 from collections.abc import Sequence
 
-from core import DataError
-from reports.caption import data_and_profile
-from reports.clusters import ClusterColumn, column_of, tabular
-from reports.floats import floating
-from reports.stored import Stored
-from reports.summary import Block, Row
-from reports.text import class_name, number
+from deep_em_bench.core import DataError
+from deep_em_bench.reports.caption import data_and_profile
+from deep_em_bench.reports.clusters import ClusterColumn, column_of, tabular
+from deep_em_bench.reports.floats import floating
+from deep_em_bench.reports.stored import Stored
+from deep_em_bench.reports.summary import Block, Row
+from deep_em_bench.reports.text import class_name, number
 
 __all__ = ["mixture_table", "rows_of"]
 

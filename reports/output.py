@@ -14,8 +14,8 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
-from core import UserError
-from core.files import temporary_beside
+from deep_em_bench.core import UserError
+from deep_em_bench.core.files import temporary_beside
 
 __all__ = ["LIST", "Files", "Output", "write"]
 
@@ -40,7 +40,7 @@ class Output:
         """Write the files of one kind, and remove those that an earlier run wrote of it.
 
         ``said`` is what standard error is told was written; by default the names. Other kinds are
-        left alone. Raises :class:`core.UserError` for a folder that cannot be written to.
+        left alone. Raises :class:`UserError` for a folder that cannot be written to.
         """
         listed = self._listed()
         before = listed.get(kind, {})
@@ -95,7 +95,7 @@ def write(folder: Path, files: Files, said: str | None = "") -> None:
     """Write these files, each whole or not at all, and say so on standard error.
 
     ``said`` is what it is told, by default the names; with None nothing is.
-    Raises :class:`core.UserError` for a folder that cannot be written to.
+    Raises :class:`UserError` for a folder that cannot be written to.
     """
     try:
         for name, content in files.items():

@@ -13,20 +13,20 @@ from dataclasses import dataclass, replace
 from typing import Any
 from urllib.parse import quote
 
-from reports.attributes import by_attribute
-from reports.comparison import ComparedBlock
-from reports.page_attributes import attribute_scores
-from reports.page_cells import cell_data, row_places
-from reports.page_checks import differences, published
-from reports.page_pictures import pictures
-from reports.page_sources import sources
-from reports.page_tables import clusters, failures, scores
-from reports.statistics_suite import SuiteStatistics, suite_statistics
-from reports.stored import Stored
-from reports.summary import Block
-from reports.tables import shown_metrics
-from reports.text import ABSENT, named_seeds
-from reports.web import (
+from deep_em_bench.reports.attributes import by_attribute
+from deep_em_bench.reports.comparison import ComparedBlock
+from deep_em_bench.reports.page_attributes import attribute_scores
+from deep_em_bench.reports.page_cells import cell_data, row_places
+from deep_em_bench.reports.page_checks import differences, published
+from deep_em_bench.reports.page_pictures import pictures
+from deep_em_bench.reports.page_sources import sources
+from deep_em_bench.reports.page_tables import clusters, failures, scores
+from deep_em_bench.reports.statistics_suite import SuiteStatistics, suite_statistics
+from deep_em_bench.reports.stored import Stored
+from deep_em_bench.reports.summary import Block
+from deep_em_bench.reports.tables import shown_metrics
+from deep_em_bench.reports.text import ABSENT, named_seeds
+from deep_em_bench.reports.web import (
     Cell,
     Column,
     Group,
@@ -37,8 +37,8 @@ from reports.web import (
     rendered_page,
     text_cell,
 )
-from results import Record
-from results.published import published as entries
+from deep_em_bench.results import Record
+from deep_em_bench.results.published import published as entries
 
 __all__ = ["Suite", "index", "page"]
 
@@ -89,10 +89,10 @@ def page(
 ) -> str:
     """The page of one suite, to be written beside its figures.
 
-    ``figures`` are files by name as :func:`reports.figures.figures` gives them, of which the PNGs
+    ``figures`` are files by name as :func:`figures` gives them, of which the PNGs
     are embedded; ``undrawn`` says which were left out. ``compared`` is what
-    :func:`reports.comparison.compare` gives, ``statistics`` what
-    :func:`reports.statistics_suite.suite_statistics` does, computed where not given; ``shown`` are
+    :func:`compare` gives, ``statistics`` what
+    :func:`suite_statistics` does, computed where not given; ``shown`` are
     the metrics with a column. Labels of clusters are read from ``stored``; the page says which
     cannot be read. Blocks of an attribute each stand as rows of one table, and have no tables of
     clusters. An ``indexed`` page links to ../index.html, where that of :func:`index` lies.

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from reports.attribute_marks import told
-from reports.attribute_rows import (
+from deep_em_bench.reports.attribute_marks import told
+from deep_em_bench.reports.attribute_rows import (
     Line,
     Means,
     attribute_lines,
@@ -17,12 +17,12 @@ from reports.attribute_rows import (
     notes_on,
     reading,
 )
-from reports.attributes import Attributes
-from reports.page_cells import Places, titled
-from reports.summary import Statistic
-from reports.text import number
-from reports.web import Cell, Column, Group, Part, Table, number_cell, text_cell
-from results.printed import Entry
+from deep_em_bench.reports.attributes import Attributes
+from deep_em_bench.reports.page_cells import Places, titled
+from deep_em_bench.reports.summary import Statistic
+from deep_em_bench.reports.text import number
+from deep_em_bench.reports.web import Cell, Column, Group, Part, Table, number_cell, text_cell
+from deep_em_bench.results.printed import Entry
 
 __all__ = ["attribute_scores"]
 

@@ -9,10 +9,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import fields
 from typing import Any
 
-from reports.latex import HEADINGS
-from reports.summary import Block, direction
-from reports.text import ARROWS, SPLIT_NAMES, number, of_samples
-from results import Failure, Record, Timing
+from deep_em_bench.reports.latex import HEADINGS
+from deep_em_bench.reports.summary import Block, direction
+from deep_em_bench.reports.text import ARROWS, SPLIT_NAMES, number, of_samples
+from deep_em_bench.results import Failure, Record, Timing
 
 __all__ = ["Places", "cell_data", "row_places", "titled", "traceback_of"]
 

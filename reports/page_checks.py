@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from reports.caption import seldom
-from reports.comparison import KINDS, Compared, ComparedBlock
-from reports.comparison_tables import amount, caption, notes, spread
-from reports.latex import HEADINGS
-from reports.page_cells import Places, titled
-from reports.statistics_rows import Comparison, Ranking
-from reports.statistics_suite import Section, SuiteStatistics, Tested
-from reports.statistics_tables import cells, over_data, reading, said
-from reports.summary import Block, direction
-from reports.text import ARROWS, SPLIT_NAMES
-from reports.web import Cell, Column, Group, Part, Table, number_cell, text_cell
+from deep_em_bench.reports.caption import seldom
+from deep_em_bench.reports.comparison import KINDS, Compared, ComparedBlock
+from deep_em_bench.reports.comparison_tables import amount, caption, notes, spread
+from deep_em_bench.reports.latex import HEADINGS
+from deep_em_bench.reports.page_cells import Places, titled
+from deep_em_bench.reports.statistics_rows import Comparison, Ranking
+from deep_em_bench.reports.statistics_suite import Section, SuiteStatistics, Tested
+from deep_em_bench.reports.statistics_tables import cells, over_data, reading, said
+from deep_em_bench.reports.summary import Block, direction
+from deep_em_bench.reports.text import ARROWS, SPLIT_NAMES
+from deep_em_bench.reports.web import Cell, Column, Group, Part, Table, number_cell, text_cell
 
 __all__ = ["differences", "published"]
 

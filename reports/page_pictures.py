@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 
-from reports.page_cells import titled
-from reports.summary import Block
-from reports.text import slug
-from reports.web import Part, Picture
+from deep_em_bench.reports.page_cells import titled
+from deep_em_bench.reports.summary import Block
+from deep_em_bench.reports.text import slug
+from deep_em_bench.reports.web import Part, Picture
 
 __all__ = ["pictures"]
 

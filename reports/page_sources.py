@@ -8,18 +8,18 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-import metrics
-from core import ConfigError
-from reports.conflicts import digests
-from reports.page_cells import titled
-from reports.page_tables import metric_column
-from reports.summary import Block
-from reports.text import ABSENT
-from reports.web import Cell, Column, Group, Part, Table, number_cell, text_cell
-from results import Record
+from deep_em_bench import metrics
+from deep_em_bench.core import ConfigError
+from deep_em_bench.reports.conflicts import digests
+from deep_em_bench.reports.page_cells import titled
+from deep_em_bench.reports.page_tables import metric_column
+from deep_em_bench.reports.summary import Block
+from deep_em_bench.reports.text import ABSENT
+from deep_em_bench.reports.web import Cell, Column, Group, Part, Table, number_cell, text_cell
+from deep_em_bench.results import Record
 
 if TYPE_CHECKING:
-    from methods import Preset
+    from deep_em_bench.methods import Preset
 
 __all__ = ["sources"]
 
@@ -78,7 +78,7 @@ def _presets(records: Sequence[Record]) -> Table:
 
 def _preset(method: str, name: str) -> Preset | None:
     """None for a method or a preset that is registered no more."""
-    import methods  # and with it torch, which is slow to import
+    from deep_em_bench import methods  # and with it torch, which is slow to import
 
     try:
         return methods.registry.get(method).attributes["presets"].get(name)

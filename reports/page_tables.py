@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 
-from core import DataError
-from metrics.clustering import ClusterRow
-from reports.caption import caption
-from reports.latex import HEADINGS
-from reports.page_cells import Places, titled, traceback_of
-from reports.stored import NotStoredError, Stored
-from reports.summary import Block, Failed, Statistic, direction
-from reports.tables import Part as TablePart
-from reports.tables import parts
-from reports.text import (
+from deep_em_bench.core import DataError
+from deep_em_bench.metrics.clustering import ClusterRow
+from deep_em_bench.reports.caption import caption
+from deep_em_bench.reports.latex import HEADINGS
+from deep_em_bench.reports.page_cells import Places, titled, traceback_of
+from deep_em_bench.reports.stored import NotStoredError, Stored
+from deep_em_bench.reports.summary import Block, Failed, Statistic, direction
+from deep_em_bench.reports.tables import Part as TablePart
+from deep_em_bench.reports.tables import parts
+from deep_em_bench.reports.text import (
     ABSENT,
     ARROWS,
     REAL_IMAGES,
@@ -23,8 +23,8 @@ from reports.text import (
     number,
     seconds,
 )
-from reports.web import Cell, Column, Group, Part, Table, number_cell, text_cell
-from results import Record
+from deep_em_bench.reports.web import Cell, Column, Group, Part, Table, number_cell, text_cell
+from deep_em_bench.results import Record
 
 __all__ = ["clusters", "failures", "metric_column", "scores"]
 

@@ -10,11 +10,11 @@ from matplotlib.figure import Figure, SubFigure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
-from reports.latex import HEADINGS
-from reports.style import SMALL, WIDTH, Mark, shortened, wrapped
-from reports.summary import direction
-from reports.text import ARROWS
-from reports.ticks import STEPS, Decimals
+from deep_em_bench.reports.latex import HEADINGS
+from deep_em_bench.reports.style import SMALL, WIDTH, Mark, shortened, wrapped
+from deep_em_bench.reports.summary import direction
+from deep_em_bench.reports.text import ARROWS
+from deep_em_bench.reports.ticks import STEPS, Decimals
 
 __all__ = ["Legend", "legend", "metric_panels"]
 

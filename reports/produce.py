@@ -8,14 +8,14 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from core import UserError
-from reports.formats import FORMATS, INDEX, MAKERS, console
-from reports.gathered import gathered
-from reports.output import Output, write
-from results import Record, Store
+from deep_em_bench.core import UserError
+from deep_em_bench.reports.formats import FORMATS, INDEX, MAKERS, console
+from deep_em_bench.reports.gathered import gathered
+from deep_em_bench.reports.output import Output, write
+from deep_em_bench.results import Record, Store
 
 if TYPE_CHECKING:
-    from reports.page import Suite
+    from deep_em_bench.reports.page import Suite
 
 __all__ = ["audit_files", "index_file", "suite_files"]
 
@@ -26,10 +26,10 @@ AUDIT_FORMATS = FORMATS[:4]
 def audit_files(out: Path, formats: Sequence[str]) -> None:
     """Print the audit of the published numbers, and write its files to the folder ``out``.
 
-    Raises :class:`core.UserError`.
+    Raises :class:`UserError`.
     """
-    from reports import audit, latex
-    from results.published import published, tables
+    from deep_em_bench.reports import audit, latex
+    from deep_em_bench.results.published import published, tables
 
     for name in formats:
         if name not in AUDIT_FORMATS:
@@ -62,13 +62,13 @@ def suite_files(
     """Print the tables of a suite's records, and write its files to a folder in ``out``.
 
     ``most`` is the number of figures at most, 0 for all there are; by default
-    :data:`reports.gathered.MOST`, or :data:`reports.gathered.FEW` of more than
-    :data:`reports.gathered.LARGE` records. What is not drawn is told. ``indexed`` says that a page
+    :data:`MOST`, or :data:`FEW` of more than
+    :data:`LARGE` records. What is not drawn is told. ``indexed`` says that a page
     of all suites stands beside it. Files that an earlier run wrote in these formats, and that this
     one does not write, are removed; those of other formats stay. A page has its figures beside it,
     and so replaces these too. Returns the records.
 
-    Raises :class:`core.UserError` for a suite without records, for records that do not go into one
+    Raises :class:`UserError` for a suite without records, for records that do not go into one
     table, for metrics that none of them has, and for a folder that cannot be written to.
     """
     given = gathered(
@@ -91,6 +91,6 @@ def suite_files(
 
 def index_file(out: Path, suites: Sequence[Suite]) -> None:
     """Write the page that lists all suites."""
-    from reports.page import index
+    from deep_em_bench.reports.page import index
 
     write(out, {INDEX: index(suites)})

@@ -8,12 +8,12 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from reports.caption import on_devices
-from reports.panels import metric_panels
-from reports.style import Mark, headed
-from reports.summary import Block, Row
-from reports.text import SPLIT_NAMES, methods_shown, named_seeds
-from reports.ticks import log_ticked
+from deep_em_bench.reports.caption import on_devices
+from deep_em_bench.reports.panels import metric_panels
+from deep_em_bench.reports.style import Mark, headed
+from deep_em_bench.reports.summary import Block, Row
+from deep_em_bench.reports.text import SPLIT_NAMES, methods_shown, named_seeds
+from deep_em_bench.reports.ticks import log_ticked
 
 __all__ = ["quality_time"]
 

@@ -17,14 +17,14 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from threadpoolctl import threadpool_limits
 
-from reports.caption import data_and_profile
-from reports.cluster_figures import first_runs
-from reports.comparison import Compared, compare
-from reports.stored import Run, Stored
-from reports.style import SMALL, WIDTH, Mark, mark, shortened, titled
-from reports.summary import Block
-from reports.text import SPLIT_NAMES, error_metric, named_seeds, number
-from results.published import published
+from deep_em_bench.reports.caption import data_and_profile
+from deep_em_bench.reports.cluster_figures import first_runs
+from deep_em_bench.reports.comparison import Compared, compare
+from deep_em_bench.reports.stored import Run, Stored
+from deep_em_bench.reports.style import SMALL, WIDTH, Mark, mark, shortened, titled
+from deep_em_bench.reports.summary import Block
+from deep_em_bench.reports.text import SPLIT_NAMES, error_metric, named_seeds, number
+from deep_em_bench.results.published import published
 
 __all__ = ["reductions"]
 

@@ -12,11 +12,11 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from reports.panels import metric_panels
-from reports.style import Mark, titled
-from reports.summary import Block
-from reports.text import SPLIT_NAMES, methods_shown, named_seeds
-from reports.ticks import placed
+from deep_em_bench.reports.panels import metric_panels
+from deep_em_bench.reports.style import Mark, titled
+from deep_em_bench.reports.summary import Block
+from deep_em_bench.reports.text import SPLIT_NAMES, methods_shown, named_seeds
+from deep_em_bench.reports.ticks import placed
 
 __all__ = ["Scales", "grouped", "scales"]
 

@@ -16,9 +16,9 @@ from typing import Any
 
 import numpy as np
 
-from reports import statistics
-from reports.summary import Block, direction
-from reports.text import letter, named_seeds
+from deep_em_bench.reports import statistics
+from deep_em_bench.reports.summary import Block, direction
+from deep_em_bench.reports.text import letter, named_seeds
 
 __all__ = ["Comparison", "Difference", "Ranking", "compared", "ranked", "ranked_over_data"]
 

@@ -5,9 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from reports.statistics_rows import Comparison, Ranking, compared, ranked, ranked_over_data
-from reports.summary import Block
-from reports.text import SPLIT_NAMES
+from deep_em_bench.reports.statistics_rows import (
+    Comparison,
+    Ranking,
+    compared,
+    ranked,
+    ranked_over_data,
+)
+from deep_em_bench.reports.summary import Block
+from deep_em_bench.reports.text import SPLIT_NAMES
 
 __all__ = ["OverData", "Section", "SuiteStatistics", "Tested", "suite_statistics"]
 

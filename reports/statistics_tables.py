@@ -9,17 +9,23 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from reports.caption import data_and_profile, seldom
-from reports.escaping import breakable, escape, named
-from reports.floats import Group, Tabular, floating
-from reports.latex import ARROWS as TEX_ARROWS
-from reports.latex import HEADINGS
-from reports.statistics import ALPHA, LARGE, RESAMPLES, coverage_bound, wilcoxon_least
-from reports.statistics_rows import Comparison, Difference, Ranking
-from reports.statistics_suite import OverData, Section, SuiteStatistics, Tested
-from reports.summary import direction
-from reports.tables import aligned, printable
-from reports.text import ABSENT, ARROWS, SPLIT_NAMES, number
+from deep_em_bench.reports.caption import data_and_profile, seldom
+from deep_em_bench.reports.escaping import breakable, escape, named
+from deep_em_bench.reports.floats import Group, Tabular, floating
+from deep_em_bench.reports.latex import ARROWS as TEX_ARROWS
+from deep_em_bench.reports.latex import HEADINGS
+from deep_em_bench.reports.statistics import (
+    ALPHA,
+    LARGE,
+    RESAMPLES,
+    coverage_bound,
+    wilcoxon_least,
+)
+from deep_em_bench.reports.statistics_rows import Comparison, Difference, Ranking
+from deep_em_bench.reports.statistics_suite import OverData, Section, SuiteStatistics, Tested
+from deep_em_bench.reports.summary import direction
+from deep_em_bench.reports.tables import aligned, printable
+from deep_em_bench.reports.text import ABSENT, ARROWS, SPLIT_NAMES, number
 
 __all__ = ["Cells", "cells", "console", "latex", "over_data", "probability", "reading", "said"]
 

@@ -13,10 +13,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from core import DataError
-from metrics.clustering import ClusterRow, cluster_table
-from reports.summary import Row
-from results import Record, Store
+from deep_em_bench.core import DataError
+from deep_em_bench.metrics.clustering import ClusterRow, cluster_table
+from deep_em_bench.reports.summary import Row
+from deep_em_bench.results import Record, Store
 
 __all__ = ["NotStoredError", "Run", "Stored", "by_class", "labels_of"]
 
@@ -43,7 +43,7 @@ class Run:
     def clusters(self) -> tuple[ClusterRow, ...]:
         """On the training split, as :func:`by_class` orders them.
 
-        Raises :class:`core.DataError` where the labels are missing or cannot be.
+        Raises :class:`DataError` where the labels are missing or cannot be.
         """
         y, labels = labels_of(self.arrays, "train")
         return tuple(by_class(y, labels, n_clusters=self.record.n_clusters))
@@ -69,7 +69,7 @@ class Stored:
     def run(self, row: Row) -> Run | None:
         """The row's run with its arrays; None where no run ended ok.
 
-        Raises :class:`core.DataError` where its arrays cannot be read.
+        Raises :class:`DataError` where its arrays cannot be read.
         """
         if not row.ok:
             return None
@@ -88,7 +88,7 @@ class Stored:
     def clusters(self, row: Row) -> tuple[ClusterRow, ...] | None:
         """Those of the row's run; None where no run ended ok.
 
-        Raises :class:`core.DataError` as :attr:`Run.clusters` and :meth:`run` do.
+        Raises :class:`DataError` as :attr:`Run.clusters` and :meth:`run` do.
         """
         if not row.ok:
             return None

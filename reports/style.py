@@ -17,9 +17,9 @@ import matplotlib.style
 from matplotlib import font_manager
 from matplotlib.figure import Figure
 
-from reports.caption import data_and_profile
-from reports.summary import Block
-from reports.text import PIECES
+from deep_em_bench.reports.caption import data_and_profile
+from deep_em_bench.reports.summary import Block
+from deep_em_bench.reports.text import PIECES
 
 __all__ = [
     "INK",

@@ -15,11 +15,11 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import metrics
-from core import ConfigError, UserError
-from reports.conflicts import agree, conflicts_of
-from reports.text import device_of, letter, number
-from results import Record
+from deep_em_bench import metrics
+from deep_em_bench.core import ConfigError, UserError
+from deep_em_bench.reports.conflicts import agree, conflicts_of
+from deep_em_bench.reports.text import device_of, letter, number
+from deep_em_bench.results import Record
 
 __all__ = ["Block", "Failed", "Row", "Statistic", "direction", "enough", "summarise"]
 
@@ -246,7 +246,7 @@ def summarise(
 ) -> list[Block]:
     """The tables of ``records``, by profile, data and number of clusters.
 
-    Raises :class:`core.UserError` for a profile without records, and, unless ``mixed``, where one
+    Raises :class:`UserError` for a profile without records, and, unless ``mixed``, where one
     label has records of several code versions, or one table several versions of metrics or data.
     """
     records = list(records)

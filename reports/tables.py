@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from itertools import zip_longest
 from typing import Any
 
-from reports.caption import caption
-from reports.summary import Block, Row, Statistic, direction
-from reports.text import (
+from deep_em_bench.reports.caption import caption
+from deep_em_bench.reports.summary import Block, Row, Statistic, direction
+from deep_em_bench.reports.text import (
     ABSENT,
     ARROWS,
     EXTRACTORS,
@@ -26,7 +26,7 @@ from reports.text import (
     of_samples,
     seconds,
 )
-from results import Record
+from deep_em_bench.results import Record
 
 __all__ = [
     "Part",

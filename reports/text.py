@@ -7,9 +7,9 @@ import re
 import string
 from collections.abc import Iterable, Sequence
 
-import metrics
-from core import ConfigError
-from results import Record
+from deep_em_bench import metrics
+from deep_em_bench.core import ConfigError
+from deep_em_bench.results import Record
 
 __all__ = [
     "ABSENT",

@@ -16,7 +16,7 @@ from matplotlib.ticker import (
     ScalarFormatter,
 )
 
-from reports.style import width
+from deep_em_bench.reports.style import width
 
 __all__ = ["STEPS", "Decimals", "log_ticked", "placed", "ticked"]
 

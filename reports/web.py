@@ -18,7 +18,7 @@ from typing import Any
 import jinja2
 from markupsafe import Markup, escape
 
-from reports.text import ABSENT, PIECES
+from deep_em_bench.reports.text import ABSENT, PIECES
 
 __all__ = [
     "Cell",
@@ -263,7 +263,7 @@ def _escaped(text: str) -> str:
 @functools.cache
 def _environment() -> jinja2.Environment:
     environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("reports"),
+        loader=jinja2.PackageLoader("deep_em_bench.reports"),
         autoescape=True,
         undefined=jinja2.StrictUndefined,
         finalize=printable,

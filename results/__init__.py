@@ -1,7 +1,7 @@
 """What came out: one record a cell, the files that hold them, and one tidy frame of all."""
 
-from results.frame import RUNS, load, stores
-from results.record import (
+from deep_em_bench.results.frame import RUNS, load, stores
+from deep_em_bench.results.record import (
     SCHEMA,
     DatasetUsed,
     Failure,
@@ -13,7 +13,7 @@ from results.record import (
     Status,
     Timing,
 )
-from results.store import Store
+from deep_em_bench.results.store import Store
 
 __all__ = [
     "RUNS",

@@ -9,7 +9,7 @@ import types
 from collections.abc import Callable, Mapping
 from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
-from core import DataError
+from deep_em_bench.core import DataError
 
 __all__ = ["ADDED", "decode"]
 
@@ -34,7 +34,7 @@ def decode(kind: type[T], value: Any) -> T:
     Fields with the metadata :data:`ADDED` alone may be missing.
 
     Understood annotations are scalars, ``X | None``, ``Literal``, ``tuple[X, ...]``,
-    ``Mapping[str, X]``, ``Any`` and dataclasses of these. Raises :class:`core.DataError` naming
+    ``Mapping[str, X]``, ``Any`` and dataclasses of these. Raises :class:`DataError` naming
     the dotted key.
     """
     return _decoder(kind)(value, "")

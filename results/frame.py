@@ -6,9 +6,9 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from core import UserError
-from results.record import Record
-from results.store import Store
+from deep_em_bench.core import UserError
+from deep_em_bench.results.record import Record
+from deep_em_bench.results.store import Store
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -64,7 +64,7 @@ def load(
     - ``history`` (only with ``history=True``): the tuple of the cell's iteration rows
 
     Rows come by suite, then by key. Damaged files are warned of by name and left out. Raises
-    :class:`core.UserError` for a suite without a folder under ``root``.
+    :class:`UserError` for a suite without a folder under ``root``.
     """
     import pandas as pd
 
@@ -84,7 +84,7 @@ def load(
 def stores(suite: str | None = None, root: str | Path = RUNS) -> list[Store]:
     """The store of ``suite`` under ``root``, or those of all suites there, by name.
 
-    Raises :class:`core.UserError` for a suite that has none, and for a folder that is locked.
+    Raises :class:`UserError` for a suite that has none, and for a folder that is locked.
     """
     root = Path(root)
     try:

@@ -2,7 +2,7 @@
 
 They stand in ``published.toml``; the head of that file says what its keys mean. Reading is strict:
 an unknown key, a value of the wrong type, a cell that is no number or a number that stands there
-twice is a :class:`core.DataError` naming file, table and row.
+twice is a :class:`DataError` naming file, table and row.
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
-from core import DataError, unknown_name
-from results.decode import decode
-from results.printed import Entry, Paper, PublishedTable, Selected, Split, Unit
+from deep_em_bench.core import DataError, unknown_name
+from deep_em_bench.results.decode import decode
+from deep_em_bench.results.printed import Entry, Paper, PublishedTable, Selected, Split, Unit
 
 __all__ = ["find", "published", "read_published", "tables"]
 
@@ -117,7 +117,7 @@ def find(
 
 
 def read_published(path: Path) -> tuple[PublishedTable, ...]:
-    """The tables of the file ``path``. Raises :class:`core.DataError`."""
+    """The tables of the file ``path``. Raises :class:`DataError`."""
     try:
         raw = tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as error:

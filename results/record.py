@@ -17,8 +17,8 @@ from typing import Any, Literal, NoReturn
 
 import numpy as np
 
-from core import DataError, UnreadableError
-from results.decode import ADDED, decode
+from deep_em_bench.core import DataError, UnreadableError
+from deep_em_bench.results.decode import ADDED, decode
 
 __all__ = [
     "SCHEMA",
@@ -110,7 +110,7 @@ class Scores:
     """Of samples against real images: the held-out ones where there are some, else the fitted."""
     real: Mapping[str, float | None] = field(default_factory=dict, metadata=ADDED)
     """Of real images in the place of samples: floor of the distances, ceiling of the inception
-    score; see :func:`metrics.features.floor`."""
+    score; see :func:`floor`."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -169,7 +169,7 @@ class Provenance:
 class Record:
     """One cell: data set x method x seed under a profile.
 
-    Raises :class:`core.DataError` for a key that is not 64 hexadecimal digits, and when ``error``
+    Raises :class:`DataError` for a key that is not 64 hexadecimal digits, and when ``error``
     does not go with ``status``: ``ok`` has none, every other status has one.
     """
 
@@ -211,7 +211,7 @@ class Record:
     def to_json(self) -> str:
         """The file's text. No bare NaN or Infinity: see :func:`_plain`.
 
-        Raises :class:`core.DataError` for a value that JSON cannot hold.
+        Raises :class:`DataError` for a value that JSON cannot hold.
         """
         lines = []
         for item in dataclasses.fields(self):
@@ -234,7 +234,7 @@ class Record:
         """The record that ``text`` holds; errors name the file by ``where``, and give ``advice``.
 
         ``history=False`` leaves the history empty, without parsing it where the text is in the
-        layout of :meth:`to_json`. Raises :class:`core.DataError` naming file and key.
+        layout of :meth:`to_json`. Raises :class:`DataError` naming file and key.
         """
         head, found, _ = text.partition(HISTORY_START)
         if not history and found and text.endswith(END):
@@ -249,7 +249,7 @@ class Record:
     def history_of(cls, text: str, *, where: str = "the record") -> tuple[Mapping[str, Any], ...]:
         """The history alone of the record that :meth:`from_json` reads, at the cost of no more.
 
-        Raises :class:`core.DataError` naming file and key.
+        Raises :class:`DataError` naming file and key.
         """
         _, found, rows = text.partition(HISTORY_START)
         if found and rows.endswith(END):

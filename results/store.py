@@ -24,9 +24,9 @@ from typing import Any
 
 import numpy as np
 
-from core import DataError, UnreadableError, UserError
-from core.files import SUFFIX, temporary_beside
-from results.record import KEY, Record
+from deep_em_bench.core import DataError, UnreadableError, UserError
+from deep_em_bench.core.files import SUFFIX, temporary_beside
+from deep_em_bench.results.record import KEY, Record
 
 __all__ = ["Store"]
 
@@ -63,7 +63,7 @@ class Store:
     def keys(self) -> list[str]:
         """The keys of all records, sorted, damaged ones included.
 
-        Raises :class:`core.UserError` for a folder that is locked.
+        Raises :class:`UserError` for a folder that is locked.
         """
         try:
             names = os.listdir(self.folder)
@@ -79,7 +79,7 @@ class Store:
     def read(self, key: str, *, history: bool = True) -> Record:
         """The record of ``key``; ``history=False`` skips its history and the cost of parsing it.
 
-        Raises :class:`core.DataError` naming the file if it is missing or damaged.
+        Raises :class:`DataError` naming the file if it is missing or damaged.
         """
         path = self._json(key)
         record = Record.from_json(_text(path), where=str(path), history=history)
@@ -90,7 +90,7 @@ class Store:
     def history(self, key: str) -> tuple[Mapping[str, Any], ...]:
         """The history of the record of ``key``, and nothing else of it looked at.
 
-        Raises :class:`core.DataError` naming the file if it is missing or damaged.
+        Raises :class:`DataError` naming the file if it is missing or damaged.
         """
         path = self._json(key)
         return Record.history_of(_text(path), where=str(path))
@@ -106,7 +106,7 @@ class Store:
     def arrays(self, key: str) -> dict[str, np.ndarray]:
         """The arrays stored with ``key`` by name; empty where the cell stored none.
 
-        Raises :class:`core.DataError` if the file is missing, or is not the one the record was
+        Raises :class:`DataError` if the file is missing, or is not the one the record was
         written with (sha256), or holds Python objects.
         """
         path = self._npz(key)
@@ -134,9 +134,9 @@ class Store:
         """Put ``record`` and its ``arrays`` into the folder, over what was there for its key.
 
         Arrays that are there already are left alone: scoring again never puts a result at risk.
-        Returns the record as written, with ``artifacts`` filled in. Raises :class:`core.DataError`
+        Returns the record as written, with ``artifacts`` filled in. Raises :class:`DataError`
         for arrays of Python objects and for a record too large to be read again, and
-        :class:`core.UserError` naming a folder that cannot be written to; a full disk is noticed
+        :class:`UserError` naming a folder that cannot be written to; a full disk is noticed
         before anything that was there is touched.
         """
         path, beside = self._json(record.key), self._npz(record.key)
@@ -166,7 +166,7 @@ class Store:
         return record
 
     def check_writable(self) -> None:
-        """Make the folder; raise :class:`core.UserError` if no record can be written there."""
+        """Make the folder; raise :class:`UserError` if no record can be written there."""
         with self._writing(), contextlib.ExitStack() as stack:
             _staged(stack, self.folder / "probe", b"probe")
 
@@ -223,7 +223,7 @@ def _content(path: Path) -> bytes | None:
 
 
 def _text(path: Path) -> str:
-    """Of a record's file. Raises :class:`core.DataError` naming it."""
+    """Of a record's file. Raises :class:`DataError` naming it."""
     try:
         size = path.stat().st_size
         if size > MOST_TEXT:

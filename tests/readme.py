@@ -11,11 +11,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from statistics import fmean, stdev
 
-import methods
-import results
-from reports.text import ABSENT, REAL_IMAGES, number
-from results import Record
-from results.published import find, published
+from deep_em_bench import methods, results
+from deep_em_bench.reports.text import ABSENT, REAL_IMAGES, number
+from deep_em_bench.results import Record
+from deep_em_bench.results.published import find, published
 
 ROOT = Path(__file__).parents[1]
 README, PAGE = (

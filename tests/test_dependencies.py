@@ -9,7 +9,7 @@ from importlib.metadata import packages_distributions
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
-HOME = ("benchmarks", "core", "datasets", "methods", "metrics", "reports", "results")
+HOME = ["benchmarks", "core", "datasets", "methods", "metrics", "package", "reports", "results"]
 
 
 def imported(path: Path) -> set[str]:
@@ -35,7 +35,7 @@ def test_every_import_is_declared() -> None:
     distributions = packages_distributions()
     undeclared = {
         name
-        for name in names - sys.stdlib_module_names - set(HOME)
+        for name in names - sys.stdlib_module_names - {"deep_em_bench"}
         if not {home.lower() for home in distributions.get(name, [name])} & declared
     }
     assert undeclared == set()

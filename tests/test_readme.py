@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-import results
-from benchmarks.run import main
-from reports.__main__ import main as report
+from deep_em_bench import results
+from deep_em_bench.benchmarks.run import main
+from deep_em_bench.reports.__main__ import main as report
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")

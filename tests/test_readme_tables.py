@@ -14,12 +14,12 @@ from statistics import fmean
 
 import pytest
 
-from benchmarks.options import run_parser
-from benchmarks.suite import Suite, suite_files
-from reports.attributes import by_attribute
-from reports.statistics_rows import ranked
-from reports.summary import summarise
-from reports.text import number
+from deep_em_bench.benchmarks.options import run_parser
+from deep_em_bench.benchmarks.suite import Suite, suite_files
+from deep_em_bench.reports.attributes import by_attribute
+from deep_em_bench.reports.statistics_rows import ranked
+from deep_em_bench.reports.summary import summarise
+from deep_em_bench.reports.text import number
 from tests.readme import (
     BUDGET,
     PRINTED,

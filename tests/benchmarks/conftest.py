@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 
-import methods
-from benchmarks.suite import Suite
-from core import Registered
-from methods.base import Preset
-from metrics.features import Extractor
+from deep_em_bench import methods
+from deep_em_bench.benchmarks.suite import Suite
+from deep_em_bench.core import Registered
+from deep_em_bench.methods.base import Preset
+from deep_em_bench.metrics.features import Extractor
 from tests.benchmarks.samplers import SAMPLERS, projection
 
 PLUGIN = Path(__file__).with_name("plugin_methods.py")
@@ -63,5 +63,5 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
         made_from.append((data, words))
         return [projection()]
 
-    monkeypatch.setattr("metrics.features.extractors", extractors)
+    monkeypatch.setattr("deep_em_bench.metrics.features.extractors", extractors)
     return made_from

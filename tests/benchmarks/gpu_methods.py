@@ -12,11 +12,11 @@ from typing import Literal, Self
 
 import numpy as np
 
-import benchmarks.execute
-from methods.base import Method, Preset, register
+from deep_em_bench.benchmarks import execute
+from deep_em_bench.methods.base import Method, Preset, register
 
 # There is none here for torch to find, nor to be asked what was taken of it.
-benchmarks.execute._resolved_device = lambda device: device.replace("cuda", "gpu")
+execute._resolved_device = lambda device: device.replace("cuda", "gpu")
 
 
 @register("on_gpu", presets={"stable": Preset(source="a test")})

@@ -13,7 +13,14 @@ from typing import Any, Literal, Self
 
 import numpy as np
 
-from methods.base import Callback, DivergenceError, Generative, Method, Preset, register
+from deep_em_bench.methods.base import (
+    Callback,
+    DivergenceError,
+    Generative,
+    Method,
+    Preset,
+    register,
+)
 
 PRESETS = {
     "stable": Preset(source="a test", params={"rate": 0.5}),

@@ -10,16 +10,16 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-import methods
-from benchmarks import engine
-from benchmarks.execute import execute
-from benchmarks.job import Job, Setting
-from benchmarks.plan import Cell, DatasetSpec
-from benchmarks.provenance import host
-from benchmarks.suite import Generation
-from methods.base import Callback, Generative, Method
-from metrics.features import Extractor
-from results.record import Record
+from deep_em_bench import methods
+from deep_em_bench.benchmarks.engine import engine
+from deep_em_bench.benchmarks.engine.job import Job, Setting
+from deep_em_bench.benchmarks.engine.provenance import host
+from deep_em_bench.benchmarks.execute import execute
+from deep_em_bench.benchmarks.plan import Cell, DatasetSpec
+from deep_em_bench.benchmarks.suite import Generation
+from deep_em_bench.methods.base import Callback, Generative, Method
+from deep_em_bench.metrics.features import Extractor
+from deep_em_bench.results.record import Record
 
 __all__ = ["PLAN", "SAMPLERS", "Bridges", "K", "Sharpens", "job", "projection", "ran"]
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-import datasets
-from benchmarks.plan import Cell, plan
-from benchmarks.suite import PROFILES, Suite, suite_files
+from deep_em_bench import datasets
+from deep_em_bench.benchmarks.plan import Cell, plan
+from deep_em_bench.benchmarks.suite import PROFILES, Suite, suite_files
 
 WITHOUT = "gan_em[no GAN]"
 PAIRS = [("gan_em[stable]", WITHOUT), ("gan_em[2]", "gan_em[2 no GAN]")]

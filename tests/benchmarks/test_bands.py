@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from benchmarks.bands import Band, Row, bands_of, outside, read, text, widened
-from core import ConfigError
+from deep_em_bench.benchmarks.bands import Band, Row, bands_of, outside, read, text, widened
+from deep_em_bench.core import ConfigError
 
 ROW = Row(dataset="digits(subset=600)", n_clusters=10, label='a "quoted" label')
 OTHER = Row(dataset="moons", n_clusters=2, label="b")

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.check import main
+from deep_em_bench.benchmarks.check import main
 
 SUITE = """
 title = "gate"
@@ -83,7 +83,7 @@ def test_a_baseline_that_cannot_be_written_is_named_before_anything_is_measured(
 ) -> None:
     (tmp_path / "folder").mkdir()
     (tmp_path / "file").touch()
-    monkeypatch.setattr("benchmarks.check._measured", None)
+    monkeypatch.setattr("deep_em_bench.benchmarks.check._measured", None)
     assert gate("--baseline", str(tmp_path / place), "--update-baseline") == 1
     _, err = capsys.readouterr()
     assert err.startswith(f"error: cannot write {tmp_path / place}: ")

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from benchmarks.plan import plan
-from benchmarks.suite import PROFILES, Suite, suite_files
+from deep_em_bench.benchmarks.plan import plan
+from deep_em_bench.benchmarks.suite import PROFILES, Suite, suite_files
 
 WITHOUT = {"digits", "iris", "moons", "blobs", "image_segmentation", "artificial_characters"}
 """Data sets on which nets are fully connected if nobody asks for others."""

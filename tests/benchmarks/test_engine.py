@@ -19,10 +19,10 @@ from typing import NoReturn
 import psutil
 import pytest
 
-from benchmarks import engine, isolate
-from benchmarks.plan import DatasetSpec
-from core import ConfigError, DataError, UserError
-from results.store import Store
+from deep_em_bench.benchmarks.engine import engine, isolate
+from deep_em_bench.benchmarks.plan import DatasetSpec
+from deep_em_bench.core import ConfigError, DataError, UserError
+from deep_em_bench.results.store import Store
 from tests.benchmarks.trial import Ended, by_method, cells_of, setting_for
 
 BEHAVIOURS = (
@@ -162,7 +162,7 @@ def test_a_record_that_may_be_whole_is_not_replaced_unless_forced(
         later = path.read_text(encoding="utf-8").replace('"schema": 1', '"schema": 2')
         path.write_text(later, encoding="utf-8")
     elif reason == "size":
-        monkeypatch.setattr("results.store.MOST_TEXT", path.stat().st_size - 1)
+        monkeypatch.setattr("deep_em_bench.results.store.MOST_TEXT", path.stat().st_size - 1)
     else:
 
         def refuse(*_: object, **__: object) -> NoReturn:

@@ -14,13 +14,13 @@ from typing import Any
 import psutil
 import pytest
 
-from benchmarks import engine
-from benchmarks.job import Setting
-from benchmarks.plan import Selection, plan
-from benchmarks.suite import DatasetRow, MethodRow, Suite
-from core import UserError
-from results.record import Record, Scores
-from results.store import Store
+from deep_em_bench.benchmarks.engine import engine
+from deep_em_bench.benchmarks.engine.job import Setting
+from deep_em_bench.benchmarks.plan import Selection, plan
+from deep_em_bench.benchmarks.suite import DatasetRow, MethodRow, Suite
+from deep_em_bench.core import UserError
+from deep_em_bench.results.record import Record, Scores
+from deep_em_bench.results.store import Store
 
 MURDER = Path(__file__).parents[1] / "faults" / "fault_methods.py"
 """Has a method that kills the worker over it."""
@@ -83,7 +83,7 @@ def test_dask(tmp_path: Path, plugin: Path, expected: dict[str, Ending]) -> None
     """A cluster of two worker processes, started here as ``LocalCluster`` starts them."""
     pytest.importorskip("distributed")
     run = [sys.executable, "-W", "ignore", __file__, str(tmp_path), str(plugin)]
-    environment = {**os.environ, "PYTHONPATH": str(Path(engine.__file__).parents[1])}
+    environment = {**os.environ, "PYTHONPATH": str(Path(engine.__file__).parents[2])}
     done = subprocess.run(run, env=environment, capture_output=True, text=True, timeout=240)
     assert done.returncode == 0, done.stderr
     assert done.stdout.splitlines() == [
@@ -117,7 +117,7 @@ def workers() -> list[psutil.Process]:
 
 def through_dask(folder: str, plugin: str) -> None:
     """What :func:`test_dask` runs in a process of its own, which dask fills with threads."""
-    import methods
+    from deep_em_bench import methods
 
     dask: Any = importlib.import_module("dask")
     distributed: Any = importlib.import_module("distributed")

@@ -9,14 +9,14 @@ from typing import Any
 import numpy as np
 import pytest
 
-import datasets
-from benchmarks import engine
-from benchmarks.execute import execute
-from benchmarks.job import Job, Setting
-from benchmarks.plan import Cell, DatasetSpec
-from benchmarks.provenance import host
-from core import derive_seed
-from results.record import Record
+from deep_em_bench import datasets
+from deep_em_bench.benchmarks.engine import engine
+from deep_em_bench.benchmarks.engine.job import Job, Setting
+from deep_em_bench.benchmarks.engine.provenance import host
+from deep_em_bench.benchmarks.execute import execute
+from deep_em_bench.benchmarks.plan import Cell, DatasetSpec
+from deep_em_bench.core import derive_seed
+from deep_em_bench.results.record import Record
 
 K = 2
 

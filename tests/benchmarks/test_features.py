@@ -9,20 +9,19 @@ from typing import Any
 import numpy as np
 import pytest
 
-import datasets
-import methods
-from benchmarks import engine
-from benchmarks.execute import execute
-from benchmarks.job import Job, Setting
-from benchmarks.plan import Cell, DatasetSpec
-from benchmarks.provenance import host
-from benchmarks.rescore import rescore
-from core import Registered
-from methods.base import Preset, Reducer
-from methods.kmeans import KMeans
-from methods.pca_kmeans import PcaKMeans
-from metrics import score_reduction
-from results.store import Store
+from deep_em_bench import datasets, methods
+from deep_em_bench.benchmarks.engine import engine
+from deep_em_bench.benchmarks.engine.job import Job, Setting
+from deep_em_bench.benchmarks.engine.provenance import host
+from deep_em_bench.benchmarks.execute import execute
+from deep_em_bench.benchmarks.plan import Cell, DatasetSpec
+from deep_em_bench.benchmarks.rescore import rescore
+from deep_em_bench.core import Registered
+from deep_em_bench.methods.base import Preset, Reducer
+from deep_em_bench.methods.kmeans import KMeans
+from deep_em_bench.methods.pca_kmeans import PcaKMeans
+from deep_em_bench.metrics import score_reduction
+from deep_em_bench.results.store import Store
 
 
 class Endless(KMeans, Reducer):

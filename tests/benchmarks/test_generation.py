@@ -10,17 +10,17 @@ from typing import Any
 import numpy as np
 import pytest
 
-import datasets
-from benchmarks.execute import execute
-from benchmarks.generation import Judge
-from benchmarks.provenance import host
-from benchmarks.suite import Generation
-from core import derive_seed
-from methods.base import Generative
-from metrics import lenet
-from metrics.features import floor
-from metrics.generation import Comparison, Summary, score_generation
-from results.record import Record
+from deep_em_bench import datasets
+from deep_em_bench.benchmarks.engine.provenance import host
+from deep_em_bench.benchmarks.execute import execute
+from deep_em_bench.benchmarks.generation import Judge
+from deep_em_bench.benchmarks.suite import Generation
+from deep_em_bench.core import derive_seed
+from deep_em_bench.methods.base import Generative
+from deep_em_bench.metrics import lenet
+from deep_em_bench.metrics.features import floor
+from deep_em_bench.metrics.generation import Comparison, Summary, score_generation
+from deep_em_bench.results.record import Record
 from tests.benchmarks.samplers import PLAN, K, Sharpens, job, projection, ran
 
 pytestmark = pytest.mark.usefixtures("registered")
@@ -243,7 +243,9 @@ def test_a_lenet_is_trained_once_and_found_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(lenet, "STEPS", 10)
-    monkeypatch.setattr("metrics.features.net_folders", lambda root: (root / "nets",))
+    monkeypatch.setattr(
+        "deep_em_bench.metrics.features.net_folders", lambda root: (root / "nets",)
+    )
     first = ran(tmp_path)
     assert first.error is None
     (kept,) = (tmp_path / "nets").iterdir()

@@ -10,11 +10,11 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.options import run_parser, setting_from
-from benchmarks.parameters import identity
-from benchmarks.plan import plan
-from benchmarks.suite import Generation, Suite, suite_files
-from core import ConfigError
+from deep_em_bench.benchmarks.options import run_parser, setting_from
+from deep_em_bench.benchmarks.parameters import identity
+from deep_em_bench.benchmarks.plan import plan
+from deep_em_bench.benchmarks.suite import Generation, Suite, suite_files
+from deep_em_bench.core import ConfigError
 from tests.benchmarks.samplers import PLAN, job
 
 ROWS = """

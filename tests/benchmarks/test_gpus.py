@@ -14,15 +14,15 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks import gpus
-from benchmarks.isolate import supervise
-from benchmarks.job import Job, Setting
-from benchmarks.plan import Cell, DatasetSpec
-from core import ConfigError
-from results.record import DatasetUsed
-from results.store import Store
+from deep_em_bench.benchmarks.engine import gpus
+from deep_em_bench.benchmarks.engine.isolate import supervise
+from deep_em_bench.benchmarks.engine.job import Job, Setting
+from deep_em_bench.benchmarks.plan import Cell, DatasetSpec
+from deep_em_bench.core import ConfigError
+from deep_em_bench.results.record import DatasetUsed
+from deep_em_bench.results.store import Store
 
-ROOT = Path(gpus.__file__).parents[1]
+ROOT = Path(gpus.__file__).parents[2]
 
 
 @pytest.fixture
@@ -101,7 +101,7 @@ def test_an_error_in_the_cell_frees_its_gpu(machine: pytest.MonkeyPatch) -> None
 
 def test_a_killed_supervisor_frees_its_gpu(machine: pytest.MonkeyPatch, tmp_path: Path) -> None:
     code = (
-        "import time; from benchmarks import gpus\n"
+        "import time; from deep_em_bench.benchmarks.engine import gpus\n"
         "gpus.visible = lambda: ('0', '1')\n"
         "with gpus.claimed('cuda') as (name, _): print(name, flush=True); time.sleep(600)"
     )

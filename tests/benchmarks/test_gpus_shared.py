@@ -14,17 +14,18 @@ from pathlib import Path
 import psutil
 import pytest
 
-from benchmarks import gpus
-from results.store import Store
+from deep_em_bench.benchmarks.engine import gpus
+from deep_em_bench.results.store import Store
 from tests.benchmarks.trial import is_running, wait_for
 
-ROOT = Path(gpus.__file__).parents[1]
+RUN = [sys.executable, "-m", "deep_em_bench", "run"]
+ROOT = Path(gpus.__file__).parents[2]
 PLUGIN = Path(__file__).with_name("gpu_methods.py")
 
 pytestmark = pytest.mark.skipif(gpus.fcntl is None, reason="locks are those of Unix")
 
 TWO_GPUS = """
-from benchmarks import gpus
+from deep_em_bench.benchmarks.engine import gpus
 gpus.visible = lambda: ("0", "1")
 gpus.LOOK = 0.01
 """
@@ -67,7 +68,14 @@ def test_no_gpu_is_held_twice_at_any_moment(tmp_path: Path, locks: Path) -> None
     with contextlib.ExitStack() as stack:
         commands = [
             subprocess.Popen(
-                [sys.executable, "-m", "benchmarks.run", *options, "--out", out, "--jobs", jobs],
+                [
+                    *RUN,
+                    *options,
+                    "--out",
+                    out,
+                    "--jobs",
+                    jobs,
+                ],
                 cwd=tmp_path,
                 env=environment,
                 stderr=subprocess.PIPE,
@@ -99,7 +107,13 @@ def test_a_gpu_is_not_free_before_its_cell_is_gone(
     suite = SUITE.replace('folder = "FOLDER"', params).replace("seeds = 2", "seeds = 1")
     (tmp_path / "trial.toml").write_text(suite, encoding="utf-8")
     command = subprocess.Popen(
-        [sys.executable, "-m", "benchmarks.run", "--suite", "trial.toml", "--plugin", str(PLUGIN)],
+        [
+            *RUN,
+            "--suite",
+            "trial.toml",
+            "--plugin",
+            str(PLUGIN),
+        ],
         cwd=tmp_path,
         env={
             **os.environ,

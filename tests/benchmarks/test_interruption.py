@@ -13,8 +13,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from benchmarks import engine
-from results.store import Store
+from deep_em_bench.results.store import Store
 from tests.benchmarks.trial import wait_for
 
 SUITE = """
@@ -41,12 +40,8 @@ def command(tmp_path: Path, plugin: Path) -> Callable[[], tuple[subprocess.Popen
         (tmp_path / "trial.toml").write_text(suite, encoding="utf-8")
         arguments = ["--suite", "trial.toml", "--plugin", str(plugin), "--out", "runs"]
         process = subprocess.Popen(
-            [sys.executable, "-m", "benchmarks.run", *arguments],
+            [sys.executable, "-m", "deep_em_bench", "run", *arguments],
             cwd=tmp_path,
-            env={
-                **os.environ,
-                "PYTHONPATH": str(Path(engine.__file__).parent.parent),
-            },
             stderr=subprocess.PIPE,
             text=True,
         )
@@ -75,8 +70,7 @@ def test_ctrl_c_while_the_fork_server_imports_is_one_line(tmp_path: Path) -> Non
     """A terminal sends it to every process of the command."""
     arguments = ["--suite", "tiny", "--datasets", "moons", "--methods", "kmeans", "--seeds", "0"]
     process = subprocess.Popen(
-        [sys.executable, "-m", "benchmarks.run", *arguments, "--out", str(tmp_path)],
-        env={**os.environ, "PYTHONPATH": str(Path(engine.__file__).parent.parent)},
+        [sys.executable, "-m", "deep_em_bench", "run", *arguments, "--out", str(tmp_path)],
         stderr=subprocess.PIPE,
         text=True,
         start_new_session=True,

@@ -9,19 +9,18 @@ from typing import Any, Self
 import numpy as np
 import pytest
 
-import datasets
-import methods
-from benchmarks import engine
-from benchmarks.execute import execute
-from benchmarks.job import Job, Setting
-from benchmarks.labelling import visible_labels
-from benchmarks.plan import plan
-from benchmarks.provenance import host
-from benchmarks.scoring import headline, score
-from benchmarks.suite import Suite
-from core import ConfigError, Registered
-from methods.base import Preset, SemiSupervised
-from methods.kmeans import KMeans
+from deep_em_bench import datasets, methods
+from deep_em_bench.benchmarks.engine import engine
+from deep_em_bench.benchmarks.engine.job import Job, Setting
+from deep_em_bench.benchmarks.engine.provenance import host
+from deep_em_bench.benchmarks.execute import execute
+from deep_em_bench.benchmarks.labelling import visible_labels
+from deep_em_bench.benchmarks.plan import plan
+from deep_em_bench.benchmarks.scoring import headline, score
+from deep_em_bench.benchmarks.suite import Suite
+from deep_em_bench.core import ConfigError, Registered
+from deep_em_bench.methods.base import Preset, SemiSupervised
+from deep_em_bench.methods.kmeans import KMeans
 
 MakeSuite = Callable[..., Suite]
 

@@ -6,8 +6,8 @@ import dataclasses
 import re
 from pathlib import Path
 
-from benchmarks import engine
-from results.store import Store
+from deep_em_bench.benchmarks.engine import engine
+from deep_em_bench.results.store import Store
 from tests.benchmarks.trial import by_method, cells_of, is_running, setting_for, wait_for
 
 

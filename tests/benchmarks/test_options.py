@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import get_args
 
-from benchmarks.options import PRECISIONS
-from methods.neural import Precision
+from deep_em_bench.benchmarks.options import PRECISIONS
+from deep_em_bench.methods.neural import Precision
 
 
 def test_precisions_are_those_of_the_nets() -> None:

@@ -7,9 +7,9 @@ from typing import Any, Self
 import numpy as np
 import pytest
 
-from benchmarks.parameters import RESERVED, accepts, resolve
-from core import ConfigError, Registered
-from methods.base import Method, Preset, registry
+from deep_em_bench.benchmarks.parameters import RESERVED, accepts, resolve
+from deep_em_bench.core import ConfigError, Registered
+from deep_em_bench.methods.base import Method, Preset, registry
 
 DEFAULTS = {"rate": 1.0, "steps": 3, "sizes": (1, 2), "mode": "fast", "limit": None}
 DEFAULTS["pid_file"] = ""

@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from benchmarks.execute import execute
-from benchmarks.pictures import Interpolating, ways
-from benchmarks.provenance import host
+from deep_em_bench.benchmarks.engine.provenance import host
+from deep_em_bench.benchmarks.execute import execute
+from deep_em_bench.benchmarks.pictures import Interpolating, ways
 from tests.benchmarks.samplers import Bridges, K, job
 
 

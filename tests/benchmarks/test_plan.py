@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from benchmarks.plan import (
+from deep_em_bench.benchmarks.plan import (
     Cell,
     DatasetSpec,
     Override,
@@ -21,8 +21,8 @@ from benchmarks.plan import (
     parse_shard,
     plan,
 )
-from benchmarks.suite import DatasetRow, MethodRow, Suite, suite_files
-from core import ConfigError
+from deep_em_bench.benchmarks.suite import DatasetRow, MethodRow, Suite, suite_files
+from deep_em_bench.core import ConfigError
 
 MakeSuite = Callable[..., Suite]
 

@@ -9,11 +9,11 @@ from pathlib import Path
 
 import pytest
 
-import methods
-from benchmarks.job import Outcome
-from benchmarks.plan import Cell, DatasetSpec
-from benchmarks.progress import ROW_KEYS, Bars, Lines, span
-from benchmarks.schedule import Times, kind_of
+from deep_em_bench import methods
+from deep_em_bench.benchmarks.engine.job import Outcome
+from deep_em_bench.benchmarks.engine.progress import ROW_KEYS, Bars, Lines, span
+from deep_em_bench.benchmarks.engine.schedule import Times, kind_of
+from deep_em_bench.benchmarks.plan import Cell, DatasetSpec
 
 CELL = Cell(
     dataset=DatasetSpec(name="mnist", words={}),
@@ -124,5 +124,5 @@ def test_no_fit_need_tell_of_itself(make: Callable[..., Lines]) -> None:
 
 
 def test_the_bar_shows_numbers_that_methods_write() -> None:
-    sources = [path.read_text() for path in Path(methods.__file__).parent.glob("*.py")]
+    sources = [path.read_text() for path in Path(methods.__file__).parent.rglob("*.py")]
     assert all(any(f'"{key}"' in source for source in sources) for key in ROW_KEYS)

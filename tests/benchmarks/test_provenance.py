@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from benchmarks.provenance import host
+from deep_em_bench.benchmarks.engine.provenance import host
 
 
 def test_the_host_names_versions_and_machine() -> None:

@@ -10,10 +10,10 @@ from typing import Any
 
 import pytest
 
-from benchmarks.replay import cell_of
-from benchmarks.run import main
-from results.record import Record
-from results.store import Store
+from deep_em_bench.benchmarks.replay import cell_of
+from deep_em_bench.benchmarks.run import main
+from deep_em_bench.results.record import Record
+from deep_em_bench.results.store import Store
 
 SUITE = """
 title = "trial"

@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from benchmarks.rescore import main
-from results.record import (
+from deep_em_bench.benchmarks.rescore import main
+from deep_em_bench.results.record import (
     DatasetUsed,
     Failure,
     MethodUsed,
@@ -17,7 +17,7 @@ from results.record import (
     Record,
     Scores,
 )
-from results.store import Store
+from deep_em_bench.results.store import Store
 
 ARRAYS = {
     "y_train": np.array([0, 0, 1, 1]),

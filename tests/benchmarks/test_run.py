@@ -11,11 +11,11 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks import engine
-from benchmarks.job import Outcome
-from benchmarks.plan import Cell
-from benchmarks.run import main
-from results.store import Store
+from deep_em_bench.benchmarks.engine import engine
+from deep_em_bench.benchmarks.engine.job import Outcome
+from deep_em_bench.benchmarks.plan import Cell
+from deep_em_bench.benchmarks.run import main
+from deep_em_bench.results.store import Store
 
 SUITE = """
 title = "trial"
@@ -204,7 +204,7 @@ def test_a_list_is_data(capsys: pytest.CaptureFixture[str]) -> None:
 @pytest.mark.parametrize("arguments", [["--list"], ["--list", "--format", "json"]])
 def test_listing_imports_nothing_heavy(arguments: list[str]) -> None:
     script = (
-        f"import sys; from benchmarks.run import main; status = main({arguments}); "
+        f"import sys; from deep_em_bench.benchmarks.run import main; status = main({arguments}); "
         "heavy = {'torch', 'sklearn', 'scipy', 'pandas', 'joblib', 'pooch'} & set(sys.modules); "
         "sys.exit(f'imported: {heavy}' if heavy else status)"
     )

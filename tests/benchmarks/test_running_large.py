@@ -9,10 +9,10 @@ import sys
 from argparse import _SubParsersAction
 from pathlib import Path
 
-from benchmarks import speed
-from benchmarks.options import run_parser
-from results.record import Status
-from results.store import Store
+from deep_em_bench.benchmarks.options import run_parser
+from deep_em_bench.benchmarks.speed import __main__ as speed
+from deep_em_bench.results.record import Status
+from deep_em_bench.results.store import Store
 
 ROOT = Path(__file__).parents[2]
 TEXT = (ROOT / "docs" / "running_large.md").read_text(encoding="utf-8")

@@ -10,9 +10,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from benchmarks.plan import Cell, DatasetSpec
-from benchmarks.schedule import Times, kind_of, kinds, longest_first, seconds_of
-from results.record import (
+from deep_em_bench.benchmarks.engine.schedule import (
+    Times,
+    kind_of,
+    kinds,
+    longest_first,
+    seconds_of,
+)
+from deep_em_bench.benchmarks.plan import Cell, DatasetSpec
+from deep_em_bench.results.record import (
     DatasetUsed,
     Failure,
     MethodUsed,

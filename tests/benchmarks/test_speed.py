@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from benchmarks import speed
+from deep_em_bench.benchmarks.speed import __main__ as speed
 
 
 def test_a_comparison_is_printed_with_what_it_ran_on(

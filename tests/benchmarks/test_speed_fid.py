@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from benchmarks.speed_fid import fid, rendered
+from deep_em_bench.benchmarks.speed.fid import fid, rendered
 
 
 def test_both_ways_agree_with_more_and_with_fewer_images_than_features() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from benchmarks.speed_gan_em import gan_em, rendered
+from deep_em_bench.benchmarks.speed.gan_em import gan_em, rendered
 
 
 @pytest.mark.parametrize("network", ["mlp", "conv"])

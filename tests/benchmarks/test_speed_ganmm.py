@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from benchmarks.speed_ganmm import EnsembleComparison, ganmm, rendered
+from deep_em_bench.benchmarks.speed.ganmm import EnsembleComparison, ganmm, rendered
 
 
 @pytest.mark.parametrize(

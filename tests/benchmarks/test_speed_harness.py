@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 
-from benchmarks.speed_harness import harness, rendered
+from deep_em_bench.benchmarks.speed.harness import harness, rendered
 
 
 def test_every_figure_is_measured() -> None:

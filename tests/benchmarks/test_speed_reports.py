@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from benchmarks.speed_reports import rendered, reports
+from deep_em_bench.benchmarks.speed.reports import rendered, reports
 
 
 def test_all_records_are_reported() -> None:

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from benchmarks.speed_responsibility import rendered, responsibility_gan
+from deep_em_bench.benchmarks.speed.responsibility import rendered, responsibility_gan
 
 
 @pytest.mark.parametrize(

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.suite import Suite, suite_files
-from core import ConfigError
+from deep_em_bench.benchmarks.suite import Suite, suite_files
+from deep_em_bench.core import ConfigError
 
 VALID = """
 title = "A title"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from benchmarks.timing import timed
+from deep_em_bench.benchmarks.speed.timing import timed
 
 
 def test_a_piece_of_work_gives_its_result_and_seconds(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,11 +9,11 @@ from pathlib import Path
 
 import psutil
 
-from benchmarks.job import Outcome, Setting
-from benchmarks.plan import Cell, plan
-from benchmarks.suite import DatasetRow, MethodRow, Suite
-from results.record import Record
-from results.store import Store
+from deep_em_bench.benchmarks.engine.job import Outcome, Setting
+from deep_em_bench.benchmarks.plan import Cell, plan
+from deep_em_bench.benchmarks.suite import DatasetRow, MethodRow, Suite
+from deep_em_bench.results.record import Record
+from deep_em_bench.results.store import Store
 
 __all__ = ["Ended", "by_method", "cells_of", "is_running", "setting_for", "wait_for"]
 

@@ -9,13 +9,13 @@ from pathlib import Path
 
 import pytest
 
-import methods
-from core import code
-from core.code import code_digest, source_of
+from deep_em_bench import methods
+from deep_em_bench.core import code
+from deep_em_bench.core.code import code_digest, source_of
 
 MODULE = '''"""A docstring."""
-from core import derive_seed
-from methods.gmm import Gmm
+from deep_em_bench.core import derive_seed
+from deep_em_bench.methods.gmm import Gmm
 import numpy
 
 PRESETS = {"default": Preset(source="a paper", params={"rate": 2}, deviations=("one",))}
@@ -46,8 +46,8 @@ def test_records_of_earlier_versions_keep_their_digest(
     digest_of: Callable[[str], str],
 ) -> None:
     """Of a module that imports nothing of the project, so that only the digest itself counts."""
-    text = MODULE.replace("from core import derive_seed\n", "").replace(
-        "from methods.gmm import Gmm\n", ""
+    text = MODULE.replace("from deep_em_bench.core import derive_seed\n", "").replace(
+        "from deep_em_bench.methods.gmm import Gmm\n", ""
     )
     assert digest_of(text) == "fdde231d255d2e3e70a2ad1906c9e8aea5d5ff9e20eb2c3c87335d9be2a5a66a"
 
@@ -81,7 +81,7 @@ def test_documentation_and_layout_do_not_count(
         ("(1, ", "(1.0, "),
         ("class A", "class B"),
         ("import numpy\n", ""),
-        ("from methods.gmm import Gmm", "from methods.kmeans import KMeans as Gmm"),
+        ("from deep_em_bench.methods.gmm import Gmm", "from methods.kmeans import KMeans as Gmm"),
     ],
 )
 def test_code_counts(digest_of: Callable[[str], str], old: str, new: str) -> None:
@@ -89,37 +89,11 @@ def test_code_counts(digest_of: Callable[[str], str], old: str, new: str) -> Non
     assert digest_of(MODULE.replace(old, new)) != digest_of(MODULE)
 
 
-def test_what_is_imported_counts_in_turn(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    package = tmp_path / "fakepack"
-    package.mkdir()
-    (package / "__init__.py").write_text("", encoding="utf-8")
-    (package / "a.py").write_text("from . import b\n", encoding="utf-8")
-    (package / "b.py").write_text("from .c import VALUE as v\n", encoding="utf-8")
-    (package / "c.py").write_text("VALUE = 1\n", encoding="utf-8")
-    (package / "d.py").write_text("VALUE = 1\n", encoding="utf-8")
-    monkeypatch.syspath_prepend(tmp_path)
-    monkeypatch.setattr(code, "HOME_PACKAGES", ("fakepack",))
-
-    def digest() -> str:
-        code_digest.cache_clear()
-        return code_digest(package / "a.py")
-
-    first = digest()
-    (package / "d.py").write_text("VALUE = 2\n", encoding="utf-8")
-    assert digest() == first
-    monkeypatch.setattr(code, "NEUTRAL", ("fakepack.c",))
-    without = digest()
-    (package / "c.py").write_text("VALUE = 3\n", encoding="utf-8")
-    assert digest() == without != first
-    monkeypatch.setattr(code, "NEUTRAL", ())
-    (package / "c.py").write_text("VALUE = 2\n", encoding="utf-8")
-    assert digest() != first
-
-
 def test_neutral_modules_are_there_and_seeds_are_not_among_them() -> None:
     for module in code.NEUTRAL:
         assert importlib.util.find_spec(module) is not None
-    assert "core.seeds" in code._closure(source_of(methods.registry.get("gan_em").value))
+    kind = methods.registry.get("gan_em").value
+    assert "deep_em_bench.core.seeds" in code._closure(source_of(kind))
 
 
 def test_methods_have_digests_of_their_own() -> None:

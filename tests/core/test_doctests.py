@@ -8,13 +8,12 @@ import pkgutil
 
 import pytest
 
-import core
-import methods
+from deep_em_bench import core, methods
 
 MODULES = sorted(
-    f"{package.__name__}.{module.name}"
+    module.name
     for package in (core, methods)
-    for module in pkgutil.iter_modules(package.__path__)
+    for module in pkgutil.walk_packages(package.__path__, f"{package.__name__}.")
 )
 
 
@@ -28,4 +27,5 @@ def test_examples_run_as_printed(name: str) -> None:
 def test_examples_are_found() -> None:
     finder = doctest.DocTestFinder()
     for name in ("core.errors", "core.seeds", "methods.base", "methods.kmeans"):
-        assert any(test.examples for test in finder.find(importlib.import_module(name)))
+        found = finder.find(importlib.import_module(f"deep_em_bench.{name}"))
+        assert any(test.examples for test in found)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from core import ConfigError, DataError, UserError, unknown_name
+from deep_em_bench.core import ConfigError, DataError, UserError, unknown_name
 
 
 @pytest.mark.parametrize("kind", [ConfigError, DataError])

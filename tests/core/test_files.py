@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from core.files import SUFFIX, temporary_beside
+from deep_em_bench.core.files import SUFFIX, temporary_beside
 
 
 def test_what_is_moved_into_place_is_all_that_stays(tmp_path: Path) -> None:

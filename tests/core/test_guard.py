@@ -7,8 +7,8 @@ import signal
 
 import pytest
 
-from core import UserError
-from core.guard import INTERRUPTED, guarded
+from deep_em_bench.core import UserError
+from deep_em_bench.core.guard import INTERRUPTED, guarded
 
 
 def test_a_status_is_passed_on() -> None:

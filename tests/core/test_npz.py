@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from core import DataError
-from core.npz import Expected, read_npz, write_npz
+from deep_em_bench.core import DataError
+from deep_em_bench.core.npz import Expected, read_npz, write_npz
 
 EXPECTED: Expected = {"X": (np.uint8, (3, 4)), "y": (np.float64, (2,))}
 ARRAYS = {"X": np.arange(12, dtype=np.uint8).reshape(3, 4), "y": np.array([0.5, np.nan])}

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from core.output import READER_GONE, piped
+from deep_em_bench.core.output import READER_GONE, piped
 
 
 def test_a_status_is_passed_on() -> None:
@@ -17,7 +17,7 @@ def test_a_status_is_passed_on() -> None:
 @pytest.mark.parametrize("lines", [1, 100_000])  # within the buffer, and beyond it
 def test_a_reader_that_leaves_ends_the_command_without_a_traceback(lines: int) -> None:
     code = (
-        "import sys; from core.output import piped\n"
+        "import sys; from deep_em_bench.core.output import piped\n"
         f"def command():\n    sys.stdin.read()\n    for i in range({lines}): print(i)\n"
         "    return 0\n"
         "sys.exit(piped(command))"
@@ -47,7 +47,8 @@ def test_an_output_that_cannot_take_it_ends_no_command_in_a_traceback(
     shell: str, status: int, out: str, said: str, lines: int
 ) -> None:
     code = (
-        "import sys; from core import UserError; from core.output import piped\n"
+        "import sys; from deep_em_bench.core import UserError\n"
+        "from deep_em_bench.core.output import piped\n"
         "def command():\n"
         f"    for i in range({lines}): print(chr(183))\n"
         "    return 0\n"

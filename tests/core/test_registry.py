@@ -12,15 +12,15 @@ from typing import Any
 
 import pytest
 
-import core
-from core import ConfigError, Declaration, Registry, UserError
+from deep_em_bench import core
+from deep_em_bench.core import ConfigError, Declaration, Registry, UserError
 
 ROOT = Path(core.__file__).parents[1]
 
 PACKAGE = {
     "__init__.py": "",
     "base.py": """
-from core import Registry
+from deep_em_bench.core import Registry
 
 registry = Registry("shape", "{package}", "{package}.shapes")
 register = registry.register
@@ -108,14 +108,14 @@ def test_listing_reads_the_source_and_imports_nothing(shapes: Registry[Any]) -> 
 def test_methods_are_listed_without_torch_and_scikit_learn() -> None:
     listing = """
 import sys
-from core import Registry
+from deep_em_bench.core import Registry
 
-found = Registry("method", "methods", "deep_em_bench.methods").declarations()
+found = Registry("method", "deep_em_bench.methods").declarations()
 assert {"kmeans", "gmm", "gan_em"} <= found.keys(), found
 assert {"paper", "official", "stable"} <= set(found["gan_em"].attributes["presets"])
-assert not {"torch", "sklearn", "methods"} & sys.modules.keys()
+assert not {"torch", "sklearn", "deep_em_bench.methods"} & sys.modules.keys()
 
-import methods
+from deep_em_bench import methods
 
 assert methods.registry.declarations() == found
 assert "torch" not in sys.modules
@@ -251,7 +251,7 @@ def publish(
         def entry_points(*, group: str) -> list[EntryPoint]:
             return [point] if group == shapes.entry_point_group else []
 
-        monkeypatch.setattr("core.registry.entry_points", entry_points)
+        monkeypatch.setattr("deep_em_bench.core.registry.entry_points", entry_points)
 
     return add
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from core import derive_seed
+from deep_em_bench.core import derive_seed
 
 
 @pytest.mark.parametrize(

@@ -13,10 +13,10 @@ import sklearn
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-import datasets
-from core import ConfigError, DataError, derive_seed
-from datasets import Dataset, Source
-from datasets.base import draw_subset
+from deep_em_bench import datasets
+from deep_em_bench.core import ConfigError, DataError, derive_seed
+from deep_em_bench.datasets import Dataset, Source
+from deep_em_bench.datasets.load import draw_subset
 
 ROOT_OF_PROJECT = Path(__file__).parents[2]
 
@@ -222,7 +222,7 @@ def test_a_plugin_brings_a_data_set(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     plugin = tmp_path / "mine.py"
     plugin.write_text(
         "import numpy as np\n"
-        "from datasets import Dataset, Request, Source, register\n"
+        "from deep_em_bench.datasets import Dataset, Request, Source, register\n"
         "@register('ring', origin='generated')\n"
         "def ring(request: Request, *, radius: float = 1.0) -> Dataset:\n"
         "    turn = np.random.default_rng(request.seed).uniform(0, 2 * np.pi, 30)\n"

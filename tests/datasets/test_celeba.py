@@ -10,15 +10,13 @@ import numpy as np
 import pytest
 from PIL import Image
 
-import datasets
-import datasets.celeba
-import datasets.celeba_prepare
-from core import ConfigError, DataError
-from core.npz import read_npz, write_npz
-from datasets.celeba import ATTRIBUTES, FACES_FILE, LAYOUT, select
-from datasets.celeba_prepare import ATTRIBUTES_FILE, compact_arrays, read_attributes
-from datasets.download import file_sha256
-from datasets.prepare import PREPARATIONS, prepare
+from deep_em_bench import datasets
+from deep_em_bench.core import ConfigError, DataError
+from deep_em_bench.core.npz import read_npz, write_npz
+from deep_em_bench.datasets.celeba import ATTRIBUTES, FACES_FILE, LAYOUT, select
+from deep_em_bench.datasets.celeba_prepare import ATTRIBUTES_FILE, compact_arrays, read_attributes
+from deep_em_bench.datasets.download import file_sha256
+from deep_em_bench.datasets.prepare import PREPARATIONS, prepare
 
 N = 40
 MALE, HAT = ATTRIBUTES.index("Male"), ATTRIBUTES.index("Wearing_Hat")

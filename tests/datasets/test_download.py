@@ -11,8 +11,8 @@ from types import SimpleNamespace
 import pooch
 import pytest
 
-from core import DataError
-from datasets.download import OfficialFile, file_sha256, obtain, verify
+from deep_em_bench.core import DataError
+from deep_em_bench.datasets.download import OfficialFile, file_sha256, obtain, verify
 
 CONTENT = bytes(range(256)) * 2000
 SHA256 = hashlib.sha256(CONTENT).hexdigest()
@@ -107,7 +107,7 @@ def test_two_processes_at_once_both_end_well(mirror: SimpleNamespace, tmp_path: 
     mirror.meeting = threading.Barrier(2)  # neither is answered before both have asked
     program = (
         "from pathlib import Path\n"
-        "from datasets.download import OfficialFile, obtain\n"
+        "from deep_em_bench.datasets.download import OfficialFile, obtain\n"
         f"file = OfficialFile(path='family/file.gz', sha256={SHA256!r}, "
         f"mirrors=({mirror.url + 'file.gz'!r},))\n"
         f"print(len(obtain(file, Path({str(tmp_path)!r})).read_bytes()))\n"

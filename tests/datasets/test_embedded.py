@@ -5,8 +5,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-import datasets
-from core import ConfigError
+from deep_em_bench import datasets
+from deep_em_bench.core import ConfigError
 
 
 def test_digits_are_all_there() -> None:

@@ -14,12 +14,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-import datasets
-from core import ConfigError
-from datasets import Dataset, Request, embedding
-from datasets.base import draw_subset
-from datasets.download import file_sha256
-from datasets.embedding import Embedding, Points, Report, register_embedding
+from deep_em_bench import datasets
+from deep_em_bench.core import ConfigError
+from deep_em_bench.datasets import Dataset, Request, embedding
+from deep_em_bench.datasets.download import file_sha256
+from deep_em_bench.datasets.embedding import Embedding, Points, Report, register_embedding
+from deep_em_bench.datasets.load import draw_subset
 
 ROOT_OF_PROJECT = Path(__file__).parents[2]
 
@@ -79,7 +79,7 @@ def files_below(folder: Path) -> list[Path]:
 
 @pytest.fixture
 def tiny_autoencoder(monkeypatch: pytest.MonkeyPatch) -> None:
-    from methods import autoencoder
+    from deep_em_bench.methods.nets import autoencoder
 
     tiny = autoencoder.Recipe(layer_steps=2, finetune_steps=3, optimizer="adam", lr=1e-3)
     monkeypatch.setitem(autoencoder.RECIPES, "quick", tiny)
@@ -336,7 +336,7 @@ def test_progress_is_lines_in_the_log(
 ) -> None:
     def lines() -> list[str]:
         caplog.clear()
-        with caplog.at_level(logging.INFO, logger="datasets.embedding"):
+        with caplog.at_level(logging.INFO, logger="deep_em_bench.datasets.embedding"):
             load(features="sums")
         said = [record.getMessage() for record in caplog.records]
         assert said[0] == "computing sums of iris"

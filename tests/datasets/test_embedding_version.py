@@ -8,16 +8,31 @@ from pathlib import Path
 
 import pytest
 
-from datasets import embedding
+from deep_em_bench.datasets import embedding
 
 
 @pytest.mark.parametrize(
     ("module", "before", "after", "counts"),
     [
-        ("methods.autoencoder", "MOMENTUM = 0.9", "MOMENTUM = 0.8", True),
-        ("methods.autoencoder", "MOMENTUM = 0.9", "MOMENTUM = 0.9  # as usual", False),
-        ("methods.autoencoder", "How an auto-encoder is trained.", "Its training.", False),
-        ("methods.autoencoder", "``sgd`` has momentum .9.", "With momentum.", False),
+        ("methods.nets.autoencoder", "MOMENTUM = 0.9", "MOMENTUM = 0.8", True),
+        (
+            "methods.nets.autoencoder",
+            "MOMENTUM = 0.9",
+            "MOMENTUM = 0.9  # as usual",
+            False,
+        ),
+        (
+            "methods.nets.autoencoder",
+            "How an auto-encoder is trained.",
+            "Its training.",
+            False,
+        ),
+        (
+            "methods.nets.autoencoder",
+            "``sgd`` has momentum .9.",
+            "With momentum.",
+            False,
+        ),
         ("methods.neural", "else (0.0, 1.0)", "else (0.0, 2.0)", True),
         ("methods.neural", "PREDICT_BATCH = 2048", "PREDICT_BATCH = 1024", False),
         ("core.seeds", '"big"', '"little"', True),
@@ -28,6 +43,7 @@ from datasets import embedding
 def test_the_code_that_computes_counts(
     monkeypatch: pytest.MonkeyPatch, module: str, before: str, after: str, counts: bool
 ) -> None:
+    module = f"deep_em_bench.{module}"
     version = embedding._sae10_version()
     assert before in Path(sys.modules[module].__file__ or "").read_text(encoding="utf-8")
     read = linecache.getlines

@@ -11,12 +11,12 @@ import pytest
 from PIL import Image
 from scipy.io import savemat
 
-import datasets
-from core import ConfigError, DataError
-from core.npz import write_npz
-from datasets import flowers
-from datasets.download import file_sha256
-from datasets.flowers import COMPACT, COUNTS, IMAGES, N, compact_arrays
+from deep_em_bench import datasets
+from deep_em_bench.core import ConfigError, DataError
+from deep_em_bench.core.npz import write_npz
+from deep_em_bench.datasets import flowers
+from deep_em_bench.datasets.download import file_sha256
+from deep_em_bench.datasets.flowers import COMPACT, COUNTS, IMAGES, N, compact_arrays
 
 COLOURS = np.random.default_rng(0).integers(0, 256, (10, 3))
 

@@ -12,9 +12,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from core import DataError
-from datasets import idx
-from datasets.idx import read_idx, read_labelled_images
+from deep_em_bench.core import DataError
+from deep_em_bench.datasets import idx
+from deep_em_bench.datasets.idx import read_idx, read_labelled_images
 
 Write = Callable[[str, np.ndarray | bytes], Path]
 

@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-import datasets
-from core import ConfigError
-from datasets.labelling import draw_labelled
+from deep_em_bench import datasets
+from deep_em_bench.core import ConfigError
+from deep_em_bench.datasets.labelling import draw_labelled
 
 Y = np.repeat(np.arange(3), [40, 30, 50])
 

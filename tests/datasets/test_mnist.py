@@ -9,11 +9,10 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-import datasets
-import datasets.mnist
-from core import DataError
-from datasets.download import file_sha256
-from datasets.mnist import FASHION_MNIST, FILES, MNIST
+from deep_em_bench import datasets
+from deep_em_bench.core import DataError
+from deep_em_bench.datasets.download import file_sha256
+from deep_em_bench.datasets.mnist import FASHION_MNIST, FILES, MNIST
 
 Write = Callable[[str, np.ndarray | bytes], Path]
 

@@ -7,12 +7,12 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from core import ConfigError, DataError
-from core.npz import read_npz
-from datasets import prepare as module
-from datasets.download import OfficialFile, file_sha256
-from datasets.flowers import COMPACT, OFFICIAL
-from datasets.prepare import PREPARATIONS, Preparation, main, prepare
+from deep_em_bench.core import ConfigError, DataError
+from deep_em_bench.core.npz import read_npz
+from deep_em_bench.datasets import prepare as module
+from deep_em_bench.datasets.download import OfficialFile, file_sha256
+from deep_em_bench.datasets.flowers import COMPACT, OFFICIAL
+from deep_em_bench.datasets.prepare import PREPARATIONS, Preparation, main, prepare
 
 TARGET = "numbers/compact.npz"
 

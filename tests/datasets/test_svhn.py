@@ -10,11 +10,10 @@ import numpy as np
 import pytest
 from scipy.io import savemat
 
-import datasets
-import datasets.svhn
-from core import DataError
-from datasets.download import file_sha256
-from datasets.svhn import FILES, HDF5, read_cropped
+from deep_em_bench import datasets
+from deep_em_bench.core import DataError
+from deep_em_bench.datasets.download import file_sha256
+from deep_em_bench.datasets.svhn import FILES, HDF5, read_cropped
 
 Arrays = dict[str, np.ndarray]
 

@@ -13,10 +13,10 @@ from hypothesis import strategies as st
 from sklearn.cluster import KMeans
 from sklearn.metrics import adjusted_rand_score, confusion_matrix, normalized_mutual_info_score
 
-import datasets
-from core import DataError
-from datasets import uci
-from datasets.uci import ganmm_scale, standardise
+from deep_em_bench import datasets
+from deep_em_bench.core import DataError
+from deep_em_bench.datasets import uci
+from deep_em_bench.datasets.uci import ganmm_scale, standardise
 
 SEGMENTATION = ("image_segmentation/segmentation.data", "image_segmentation/segmentation.test")
 CHARACTERS = "artificial_characters/artificial_characters.npz"

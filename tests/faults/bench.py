@@ -15,8 +15,8 @@ from pathlib import Path
 
 import psutil
 
-from results.record import Record, Scores
-from results.store import Store
+from deep_em_bench.results.record import Record, Scores
+from deep_em_bench.results.store import Store
 
 __all__ = [
     "ENGINES",
@@ -68,7 +68,7 @@ class Command:
     """One run of the command, and all processes that belong to it."""
 
     def __init__(self, arguments: list[str], *, longest_file: int | None = None) -> None:
-        run = [sys.executable, "-m", "benchmarks.run", *arguments]
+        run = [sys.executable, "-m", "deep_em_bench", "run", *arguments]
         if longest_file is not None:
             run = [sys.executable, "-c", LIMITED, str(longest_file), *run]
         self._mark = secrets.token_hex(8)

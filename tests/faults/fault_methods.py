@@ -11,7 +11,7 @@ from typing import Self
 
 import numpy as np
 
-from methods.base import Method, Preset, register
+from deep_em_bench.methods.base import Method, Preset, register
 
 PRESETS = {"stable": Preset(source="a test")}
 

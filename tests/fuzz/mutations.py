@@ -14,7 +14,7 @@ from pathlib import Path
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 
-from core import UserError
+from deep_em_bench.core import UserError
 
 __all__ = ["Read", "fuzzed", "mutated", "refused_or_read"]
 
@@ -87,7 +87,7 @@ def mutated(draw: st.DrawFn, contents: Sequence[bytes]) -> bytes:
 def refused_or_read(
     read: Read, path: Path, content: bytes, *, most_memory: int = MOST_MEMORY
 ) -> None:
-    """Let ``read`` have the content; any error but a :class:`core.UserError` comes out here."""
+    """Let ``read`` have the content; any error but a :class:`UserError` comes out here."""
     path.write_bytes(content)
     started = time.process_time()
     tracemalloc.start()

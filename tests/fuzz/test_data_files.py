@@ -14,12 +14,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.io import savemat
 
-import datasets
-from core.npz import read_npz
-from datasets import uci
-from datasets.celeba import ATTRIBUTES
-from datasets.celeba_prepare import read_attributes
-from datasets.idx import read_idx, read_labelled_images
+from deep_em_bench import datasets
+from deep_em_bench.core.npz import read_npz
+from deep_em_bench.datasets import uci
+from deep_em_bench.datasets.celeba import ATTRIBUTES
+from deep_em_bench.datasets.celeba_prepare import read_attributes
+from deep_em_bench.datasets.idx import read_idx, read_labelled_images
 from tests.fuzz.mutations import Read, fuzzed, mutated, refused_or_read
 
 

@@ -20,15 +20,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from safetensors.numpy import save
 
-import methods
-import results
-from benchmarks import bands
-from benchmarks.plan import plan
-from benchmarks.replay import cell_of
-from benchmarks.suite import Suite, suite_files
-from core import ConfigError, DataError
-from metrics.weights import kept
-from results.published import read_published
+from deep_em_bench import methods, results
+from deep_em_bench.benchmarks import bands
+from deep_em_bench.benchmarks.plan import plan
+from deep_em_bench.benchmarks.replay import cell_of
+from deep_em_bench.benchmarks.suite import Suite, suite_files
+from deep_em_bench.core import ConfigError, DataError
+from deep_em_bench.metrics.weights import kept
+from deep_em_bench.results.published import read_published
 from tests.fuzz.mutations import fuzzed, mutated, refused_or_read
 
 ROOT = Path(results.__file__).parents[1]
@@ -172,7 +171,7 @@ def test_arrays_that_lie_about_their_size(tmp_path: Path, shape: str) -> None:
 
 
 def test_a_bomb_is_not_unpacked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("results.store.MOST_BYTES", 10**6)
+    monkeypatch.setattr("deep_em_bench.results.store.MOST_BYTES", 10**6)
     content = npz(zeros=np.zeros(10**7, np.uint8))
     assert len(content) < 20_000
     record = results.Record.from_json(RECORDS[0].read_text(encoding="utf-8"))
@@ -192,7 +191,7 @@ def test_a_bomb_is_not_unpacked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
 def test_files_that_are_far_too_long_are_not_read(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("results.store.MOST_TEXT", 1000)
+    monkeypatch.setattr("deep_em_bench.results.store.MOST_TEXT", 1000)
     record = RECORDS[0]
     (tmp_path / record.name).write_bytes(record.read_bytes())
     with pytest.raises(DataError, match="expected at most 1,000"):

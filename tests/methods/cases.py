@@ -15,8 +15,8 @@ from typing import Any
 
 import numpy as np
 
-import methods
-from methods import Generative, Method
+from deep_em_bench import methods
+from deep_em_bench.methods import Generative, Method
 
 Factory = Callable[..., Method]
 """Keyword parameters to an unfitted method."""

@@ -21,9 +21,9 @@ from safetensors.numpy import load_file, save_file
 from sklearn.base import clone
 from sklearn.exceptions import ConvergenceWarning, NotFittedError
 
-import methods
-from core import DataError, UserError
-from methods import Generative, Reducer, SemiSupervised
+from deep_em_bench import methods
+from deep_em_bench.core import DataError, UserError
+from deep_em_bench.methods import Generative, Reducer, SemiSupervised
 from tests.methods.cases import (
     Factory,
     blobs,

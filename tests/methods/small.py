@@ -8,9 +8,9 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from methods.gan_em import GanEm
-from methods.gan_em_e_net import ENet
-from methods.gan_em_steps import Training
+from deep_em_bench.methods.gan_em.e_net import ENet
+from deep_em_bench.methods.gan_em.estimator import GanEm
+from deep_em_bench.methods.gan_em.steps import Training
 
 SMALL: dict[str, Any] = {
     # Every hyper-parameter, so that no default enters.

@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from methods.ganmm import Ganmm
-from methods.ganmm_em import GanmmEm
+from deep_em_bench.methods.ganmm.em import GanmmEm
+from deep_em_bench.methods.ganmm.estimator import Ganmm
 from tests.methods.small import BLOBS, KIND
 
 __all__ = ["BLOBS", "FEW", "IMAGES", "KIND", "ganmm", "ganmm_em"]

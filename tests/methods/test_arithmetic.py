@@ -14,8 +14,8 @@ import numpy as np
 import pytest
 import torch
 
-from methods.gan_em import GanEm
-from methods.neural import NeuralMethod, Precision
+from deep_em_bench.methods.gan_em.estimator import GanEm
+from deep_em_bench.methods.neural import NeuralMethod, Precision
 from tests.methods import cases
 from tests.methods.small import COLOUR, IMAGES, VECTORS
 

@@ -9,8 +9,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from methods import DivergenceError
-from methods.autoencoder import RECIPES, Recipe, StackedAutoencoder
+from deep_em_bench.methods import DivergenceError
+from deep_em_bench.methods.nets.autoencoder import RECIPES, Recipe, StackedAutoencoder
 from tests.methods.cases import global_random_state
 
 SHORT = Recipe(layer_steps=30, finetune_steps=60, optimizer="adam", lr=0.01, batch_size=32)
@@ -143,7 +143,7 @@ def test_layer_wise_training_helps_a_short_fine_tuning() -> None:
 
 
 def test_dropout_keeps_the_expectation() -> None:
-    from methods.autoencoder import _Dropout
+    from deep_em_bench.methods.nets.autoencoder import _Dropout
 
     dropped = _Dropout(0.2, stream(0))(torch.ones(200_000))
     values, counts = dropped.unique(return_counts=True)

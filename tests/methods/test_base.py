@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-import methods
-from core import ConfigError, Registered
-from methods.base import Preset, check_data, check_labels, default_preset
-from methods.gmm import Gmm
+from deep_em_bench import methods
+from deep_em_bench.core import ConfigError, Registered
+from deep_em_bench.methods.base import Preset, check_data, check_labels, default_preset
+from deep_em_bench.methods.gmm import Gmm
 
 
 def test_parameters_win_over_the_preset_and_the_preset_over_defaults() -> None:

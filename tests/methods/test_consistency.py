@@ -11,15 +11,15 @@ import torch.nn.functional as F
 from sklearn.neighbors import NearestNeighbors
 from torch import Tensor, nn
 
-from methods import consistency
-from methods.consistency import (
+from deep_em_bench.methods.nets import consistency
+from deep_em_bench.methods.nets.consistency import (
     InformationWeights,
     information_loss,
     information_terms,
     neighbour_distance,
     virtual_adversarial_divergence,
 )
-from methods.networks import encoder, initialise
+from deep_em_bench.methods.nets.networks import encoder, initialise
 
 
 def stream(seed: int = 0) -> torch.Generator:

@@ -13,10 +13,10 @@ import numpy as np
 import pytest
 from sklearn.utils.validation import check_is_fitted
 
-import methods
-from core import Registered
-from methods.base import Callback, Generative, Method, Preset, Reducer, check_draw
-from methods.parameters import Positive
+from deep_em_bench import methods
+from deep_em_bench.core import Registered
+from deep_em_bench.methods.base import Callback, Generative, Method, Preset, Reducer, check_draw
+from deep_em_bench.methods.parameters import Positive
 from tests.methods.cases import case_digest, cases, factory
 from tests.methods.contract import CHECKS
 

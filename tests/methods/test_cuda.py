@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 import torch
 
-from methods import Generative, Method
-from methods.base import load
+from deep_em_bench.methods import Generative, Method
+from deep_em_bench.methods.base import load
 from tests.methods.cases import blobs, cases, factory, fit, global_random_state, images
 
 pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device is here")

@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 import torch
 
-import methods
-from methods import DivergenceError
-from methods.dec import Dec, target_distribution
-from methods.neural import NeuralMethod
+from deep_em_bench import methods
+from deep_em_bench.methods import DivergenceError
+from deep_em_bench.methods.dec import Dec, target_distribution
+from deep_em_bench.methods.neural import NeuralMethod
 
 SMALL: dict[str, Any] = {
     "max_iter": 30,
@@ -108,7 +108,7 @@ def test_the_target_is_of_all_data_and_made_anew_each_iteration(
         sizes.append(len(q))
         return target_distribution(q)
 
-    monkeypatch.setattr("methods.dec.target_distribution", counted)
+    monkeypatch.setattr("deep_em_bench.methods.dec.target_distribution", counted)
     dec(max_iter=3, tol=0.0).fit(BLOBS)
     assert sizes == [240] * 3
 

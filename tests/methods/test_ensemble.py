@@ -8,8 +8,8 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from methods.ensemble import Batched, Crop, Ensemble, join, resolve_ensemble
-from methods.ganmm_networks import critic, generator, initialise
+from deep_em_bench.methods.ganmm.networks import critic, generator, initialise
+from deep_em_bench.methods.nets.ensemble import Batched, Crop, Ensemble, join, resolve_ensemble
 
 K, B = 3, 5
 CPU = torch.device("cpu")

@@ -10,9 +10,10 @@ import pytest
 import torch
 from torch import nn
 
-import methods
-from methods import DivergenceError, gan_em_steps
-from methods.gan_em import GanEm
+from deep_em_bench import methods
+from deep_em_bench.methods import DivergenceError
+from deep_em_bench.methods.gan_em import steps as gan_em_steps
+from deep_em_bench.methods.gan_em.estimator import GanEm
 from tests.methods.small import BLOBS, FEW, IMAGES, INFORMED, SMALL, em, parameters, purity
 
 

@@ -10,9 +10,9 @@ import pytest
 import torch
 from torch import nn
 
-from core import DataError
-from methods.base import load
-from methods.projection import Projection
+from deep_em_bench.core import DataError
+from deep_em_bench.methods.base import load
+from deep_em_bench.methods.nets.projection import Projection
 from tests.methods.small import BLOBS, IMAGES, INFORMED, e_net, em, training
 
 WIDE = np.random.default_rng(3).normal(size=(60, 20)).astype(np.float32)

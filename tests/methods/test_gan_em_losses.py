@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from methods.gan_em_losses import (
+from deep_em_bench.methods.gan_em.losses import (
     ExtraUnit,
     FakeUnits,
     GeneratorLoss,

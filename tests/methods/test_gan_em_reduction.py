@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 import torch
 
-from methods.gan_em import GanEm
-from methods.projection import Projection
+from deep_em_bench.methods.gan_em.estimator import GanEm
+from deep_em_bench.methods.nets.projection import Projection
 from tests.methods.small import (
     BLOBS,
     IMAGES,

@@ -10,8 +10,10 @@ import pytest
 import torch
 from torch import Tensor
 
-from methods import gan_em, gan_em_e_net, gan_em_steps
-from methods.gan_em_steps import Training
+from deep_em_bench.methods.gan_em import e_net as gan_em_e_net
+from deep_em_bench.methods.gan_em import estimator as gan_em
+from deep_em_bench.methods.gan_em import steps as gan_em_steps
+from deep_em_bench.methods.gan_em.steps import Training
 from tests.methods.small import BLOBS, FEW, INFORMED, KIND, e_net, em, parameters, purity, training
 
 

@@ -11,14 +11,15 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-import methods
-from core import ConfigError
-from methods import gan_mixture, neural
-from methods import ganmm as module
-from methods.ensemble import EnsembleKind
-from methods.ganmm import Ganmm
-from methods.ganmm_clusters import ClusterBatches
-from methods.ganmm_steps import Classifier
+from deep_em_bench import methods
+from deep_em_bench.core import ConfigError
+from deep_em_bench.methods import neural
+from deep_em_bench.methods.ganmm import estimator as module
+from deep_em_bench.methods.ganmm import mixture as gan_mixture
+from deep_em_bench.methods.ganmm.clusters import ClusterBatches
+from deep_em_bench.methods.ganmm.estimator import Ganmm
+from deep_em_bench.methods.ganmm.steps import Classifier
+from deep_em_bench.methods.nets.ensemble import EnsembleKind
 from tests.methods.small import purity
 from tests.methods.small_ganmm import BLOBS, FEW, IMAGES, KIND, ganmm
 

@@ -9,7 +9,13 @@ import pytest
 import torch
 from torch import Tensor
 
-from methods.ganmm_clusters import Augment, ClusterBatches, _exact, equal_division, reseed
+from deep_em_bench.methods.ganmm.clusters import (
+    Augment,
+    ClusterBatches,
+    _exact,
+    equal_division,
+    reseed,
+)
 
 
 def stream() -> torch.Generator:

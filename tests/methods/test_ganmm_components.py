@@ -9,12 +9,12 @@ import numpy as np
 import pytest
 import torch
 
-from core import ConfigError
-from methods.base import load
-from methods.ganmm_start import first_division
-from methods.ganmm_steps import Classifier
-from methods.gmm import Gmm
-from methods.projection import Projection
+from deep_em_bench.core import ConfigError
+from deep_em_bench.methods.base import load
+from deep_em_bench.methods.ganmm.start import first_division
+from deep_em_bench.methods.ganmm.steps import Classifier
+from deep_em_bench.methods.gmm import Gmm
+from deep_em_bench.methods.nets.projection import Projection
 from tests.methods.small import BLOBS, INFORMED, KIND, purity
 from tests.methods.small_ganmm import IMAGES, ganmm
 

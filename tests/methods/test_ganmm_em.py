@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 import torch
 
-from methods.ganmm_clusters import ClusterBatches
-from methods.ganmm_em import GanmmEm
+from deep_em_bench.methods.ganmm.clusters import ClusterBatches
+from deep_em_bench.methods.ganmm.em import GanmmEm
 from tests.methods.small_ganmm import BLOBS, FEW, ganmm, ganmm_em
 
 CAPABLE: dict[str, Any] = {

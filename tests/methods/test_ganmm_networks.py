@@ -10,7 +10,7 @@ import pytest
 import torch
 from torch import nn
 
-from methods.ganmm_networks import classifier, critic, generator, initialise
+from deep_em_bench.methods.ganmm.networks import classifier, critic, generator, initialise
 
 CPU = torch.device("cpu")
 FIXED: dict[str, Any] = {"hidden": (64,), "width": 1.0}

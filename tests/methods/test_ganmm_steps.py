@@ -10,11 +10,11 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from methods import ganmm_steps
-from methods.gan_mixture import GanMixture
-from methods.ganmm import Ganmm
-from methods.ganmm_clusters import ClusterBatches
-from methods.ganmm_steps import Classifier, Gans, critic_loss, gradient_penalty
+from deep_em_bench.methods.ganmm import steps as ganmm_steps
+from deep_em_bench.methods.ganmm.clusters import ClusterBatches
+from deep_em_bench.methods.ganmm.estimator import Ganmm
+from deep_em_bench.methods.ganmm.mixture import GanMixture
+from deep_em_bench.methods.ganmm.steps import Classifier, Gans, critic_loss, gradient_penalty
 from tests.methods.small_ganmm import BLOBS, IMAGES, KIND, ganmm
 
 

@@ -11,7 +11,7 @@ from sklearn.exceptions import NotFittedError
 from sklearn.metrics import adjusted_rand_score
 from sklearn.mixture import GaussianMixture
 
-from methods.gmm import Gmm
+from deep_em_bench.methods.gmm import Gmm
 
 Covariance = Literal["full", "tied", "diag"]
 COVARIANCES: tuple[Covariance, ...] = ("full", "tied", "diag")

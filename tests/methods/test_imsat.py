@@ -13,11 +13,11 @@ from sklearn.decomposition import PCA
 from sklearn.neighbors import NearestNeighbors
 from torch import Tensor, nn
 
-import methods
-from methods import DivergenceError, imsat_training
-from methods.consistency import InformationTerms
-from methods.imsat import Imsat
-from methods.imsat_training import Training
+from deep_em_bench import methods
+from deep_em_bench.methods import DivergenceError, imsat_training
+from deep_em_bench.methods.imsat import Imsat
+from deep_em_bench.methods.imsat_training import Training
+from deep_em_bench.methods.nets.consistency import InformationTerms
 from tests.methods.cases import blobs, images
 
 X = blobs(60)

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from sklearn.cluster import KMeans as SklearnKMeans
 
-from methods.kmeans import KMeans
+from deep_em_bench.methods.kmeans import KMeans
 
 X = np.random.default_rng(0).normal(size=(300, 6)).astype(np.float32)
 NEW = np.random.default_rng(1).normal(size=(100, 6)).astype(np.float32)

@@ -5,7 +5,7 @@ import pytest
 from sklearn.linear_model import LogisticRegression
 from sklearn.semi_supervised import LabelSpreading, SelfTrainingClassifier
 
-import methods
+from deep_em_bench import methods
 from tests.methods.cases import few_labels, images
 
 RNG = np.random.default_rng(0)

@@ -10,7 +10,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from methods.networks import encoder, generator, initialise, resolve_kind
+from deep_em_bench.methods.nets.networks import encoder, generator, initialise, resolve_kind
 
 CPU = torch.device("cpu")
 

@@ -13,11 +13,11 @@ import torch
 from sklearn.exceptions import NotFittedError
 from torch import nn
 
-from core import ConfigError
-from methods import DivergenceError, neural
-from methods.base import Callback, load
-from methods.networks import encoder, initialise
-from methods.neural import NeuralMethod, Precision, Scaling, resolve_device
+from deep_em_bench.core import ConfigError
+from deep_em_bench.methods import DivergenceError, neural
+from deep_em_bench.methods.base import Callback, load
+from deep_em_bench.methods.nets.networks import encoder, initialise
+from deep_em_bench.methods.neural import NeuralMethod, Precision, Scaling, resolve_device
 from tests.methods.small import COLOUR, FEW, IMAGES, VECTORS, em
 
 

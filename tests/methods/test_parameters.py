@@ -7,15 +7,15 @@ from typing import Any, Literal
 import numpy as np
 import pytest
 
-from core import ConfigError
-from methods.base import Method
-from methods.dec import Dec
-from methods.gan_em import GanEm
-from methods.ganmm import Ganmm
-from methods.ganmm_em import GanmmEm
-from methods.gmm import Gmm
-from methods.imsat import Imsat
-from methods.parameters import (
+from deep_em_bench.core import ConfigError
+from deep_em_bench.methods.base import Method
+from deep_em_bench.methods.dec import Dec
+from deep_em_bench.methods.gan_em.estimator import GanEm
+from deep_em_bench.methods.ganmm.em import GanmmEm
+from deep_em_bench.methods.ganmm.estimator import Ganmm
+from deep_em_bench.methods.gmm import Gmm
+from deep_em_bench.methods.imsat import Imsat
+from deep_em_bench.methods.parameters import (
     BatchSize,
     Count,
     Fraction,

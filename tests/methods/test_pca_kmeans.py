@@ -9,7 +9,7 @@ import pytest
 from sklearn.cluster import KMeans
 from sklearn.decomposition import PCA
 
-from methods.pca_kmeans import PcaKMeans
+from deep_em_bench.methods.pca_kmeans import PcaKMeans
 
 WIDTH = np.array([6, 5, 4, 1, 1, 1], dtype=np.float32)
 X = np.random.default_rng(0).normal(size=(300, 6)).astype(np.float32) * WIDTH + 10

@@ -11,12 +11,16 @@ import torch
 from sklearn.exceptions import NotFittedError
 from torch import Tensor
 
-import methods
-from methods.gm_gan import GmGan
-from methods.latent_gan import LatentGan
-from methods.latent_prior import GaussianMixturePrior
-from methods.responsibility_gan import ResponsibilityGan
-from methods.responsibility_steps import Training, adversarial_losses, mutual_information_loss
+from deep_em_bench import methods
+from deep_em_bench.methods.latent.base import LatentGan
+from deep_em_bench.methods.latent.gm_gan import GmGan
+from deep_em_bench.methods.latent.prior import GaussianMixturePrior
+from deep_em_bench.methods.latent.responsibility_gan import ResponsibilityGan
+from deep_em_bench.methods.latent.steps import (
+    Training,
+    adversarial_losses,
+    mutual_information_loss,
+)
 
 SMALL: dict[str, Any] = {
     "epochs": 2,

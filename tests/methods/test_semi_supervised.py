@@ -6,9 +6,9 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.plan import plan
-from benchmarks.suite import Suite
-from methods.gan_em import GanEm
+from deep_em_bench.benchmarks.plan import plan
+from deep_em_bench.benchmarks.suite import Suite
+from deep_em_bench.methods.gan_em.estimator import GanEm
 from tests.methods.cases import images
 from tests.methods.small import BLOBS, INFORMED, KIND, em
 

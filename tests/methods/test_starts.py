@@ -10,14 +10,14 @@ import pytest
 import torch
 from torch import nn
 
-from methods.base import DivergenceError
-from methods.gan_em import GanEm
-from methods.gan_em_e_net import ENet
-from methods.ganmm import Ganmm
-from methods.ganmm_steps import Classifier
-from methods.optimise import adam, descend
-from methods.projection import Projection
-from methods.starts import keep_most_informative, mutual_information
+from deep_em_bench.methods.base import DivergenceError
+from deep_em_bench.methods.gan_em.e_net import ENet
+from deep_em_bench.methods.gan_em.estimator import GanEm
+from deep_em_bench.methods.ganmm.estimator import Ganmm
+from deep_em_bench.methods.ganmm.steps import Classifier
+from deep_em_bench.methods.nets.optimise import adam, descend
+from deep_em_bench.methods.nets.projection import Projection
+from deep_em_bench.methods.nets.starts import keep_most_informative, mutual_information
 from tests.methods.cases import blobs
 from tests.methods.small import INFORMED
 from tests.methods.small_ganmm import ganmm
@@ -33,6 +33,7 @@ GAN_EM: dict[str, Any] = {
     "pretrain_steps": 60,
     "e_batch_size": 30,
     "e_lr": 1e-2,
+    "e_average": 0.0,
     "device": "cpu",
 }
 

@@ -7,8 +7,8 @@ import pytest
 from sklearn.metrics import adjusted_rand_score
 from sklearn.neighbors import KNeighborsClassifier
 
-from core import UserError
-from methods.tsne_kmeans import TsneKMeans
+from deep_em_bench.core import UserError
+from deep_em_bench.methods.tsne_kmeans import TsneKMeans
 
 KIND = np.arange(45) % 3
 X = (np.random.default_rng(1).normal(size=(45, 4)) + 50 * np.eye(4)[KIND]).astype(np.float32)

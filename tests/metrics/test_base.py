@@ -5,12 +5,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-import metrics
-from core import ConfigError
-from metrics.base import registry
+from deep_em_bench import metrics
+from deep_em_bench.core import ConfigError
+from deep_em_bench.metrics.base import registry
 
 PLUGIN = """
-from metrics.base import register
+from deep_em_bench.metrics.base import register
 
 @register("largest_share", direction="none", bounds=(0.0, 1.0), source="a test")
 def largest_share(table):

@@ -7,9 +7,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn import metrics as oracle
 
-import metrics
-from core import DataError
-from metrics.clustering import cluster_table, match_clusters, score_clustering
+from deep_em_bench import metrics
+from deep_em_bench.core import DataError
+from deep_em_bench.metrics.clustering import cluster_table, match_clusters, score_clustering
 
 SAME_PARTITION = {
     "error_rate": 0,

@@ -3,9 +3,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from metrics.components import component_table, split_inception_score
-from metrics.generation import Comparison, Summary, fid, score_generation
-from metrics.predictions import Predictions, inception_score
+from deep_em_bench.metrics.components import component_table, split_inception_score
+from deep_em_bench.metrics.generation import Comparison, Summary, fid, score_generation
+from deep_em_bench.metrics.predictions import Predictions, inception_score
 
 SIDES = np.eye(4) * 10
 

@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
-from core import DataError
-from metrics.contingency import contingency
+from deep_em_bench.core import DataError
+from deep_em_bench.metrics.contingency import contingency
 
 Y = np.array([0, 0, 1])
 

@@ -9,12 +9,18 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from core import DataError
-from metrics import inception, lenet
-from metrics.components import component_table
-from metrics.features import Extractor, disjoint_draws, extractors, floor, net_folders
-from metrics.generation import Comparison, fid, score_generation
-from metrics.labelled import Labelled
+from deep_em_bench.core import DataError
+from deep_em_bench.metrics import inception, lenet
+from deep_em_bench.metrics.components import component_table
+from deep_em_bench.metrics.features import (
+    Extractor,
+    disjoint_draws,
+    extractors,
+    floor,
+    net_folders,
+)
+from deep_em_bench.metrics.generation import Comparison, fid, score_generation
+from deep_em_bench.metrics.labelled import Labelled
 
 MNIST = (
     "mnist/train-images-idx3-ubyte.gz",
@@ -206,7 +212,7 @@ def test_real_digits_are_nearer_to_digits_than_noise_and_one_digit_are(
     data_root: Callable[..., Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A short training is enough for the order."""
-    import datasets
+    from deep_em_bench import datasets
 
     monkeypatch.setattr(lenet, "STEPS", 60)
     data = datasets.load("mnist", data_dir=data_root(*MNIST), subset=4000)

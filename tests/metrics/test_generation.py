@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 from scipy import linalg
 
-import metrics
-from core import ConfigError
-from metrics.generation import Comparison, Summary, fid, score_generation
-from metrics.kernel import kernel_distance, kernel_distance_spread
-from metrics.predictions import inception_score
+from deep_em_bench import metrics
+from deep_em_bench.core import ConfigError
+from deep_em_bench.metrics.generation import Comparison, Summary, fid, score_generation
+from deep_em_bench.metrics.kernel import kernel_distance, kernel_distance_spread
+from deep_em_bench.metrics.predictions import inception_score
 
 EXTRACTORS = ("lenet", "squeezenet", "inception")
 

@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 import torch
 
-from core import DataError
-from metrics import inception
-from metrics.inception import InceptionV3, from_file
+from deep_em_bench.core import DataError
+from deep_em_bench.metrics import inception
+from deep_em_bench.metrics.inception import InceptionV3, from_file
 
 
 @pytest.fixture(scope="module")

@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from sklearn.metrics.pairwise import polynomial_kernel
 
-from metrics import kernel
-from metrics.kernel import kernel_distance, kernel_distance_spread
-from metrics.moments import LARGEST
+from deep_em_bench.metrics import kernel
+from deep_em_bench.metrics.kernel import kernel_distance, kernel_distance_spread
+from deep_em_bench.metrics.moments import LARGEST
 
 
 def by_loops(x: np.ndarray, y: np.ndarray) -> float:

@@ -3,8 +3,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from core import DataError
-from metrics.labelled import Labelled
+from deep_em_bench.core import DataError
+from deep_em_bench.metrics.labelled import Labelled
 
 
 def drawn(n: int, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:

@@ -8,11 +8,11 @@ import pytest
 import torch
 from sklearn.datasets import load_digits
 
-from core import DataError
-from metrics import lenet
-from metrics.labelled import Labelled
-from metrics.lenet import LeNet5, trained
-from metrics.weights import read_weights, weights_sha256
+from deep_em_bench.core import DataError
+from deep_em_bench.metrics import lenet
+from deep_em_bench.metrics.labelled import Labelled
+from deep_em_bench.metrics.lenet import LeNet5, trained
+from deep_em_bench.metrics.weights import read_weights, weights_sha256
 
 PUBLISHED = "feature_nets/mnist_lenet5.npz"
 TEST = ("mnist/t10k-images-idx3-ubyte.gz", "mnist/t10k-labels-idx1-ubyte.gz")
@@ -39,7 +39,7 @@ def test_layers() -> None:
 
 def test_published_weights_have_their_accuracy(data_root: Callable[..., Path]) -> None:
     """Somebody else's LeNet-5 in this very form: the layers are as they should be."""
-    from datasets.idx import read_labelled_images
+    from deep_em_bench.datasets.idx import read_labelled_images
 
     root = data_root(PUBLISHED, *TEST)
     with torch.device("meta"):

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from scipy import linalg
 
-from metrics.moments import LARGEST, Moments, frechet_distance
+from deep_em_bench.metrics.moments import LARGEST, Moments, frechet_distance
 
 
 def of(*batches: np.ndarray) -> Moments:

@@ -7,9 +7,9 @@ import warnings
 import numpy as np
 import pytest
 
-from metrics.generation import fid
-from metrics.kernel import kernel_distance
-from metrics.predictions import inception_score
+from deep_em_bench.metrics.generation import fid
+from deep_em_bench.metrics.kernel import kernel_distance
+from deep_em_bench.metrics.predictions import inception_score
 
 
 def test_torchmetrics_agrees() -> None:

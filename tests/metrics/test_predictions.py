@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from metrics.predictions import Predictions, inception_score
+from deep_em_bench.metrics.predictions import Predictions, inception_score
 
 
 def softmaxed(n: int, K: int, seed: int) -> np.ndarray:

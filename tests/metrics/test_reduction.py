@@ -5,8 +5,8 @@ import pytest
 from sklearn.model_selection import LeaveOneOut, cross_val_score
 from sklearn.neighbors import KNeighborsClassifier
 
-import metrics
-from core import DataError
+from deep_em_bench import metrics
+from deep_em_bench.core import DataError
 
 
 def knn(y: np.ndarray, features: np.ndarray) -> float:

@@ -8,11 +8,11 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from core import DataError
-from metrics import squeezenet
-from metrics.labelled import Labelled
-from metrics.squeezenet import FILE, SqueezeNet, pretrained, with_head
-from metrics.weights import weights_sha256
+from deep_em_bench.core import DataError
+from deep_em_bench.metrics import squeezenet
+from deep_em_bench.metrics.labelled import Labelled
+from deep_em_bench.metrics.squeezenet import FILE, SqueezeNet, pretrained, with_head
+from deep_em_bench.metrics.weights import weights_sha256
 
 REAL = f"feature_nets/{FILE}"
 FLOWERS = "flowers102/flowers10_64x64.npz"

@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from core import DataError
-from metrics.weights import content_sha256, kept, read_weights, weights_sha256
+from deep_em_bench.core import DataError
+from deep_em_bench.metrics.weights import content_sha256, kept, read_weights, weights_sha256
 
 SHAPES: Mapping[str, tuple[int, ...]] = {"a.weight": (2, 3), "a.bias": (2,)}
 KEY = "0123456789abcdef" * 4

@@ -7,9 +7,9 @@ import subprocess
 import numpy as np
 import pytest
 
-from reports.stored import Stored
-from reports.summary import summarise
-from results import (
+from deep_em_bench.reports.stored import Stored
+from deep_em_bench.reports.summary import summarise
+from deep_em_bench.results import (
     DatasetUsed,
     Failure,
     MethodUsed,
@@ -85,7 +85,7 @@ def extents(monkeypatch):
     """The text that a figure really draws, and where: its bounding boxes in pixels."""
     from matplotlib.text import Text  # tables are tested without it
 
-    from reports.style import look
+    from deep_em_bench.reports.style import look
 
     def extents(figure):
         boxes = []
@@ -187,7 +187,7 @@ def put(store, make_record):
 @pytest.fixture
 def drawn(store, monkeypatch):
     """The figures themselves, by stem, laid out but not rendered."""
-    from reports import figures  # tables are tested without matplotlib
+    from deep_em_bench.reports import figures  # tables are tested without matplotlib
 
     def drawn(**words):
         found = []

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from results import DatasetUsed
+from deep_em_bench.results import DatasetUsed
 
 DIGITS = DatasetUsed(name="digits", n=60, n_test=0, n_classes=3)
 HOSTILE = (

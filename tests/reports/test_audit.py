@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from reports.__main__ import main
-from reports.audit import audit, console, latex, to_csv, to_json
-from reports.latex import standalone
-from results.published import published, tables
+from deep_em_bench.reports.__main__ import main
+from deep_em_bench.reports.audit import audit, console, latex, to_csv, to_json
+from deep_em_bench.reports.latex import standalone
+from deep_em_bench.results.published import published, tables
 
 
 @pytest.fixture(scope="module")

@@ -8,11 +8,11 @@ import shutil
 import numpy as np
 import pytest
 
-from reports.figures import figures
-from reports.page import Suite, index, page
-from reports.stored import Stored
-from reports.summary import summarise
-from results import DatasetUsed, Scores, Store
+from deep_em_bench.reports.figures import figures
+from deep_em_bench.reports.page import Suite, index, page
+from deep_em_bench.reports.stored import Stored
+from deep_em_bench.reports.summary import summarise
+from deep_em_bench.results import DatasetUsed, Scores, Store
 from tests.reports.browser import Browser
 
 

@@ -5,13 +5,13 @@ import numpy as np
 import pytest
 from matplotlib.colors import to_hex
 
-import results
-from reports.cd_diagram import ACROSS, MOST, over_data, over_seeds
-from reports.statistics_rows import ranked
-from reports.style import INK, look, mark
-from reports.summary import summarise
-from results import DatasetUsed
-from results.store import Store
+from deep_em_bench import results
+from deep_em_bench.reports.cd_diagram import ACROSS, MOST, over_data, over_seeds
+from deep_em_bench.reports.statistics_rows import ranked
+from deep_em_bench.reports.style import INK, look, mark
+from deep_em_bench.reports.summary import summarise
+from deep_em_bench.results import DatasetUsed
+from deep_em_bench.results.store import Store
 
 
 @pytest.fixture

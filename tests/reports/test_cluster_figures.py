@@ -4,9 +4,9 @@ import logging
 import numpy as np
 from matplotlib.collections import QuadMesh
 
-import metrics
-from benchmarks.scoring import headline, score
-from results import DatasetUsed
+from deep_em_bench import metrics
+from deep_em_bench.benchmarks.scoring import headline, score
+from deep_em_bench.results import DatasetUsed
 from tests.reports.drawing import images, only, titles, words_of
 
 

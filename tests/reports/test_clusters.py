@@ -2,10 +2,10 @@ import logging
 
 import numpy as np
 
-from reports.clusters import cluster_tables
-from reports.stored import Stored
-from reports.summary import summarise
-from results import DatasetUsed
+from deep_em_bench.reports.clusters import cluster_tables
+from deep_em_bench.reports.stored import Stored
+from deep_em_bench.reports.summary import summarise
+from deep_em_bench.results import DatasetUsed
 
 
 def stored(store, record, labels, y=(0, 0, 1, 1, 1, 2)):

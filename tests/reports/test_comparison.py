@@ -6,12 +6,12 @@ import subprocess
 
 import pytest
 
-from reports.comparison import KINDS, compare
-from reports.comparison_tables import console, latex, to_csv
-from reports.latex import standalone
-from reports.summary import summarise
-from results import DatasetUsed, MethodUsed
-from results.published import find, published
+from deep_em_bench.reports.comparison import KINDS, compare
+from deep_em_bench.reports.comparison_tables import console, latex, to_csv
+from deep_em_bench.reports.latex import standalone
+from deep_em_bench.reports.summary import summarise
+from deep_em_bench.results import DatasetUsed, MethodUsed
+from deep_em_bench.results.published import find, published
 
 MNIST = DatasetUsed(name="mnist", words={"split": "train"}, n=60_000, n_test=10_000)
 SMALL = DatasetUsed(

@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 from matplotlib.image import imread
 
-from reports import figures as module
-from reports.figures import Drawn, figures
-from reports.stored import Stored
-from reports.style import WIDTH, look, mark, rendered
-from reports.summary import summarise
+from deep_em_bench.reports import figures as module
+from deep_em_bench.reports.figures import Drawn, figures
+from deep_em_bench.reports.stored import Stored
+from deep_em_bench.reports.style import WIDTH, look, mark, rendered
+from deep_em_bench.reports.summary import summarise
 from tests.reports.drawing import DIGITS, HOSTILE, images, only, rows, titles, words_of
 
 
@@ -198,7 +198,7 @@ def test_hostile_names_are_drawn_as_they_are(put, drawn):
 def test_matplotlib_is_only_imported_for_figures(store, put, tmp_path):
     put("kmeans")
     command = (
-        "import sys; from reports.__main__ import main;"
+        "import sys; from deep_em_bench.reports.__main__ import main;"
         f"main(['--suite', 'digits_raw', '--root', {str(store.folder.parent)!r}, "
         f"'--out', {str(tmp_path / 'out')!r}, '--format', 'csv']);"
         "assert 'matplotlib' not in sys.modules"

@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from reports.escaping import named
-from reports.floats import Group, Tabular, floating
-from reports.formats import MAKERS
-from reports.gathered import gathered
-from reports.latex import standalone
-from results import Store
+from deep_em_bench.reports.escaping import named
+from deep_em_bench.reports.floats import Group, Tabular, floating
+from deep_em_bench.reports.formats import MAKERS
+from deep_em_bench.reports.gathered import gathered
+from deep_em_bench.reports.latex import standalone
+from deep_em_bench.results import Store
 
 REFERENCE = Path(__file__).parents[2] / "results" / "reference"
 
@@ -77,7 +77,7 @@ def test_the_tables_of_the_reference_records_fit_their_pages(latex, suite):
 
 
 def test_the_tables_of_the_papers_fit_their_pages(latex):
-    from reports import audit
-    from results.published import tables
+    from deep_em_bench.reports import audit
+    from deep_em_bench.results.published import tables
 
     assert "Float too large" not in latex(standalone(audit.latex(audit.audit(tables()))))

@@ -4,10 +4,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from reports.escaping import breakable, escape, named
-from reports.floats import Group, Tabular, floating
-from reports.latex import comparison, fragment, standalone
-from reports.summary import summarise
+from deep_em_bench.reports.escaping import breakable, escape, named
+from deep_em_bench.reports.floats import Group, Tabular, floating
+from deep_em_bench.reports.latex import comparison, fragment, standalone
+from deep_em_bench.reports.summary import summarise
 
 HOSTILE = [
     r"\input{/etc/passwd}",

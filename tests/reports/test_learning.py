@@ -3,10 +3,10 @@ import dataclasses
 import numpy as np
 import pytest
 
-from reports.learning import PANELS, learning
-from reports.style import look, mark
-from reports.summary import summarise
-from results import Store
+from deep_em_bench.reports.learning import PANELS, learning
+from deep_em_bench.reports.style import look, mark
+from deep_em_bench.reports.summary import summarise
+from deep_em_bench.results import Store
 
 
 @pytest.fixture

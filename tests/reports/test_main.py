@@ -7,9 +7,9 @@ import subprocess
 import numpy as np
 import pytest
 
-from reports.__main__ import ALIKE, _Warnings, main
-from reports.output import LIST
-from results import DatasetUsed, Store
+from deep_em_bench.reports.__main__ import ALIKE, _Warnings, main
+from deep_em_bench.reports.output import LIST
+from deep_em_bench.results import DatasetUsed, Store
 from tests.reports.html_tree import lines, parsed
 
 
@@ -223,7 +223,7 @@ def test_an_interruption_is_one_line(report, monkeypatch):
     def drawn(*_, **__):
         signal.raise_signal(signal.SIGTERM)
 
-    monkeypatch.setattr("reports.__main__.stores", drawn)
+    monkeypatch.setattr("deep_em_bench.reports.__main__.stores", drawn)
     assert report() == (130, "", "interrupted: what was finished is kept\n")
 
 

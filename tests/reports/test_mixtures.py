@@ -4,13 +4,13 @@ import logging
 import numpy as np
 import pytest
 
-from reports.cluster_figures import first_runs
-from reports.mixture_figures import mixture_samples
-from reports.mixtures import mixture_table
-from reports.stored import Stored
-from reports.style import look, mark
-from reports.summary import summarise
-from results import DatasetUsed
+from deep_em_bench.reports.cluster_figures import first_runs
+from deep_em_bench.reports.mixture_figures import mixture_samples
+from deep_em_bench.reports.mixtures import mixture_table
+from deep_em_bench.reports.stored import Stored
+from deep_em_bench.reports.style import look, mark
+from deep_em_bench.reports.summary import summarise
+from deep_em_bench.results import DatasetUsed
 
 Y = np.array([0, 0, 1, 1, 1, 2])
 THREE = DatasetUsed(name="three", n=6, n_test=0, n_classes=3)

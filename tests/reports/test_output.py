@@ -3,8 +3,8 @@ import logging
 
 import pytest
 
-from core import UserError
-from reports.output import LIST, Output, write
+from deep_em_bench.core import UserError
+from deep_em_bench.reports.output import LIST, Output, write
 
 
 @pytest.fixture
@@ -95,7 +95,7 @@ def test_a_damaged_list_removes_nothing(output, text, caplog):
 
 
 def test_what_a_killed_run_wrote_is_known_to_the_next(output, monkeypatch):
-    from reports import output as module
+    from deep_em_bench.reports import output as module
 
     output.replace("csv", {"a.csv": "1"})
     written = module.write

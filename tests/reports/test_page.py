@@ -3,13 +3,13 @@ import dataclasses
 import numpy as np
 import pytest
 
-import methods
-from reports import page_cells, page_pictures
-from reports.comparison import compare
-from reports.page import Suite, index, page
-from reports.stored import Stored
-from reports.summary import summarise
-from results import DatasetUsed, MethodUsed, Store
+from deep_em_bench import methods
+from deep_em_bench.reports import page_cells, page_pictures
+from deep_em_bench.reports.comparison import compare
+from deep_em_bench.reports.page import Suite, index, page
+from deep_em_bench.reports.stored import Stored
+from deep_em_bench.reports.summary import summarise
+from deep_em_bench.results import DatasetUsed, MethodUsed, Store
 from tests.reports.html_tree import PNG, data, lines, one, parsed, section
 
 
@@ -223,7 +223,7 @@ def test_presets_name_their_source_and_list_their_deviations(paged, make_record)
 
 
 def test_published_numbers_stand_beside_ours(paged, make_record, store):
-    from results.published import published
+    from deep_em_bench.results.published import published
 
     used = DatasetUsed(name="mnist", n=60000, n_test=10000, words={"split": "train"})
     records = [

@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from reports.page import Suite, index, page
-from reports.stored import Stored
-from reports.summary import summarise
-from reports.web import printable
+from deep_em_bench.reports.page import Suite, index, page
+from deep_em_bench.reports.stored import Stored
+from deep_em_bench.reports.summary import summarise
+from deep_em_bench.reports.web import printable
 from tests.reports.html_tree import PNG, Element, data, lines, one, parsed, section
 
 HOSTILE = [

@@ -1,9 +1,9 @@
 import pytest
 
-from reports.quality_time import quality_time
-from reports.style import look, mark
-from reports.summary import summarise
-from results import Resources
+from deep_em_bench.reports.quality_time import quality_time
+from deep_em_bench.reports.style import look, mark
+from deep_em_bench.reports.summary import summarise
+from deep_em_bench.results import Resources
 
 
 @pytest.fixture

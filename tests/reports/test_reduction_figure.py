@@ -9,14 +9,14 @@ import numpy as np
 import pytest
 from matplotlib.text import Text
 
-from metrics import score_reduction
-from reports import reduction_figure as module
-from reports.reduction_figure import reductions
-from reports.stored import Stored
-from reports.style import look, mark
-from reports.summary import summarise
-from results import DatasetUsed, MethodUsed, Store
-from results.published import published
+from deep_em_bench.metrics import score_reduction
+from deep_em_bench.reports import reduction_figure as module
+from deep_em_bench.reports.reduction_figure import reductions
+from deep_em_bench.reports.stored import Stored
+from deep_em_bench.reports.style import look, mark
+from deep_em_bench.reports.summary import summarise
+from deep_em_bench.results import DatasetUsed, MethodUsed, Store
+from deep_em_bench.results.published import published
 
 N, C = 60, 10
 Y = np.arange(N) % C

@@ -7,12 +7,12 @@ import json
 
 import pytest
 
-from core import UserError
-from reports.caption import caption
-from reports.latex import comparison
-from reports.summary import summarise
-from reports.tables import console, parts, shown_metrics, to_csv, to_json
-from results import DatasetUsed
+from deep_em_bench.core import UserError
+from deep_em_bench.reports.caption import caption
+from deep_em_bench.reports.latex import comparison
+from deep_em_bench.reports.summary import summarise
+from deep_em_bench.reports.tables import console, parts, shown_metrics, to_csv, to_json
+from deep_em_bench.results import DatasetUsed
 
 
 @pytest.fixture

@@ -1,11 +1,11 @@
 import numpy as np
 import pytest
 
-from reports.caption import data_and_profile
-from reports.scales import _reading, grouped, scales
-from reports.style import look, mark
-from reports.summary import summarise
-from results import DatasetUsed
+from deep_em_bench.reports.caption import data_and_profile
+from deep_em_bench.reports.scales import _reading, grouped, scales
+from deep_em_bench.reports.style import look, mark
+from deep_em_bench.reports.summary import summarise
+from deep_em_bench.results import DatasetUsed
 
 
 def mnist(n, subset, **words):

@@ -8,8 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from reports import statistics
-from reports.statistics import (
+from deep_em_bench.reports import statistics
+from deep_em_bench.reports.statistics import (
     ALPHA,
     LARGE,
     RESAMPLES,

@@ -1,10 +1,10 @@
 import numpy as np
 import pytest
 
-from reports import statistics
-from reports.statistics_rows import compared, ranked, ranked_over_data
-from reports.summary import summarise
-from results import DatasetUsed
+from deep_em_bench.reports import statistics
+from deep_em_bench.reports.statistics_rows import compared, ranked, ranked_over_data
+from deep_em_bench.reports.summary import summarise
+from deep_em_bench.results import DatasetUsed
 
 
 @pytest.fixture

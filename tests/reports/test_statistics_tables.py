@@ -4,13 +4,13 @@ import subprocess
 
 import pytest
 
-from reports import statistics_tables
-from reports.latex import fragment, standalone
-from reports.statistics_rows import ranked
-from reports.statistics_suite import suite_statistics
-from reports.statistics_tables import probability, said
-from reports.summary import summarise
-from results import DatasetUsed
+from deep_em_bench.reports import statistics_tables
+from deep_em_bench.reports.latex import fragment, standalone
+from deep_em_bench.reports.statistics_rows import ranked
+from deep_em_bench.reports.statistics_suite import suite_statistics
+from deep_em_bench.reports.statistics_tables import probability, said
+from deep_em_bench.reports.summary import summarise
+from deep_em_bench.results import DatasetUsed
 
 HOSTILE = (r"\input{/etc/passwd}", "a_b & <c>% $x^2$ #{}~", "日本語 \x1b[31m\x00", "x" * 90, "[*]")
 

@@ -1,10 +1,10 @@
 import numpy as np
 import pytest
 
-from core import DataError
-from reports import stored as module
-from reports.stored import NotStoredError, Stored, by_class, labels_of
-from reports.summary import summarise
+from deep_em_bench.core import DataError
+from deep_em_bench.reports import stored as module
+from deep_em_bench.reports.stored import NotStoredError, Stored, by_class, labels_of
+from deep_em_bench.reports.summary import summarise
 
 
 @pytest.fixture

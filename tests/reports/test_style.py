@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from reports.style import COLORS, MARKERS, look, mark, shortened, width, wrapped
+from deep_em_bench.reports.style import COLORS, MARKERS, look, mark, shortened, width, wrapped
 
 
 def test_settings_come_back_when_drawing_fails():

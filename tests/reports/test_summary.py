@@ -3,10 +3,10 @@ import dataclasses
 import numpy as np
 import pytest
 
-from core import UserError
-from reports.page_sources import sources
-from reports.summary import summarise
-from results import DatasetUsed
+from deep_em_bench.core import UserError
+from deep_em_bench.reports.page_sources import sources
+from deep_em_bench.reports.summary import summarise
+from deep_em_bench.results import DatasetUsed
 
 
 def rows_of(records, **words):

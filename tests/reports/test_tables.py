@@ -4,13 +4,13 @@ import json
 
 import pytest
 
-import metrics
-from benchmarks.execute import FEATURES
-from reports import latex
-from reports.caption import caption
-from reports.summary import summarise
-from reports.tables import console, measured, shown_metrics, to_csv, to_json
-from results import DatasetUsed, Resources
+from deep_em_bench import metrics
+from deep_em_bench.benchmarks.execute import FEATURES
+from deep_em_bench.reports import latex
+from deep_em_bench.reports.caption import caption
+from deep_em_bench.reports.summary import summarise
+from deep_em_bench.reports.tables import console, measured, shown_metrics, to_csv, to_json
+from deep_em_bench.results import DatasetUsed, Resources
 
 
 def test_console_table(suite_records):

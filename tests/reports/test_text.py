@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reports.text import PIECES, device_of, named_seeds, number, seconds
-from results import Provenance, Resources
+from deep_em_bench.reports.text import PIECES, device_of, named_seeds, number, seconds
+from deep_em_bench.results import Provenance, Resources
 
 
 @pytest.mark.parametrize(

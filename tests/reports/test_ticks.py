@@ -4,8 +4,8 @@ import math
 import pytest
 from matplotlib.figure import Figure
 
-from reports.style import look, width
-from reports.ticks import log_ticked, placed, ticked
+from deep_em_bench.reports.style import look, width
+from deep_em_bench.reports.ticks import log_ticked, placed, ticked
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,7 @@ import hashlib
 
 import pytest
 
-from results import DatasetUsed, MethodUsed, Provenance, Record, Scores, Timing
+from deep_em_bench.results import DatasetUsed, MethodUsed, Provenance, Record, Scores, Timing
 
 
 @pytest.fixture

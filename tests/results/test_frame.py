@@ -6,9 +6,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-import results
-from core import UserError
-from results import Failure, Scores, Store
+from deep_em_bench import results
+from deep_em_bench.core import UserError
+from deep_em_bench.results import Failure, Scores, Store
 
 
 def test_one_row_a_cell_with_its_settings_and_numbers(tmp_path, make_record):

@@ -8,10 +8,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-import metrics
-import results.published
-from core import DataError
-from results.published import find, published, read_published, tables
+from deep_em_bench import metrics, results
+from deep_em_bench.core import DataError
+from deep_em_bench.results.published import find, published, read_published, tables
 
 GENERATION = {"is_inception", "is_squeezenet", "fid_inception", "fid_squeezenet"}
 """Metrics of samples, named as the protocol names them."""

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from core import DataError
-from results import DatasetUsed, Failure, MethodUsed, Provenance, Record, Scores
+from deep_em_bench.core import DataError
+from deep_em_bench.results import DatasetUsed, Failure, MethodUsed, Provenance, Record, Scores
 
 
 def edited(record, change):

@@ -3,10 +3,10 @@
 from collections import Counter
 from pathlib import Path
 
-import results
-from benchmarks.plan import Selection, plan
-from benchmarks.replay import cell_of
-from benchmarks.suite import Suite, suite_files
+from deep_em_bench import results
+from deep_em_bench.benchmarks.plan import Selection, plan
+from deep_em_bench.benchmarks.replay import cell_of
+from deep_em_bench.benchmarks.suite import Suite, suite_files
 
 REFERENCE = Path(results.__file__).parent / "reference"
 

@@ -13,9 +13,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-import results
-from core import DataError, UserError
-from results import Failure, Scores, Store
+from deep_em_bench import results
+from deep_em_bench.core import DataError, UserError
+from deep_em_bench.results import Failure, Scores, Store
 
 ARRAYS = {
     "labels_train": np.arange(5),
@@ -93,7 +93,7 @@ def test_what_killed_writers_left_is_swept_a_day_later(store, make_record):
 
 def test_a_record_too_large_to_be_read_is_not_written(store, make_record, monkeypatch):
     record = make_record()
-    monkeypatch.setattr("results.store.MOST_TEXT", len(record.to_json()) - 1)
+    monkeypatch.setattr("deep_em_bench.results.store.MOST_TEXT", len(record.to_json()) - 1)
     with pytest.raises(DataError, match=r"expected at most .*; keep less in history_"):
         store.write(record)
     assert not store.folder.exists()
@@ -270,7 +270,7 @@ def test_many_writers_share_a_folder(store, make_record):
     """Processes that write the same and other cells at once leave whole files only."""
     text = make_record().to_json()
     code = (
-        "import sys, dataclasses; from results import *; "
+        "import sys, dataclasses; from deep_em_bench.results import *; "
         "import hashlib; record = Record.from_json(sys.stdin.read())\n"
         "for i in range(8):\n"
         "    key = hashlib.sha256(str(i).encode()).hexdigest()\n"

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from reports.attributes import by_attribute
-from reports.summary import summarise
+from deep_em_bench.reports.attributes import by_attribute
+from deep_em_bench.reports.summary import summarise
 
 __all__ = ["ATTRIBUTES", "BY_SEED", "sheets_of"]
 

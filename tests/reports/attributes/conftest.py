@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from results import DatasetUsed, Store
+from deep_em_bench.results import DatasetUsed, Store
 from tests.reports.attributes.cases import ATTRIBUTES
 
 

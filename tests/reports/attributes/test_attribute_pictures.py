@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 from matplotlib.text import Text
 
-from reports.attribute_figure import attribute_figures
-from reports.page import page
-from reports.stored import Stored
-from reports.style import look, mark
-from reports.summary import summarise
-from results.published import published
+from deep_em_bench.reports.attribute_figure import attribute_figures
+from deep_em_bench.reports.page import page
+from deep_em_bench.reports.stored import Stored
+from deep_em_bench.reports.style import look, mark
+from deep_em_bench.reports.summary import summarise
+from deep_em_bench.results.published import published
 from tests.reports.attributes.cases import ATTRIBUTES, BY_SEED, sheets_of
 from tests.reports.html_tree import data, lines, parsed, section
 

@@ -9,13 +9,13 @@ import math
 import numpy as np
 import pytest
 
-from datasets.celeba import FACES_FILE
-from reports import attribute_tables
-from reports.attribute_marks import differing
-from reports.attributes import attribute_of
-from reports.comparison import KINDS, compare
-from results import DatasetUsed
-from results.published import published
+from deep_em_bench.datasets.celeba import FACES_FILE
+from deep_em_bench.reports import attribute_tables
+from deep_em_bench.reports.attribute_marks import differing
+from deep_em_bench.reports.attributes import attribute_of
+from deep_em_bench.reports.comparison import KINDS, compare
+from deep_em_bench.results import DatasetUsed
+from deep_em_bench.results.published import published
 from tests.reports.attributes.cases import ATTRIBUTES, sheets_of
 
 

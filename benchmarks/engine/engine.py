@@ -1,0 +1,259 @@
+"""Cells through joblib: what is left to do, on what, and one outcome after the other."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import functools
+import logging
+import multiprocessing
+import os
+import signal
+import threading
+import time
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures.process import BrokenProcessPool
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from deep_em_bench.benchmarks.engine.dask import connected
+from deep_em_bench.benchmarks.engine.isolate import deaf_children, supervise
+from deep_em_bench.benchmarks.engine.job import Job, Outcome, Setting
+from deep_em_bench.benchmarks.engine.schedule import seconds_of
+from deep_em_bench.benchmarks.parameters import accepts
+from deep_em_bench.benchmarks.plan import Cell, DatasetSpec
+from deep_em_bench.core import ConfigError, DataError, UnreadableError, UserError
+from deep_em_bench.core.code import code_digest, source_of
+from deep_em_bench.results.record import DatasetUsed, Status
+from deep_em_bench.results.store import Store
+
+__all__ = ["Backend", "Done", "Rerun", "done", "look_at", "pending", "run"]
+
+Backend = Literal["loky", "dask"]
+Rerun = Literal["none", "failed", "all"]
+"""Which finished cells are run again: none, those that did not end well, or all."""
+
+log = logging.getLogger(__name__)
+
+MOST_IN_VAIN = 3
+"""How often workers may be killed without a cell having ended in between."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Done:
+    """A cell that has a record already."""
+
+    status: Status
+    same_code: bool
+    """Whether the method's code is still what made it."""
+    seconds: float | None = None
+    """What it took, where it ended well."""
+
+
+def done(cells: Iterable[Cell], store: Store, rerun: Rerun = "none") -> dict[str, Done]:
+    """The cells that have a readable record, by key; damaged ones are warned of.
+
+    Raises :class:`UserError` for a record that may be whole, but cannot be read here, unless
+    all cells are run again.
+    """
+    found: dict[str, Done] = {}
+    held = set(store.keys())
+    for cell in cells:
+        if cell.key in held:
+            try:
+                record = store.read(cell.key, history=False)
+            except DataError as error:
+                if isinstance(error, UnreadableError) and rerun != "all":
+                    raise UserError(f"{error}; --force replaces it") from error
+                log.warning("run again: %s", error)
+                continue
+            same_code = record.provenance.code == _code(cell.method)
+            found[cell.key] = Done(
+                status=record.status, same_code=same_code, seconds=seconds_of(record)
+            )
+    return found
+
+
+def pending(
+    cells: Sequence[Cell], finished: Mapping[str, Done], rerun: Rerun = "none"
+) -> list[Cell]:
+    """The cells to run, in their order."""
+    return [
+        cell
+        for cell in cells
+        if rerun == "all"
+        or cell.key not in finished
+        or (rerun == "failed" and finished[cell.key].status != "ok")
+    ]
+
+
+def look_at(cells: Iterable[Cell], setting: Setting) -> dict[str, DatasetUsed]:
+    """The data of each cell, by key, looked at (and downloaded, where need be) once.
+
+    Raises :class:`DataError` or :class:`ConfigError` for data that cannot be had.
+    """
+    specs = {repr(cell.dataset): cell.dataset for cell in cells}  # words may be unhashable
+    used = {said: _described(spec, setting) for said, spec in specs.items()}
+    return {cell.key: used[repr(cell.dataset)] for cell in cells}
+
+
+def run(
+    cells: Sequence[Cell],
+    setting: Setting,
+    *,
+    backend: Backend = "loky",
+    scheduler: str | None = None,
+    on_row: Callable[[Mapping[str, Any]], None] | None = None,
+) -> Generator[Outcome, None, None]:
+    """Run every cell; its outcome as soon as its record is written, in no certain order.
+
+    With one job the cells run one after the other under this process. With more, joblib's workers
+    supervise them: on this machine (``loky``) or on the cluster of a dask ``scheduler``.
+
+    Raises :class:`UserError` before the first cell starts for data that cannot be had and for
+    a folder that records cannot be written to.
+    """
+    used = look_at(cells, setting)
+    Store(setting.folder).check_writable()
+    with _workers(backend, scheduler, min(setting.jobs, max(1, len(cells)))) as jobs:
+        # With --jobs a last cell alone has one, too: its seconds stand beside those of the others.
+        all_cores = jobs == setting.jobs == 1
+        setting = dataclasses.replace(setting, jobs=jobs, preload=_modules(cells))
+        queue = [
+            Job(
+                cell=cell,
+                setting=setting,
+                dataset=used[cell.key],
+                n_clusters=cell.n_clusters or used[cell.key].n_classes or 1,
+                threads=setting.threads or (_cores() if all_cores else 1),
+                code=_code(cell.method),
+                takes_device="device" in accepts(cell.method),
+            )
+            for cell in cells
+        ]
+        if jobs == 1 and backend == "loky":
+            for job in queue:
+                yield supervise(job, on_row)
+            return
+        yield from _spread(queue)
+
+
+def _described(spec: DatasetSpec, setting: Setting) -> DatasetUsed:
+    from deep_em_bench import datasets
+
+    datasets.check_words(spec.name, spec.words)  # a replayed record is no suite that was planned
+    where = {"device": setting.device, "data_dir": setting.data_dir}
+    try:
+        return DatasetUsed(**datasets.load(spec.name, **where, **spec.words).describe())
+    except UserError:
+        raise
+    except Exception as error:  # the loader's own code, and words that it cannot take
+        said = " ".join(str(error).split())
+        raise ConfigError(
+            f"data set {spec.name} cannot be loaded with {dict(spec.words)}: "
+            f"{type(error).__name__}: {said}; change its words, or mend its loader"
+        ) from error
+
+
+def _spread(queue: Sequence[Job]) -> Generator[Outcome, None, None]:
+    """The jobs through joblib's workers; those of a worker that was killed start once more."""
+    import joblib
+
+    waiting = {job.cell.key: job for job in queue}
+    in_vain = 0
+    while waiting:
+        # A batch would keep the outcomes of its first cells back until its last one is done.
+        parallel = joblib.Parallel(return_as="generator_unordered", batch_size=1)
+        with deaf_children():
+            outcomes = parallel(
+                joblib.delayed(_supervise_in_worker)(job) for job in [*waiting.values()]
+            )
+        try:
+            with contextlib.closing(outcomes):
+                for outcome in outcomes:
+                    waiting.pop(outcome.cell.key)
+                    in_vain = 0
+                    yield outcome
+        except BrokenProcessPool as error:
+            in_vain += 1
+            if in_vain == MOST_IN_VAIN:
+                raise UserError(
+                    f"workers were killed {in_vain} times in a row before a cell ended; take "
+                    f"fewer --jobs, or --max-memory; what was finished is kept"
+                ) from error
+            log.warning("a worker was killed; %d cells start again", len(waiting))
+
+
+def _supervise_in_worker(job: Job) -> Outcome:
+    """:func:`supervise` in a worker of joblib."""
+    # Daemons, as dask's workers are, may have no children; cells end themselves with their worker.
+    multiprocessing.current_process().daemon = False
+    return supervise(job)
+
+
+def _begin_worker(command: int) -> None:
+    """Have this worker of loky end with the command's process, and not before it."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the command ends its workers itself
+
+    def watch() -> None:
+        # Where the command was killed before this began, another process is the parent already.
+        while os.getppid() == command:
+            time.sleep(1)
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
+
+
+@contextlib.contextmanager
+def _workers(backend: Backend, scheduler: str | None, jobs: int) -> Iterator[int]:
+    """joblib set up for the backend; how many cells run at the same time."""
+    if backend == "loky":
+        if jobs == 1:
+            yield 1
+            return
+        import joblib
+
+        first = {"initializer": _begin_worker, "initargs": (os.getpid(),)}
+        with _without_leftovers_told(), joblib.parallel_config("loky", n_jobs=jobs, **first):
+            yield jobs
+        return
+    with connected(scheduler) as jobs:
+        yield jobs
+
+
+@contextlib.contextmanager
+def _without_leftovers_told() -> Iterator[None]:
+    """Silence loky's tracker, which tidies up after a command that ends at once, and warns."""
+    name, told = "PYTHONWARNINGS", "ignore:resource_tracker:UserWarning"
+    before = os.environ.get(name)
+    os.environ[name] = f"{before},{told}" if before else told
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ[name]
+        else:
+            os.environ[name] = before
+
+
+def _modules(cells: Iterable[Cell]) -> tuple[str, ...]:
+    """Modules that the cells import, of this project: a plugin's are not importable by name."""
+    from deep_em_bench import datasets, methods
+
+    kinds = {methods.registry.get(cell.method).value.__module__ for cell in cells}
+    loaders = {datasets.registry.get(cell.dataset.name).value.__module__ for cell in cells}
+    return tuple(sorted(m for m in kinds | loaders if m.startswith("deep_em_bench.")))
+
+
+@functools.cache
+def _code(method: str) -> str:
+    from deep_em_bench import methods
+
+    return code_digest(source_of(methods.registry.get(method).value))
+
+
+def _cores() -> int:
+    """The cores this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1

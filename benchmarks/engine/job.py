@@ -1,0 +1,127 @@
+"""One cell with all that its own process is told, and the record that comes of it."""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from deep_em_bench import metrics
+from deep_em_bench.benchmarks.engine.provenance import Host
+from deep_em_bench.benchmarks.plan import Cell
+from deep_em_bench.results.record import (
+    DatasetUsed,
+    Failure,
+    MethodUsed,
+    Provenance,
+    Record,
+    Resources,
+    Status,
+)
+
+if TYPE_CHECKING:  # which brings torch
+    from deep_em_bench.methods.neural import Precision
+
+__all__ = ["Job", "Outcome", "Setting"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Setting:
+    """How cells are run. Nothing here is part of a cell's key."""
+
+    suite: str
+    folder: Path
+    """Where the records of this suite go."""
+    data_dir: Path | None = None
+    device: str = "auto"
+    precision: Precision | None = None
+    """None: the method's own."""
+    compile: bool = False
+    threads: int | None = None
+    """Of a cell; None: all cores for a cell at a time, else one."""
+    jobs: int = 1
+    """Cells at the same time."""
+    timeout: float | None = None
+    """Seconds a cell may take, its start included."""
+    max_memory: float | None = None
+    """MiB that a cell's process and those it starts may hold."""
+    plugins: tuple[Path, ...] = ()
+    preload: tuple[str, ...] = ()
+    """Modules that the cells will import."""
+    inception_weights: Path | None = None
+    """Of the usual FID's net, where a user has them: see :mod:`metrics.inception`."""
+    watch: bool = False
+    """Whether history rows are sent to the supervisor as they come."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Job:
+    """A cell to be run on data that have been looked at."""
+
+    cell: Cell
+    setting: Setting
+    dataset: DatasetUsed
+    n_clusters: int
+    threads: int
+    code: str
+    """Digest of the method's code."""
+    takes_device: bool = False
+    """Whether the method runs on the device that it is told."""
+
+    def record(
+        self, host: Host, status: Status, error: Failure | None = None, **parts: Any
+    ) -> Record:
+        """The record of how the cell ended; ``parts`` are further fields of :class:`Record`.
+
+        ``resources`` and ``method`` may be among them; ``gpu`` names the one that was used.
+        """
+        gpu = parts.pop("gpu", None)
+        cell = self.cell
+        filled: dict[str, Any] = {
+            "resources": Resources(
+                threads=self.threads, jobs=self.setting.jobs, device=self.setting.device
+            ),
+            "method": MethodUsed(name=cell.method, preset=cell.preset, params=cell.params),
+            "generation": dataclasses.asdict(cell.generation) if cell.generation else {},
+            **parts,
+        }
+        return Record(
+            key=cell.key,
+            suite=self.setting.suite,
+            profile=cell.profile,
+            label=cell.label,
+            dataset=self.dataset,
+            n_clusters=self.n_clusters,
+            seed=cell.seed,
+            status=status,
+            error=error,
+            provenance=Provenance(
+                code=self.code,
+                metrics_version=metrics.VERSION,
+                git_sha=host.git_sha,
+                dirty=host.dirty,
+                versions=host.versions,
+                python=host.python,
+                os=host.os,
+                cpu=host.cpu,
+                gpu=gpu,
+                utc=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+            ),
+            **filled,
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Outcome:
+    """How a cell ended, in brief."""
+
+    cell: Cell
+    status: Status
+    message: str = ""
+    """Of the error, one line."""
+    error_rate: float | None = None
+    """On the held-out split where there is one."""
+    seconds: float = 0.0
+    """Wall-clock, from the start of the cell's process to its record."""
