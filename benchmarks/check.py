@@ -24,6 +24,7 @@ from deep_em_bench.benchmarks.options import add_common, load_plugins, setting_f
 from deep_em_bench.core import ConfigError, DataError, UserError
 from deep_em_bench.core.files import temporary_beside
 from deep_em_bench.core.guard import guarded
+from deep_em_bench.core.parser import CommandParser
 
 if TYPE_CHECKING:
     from deep_em_bench.benchmarks.bands import Bands, Values
@@ -39,9 +40,7 @@ PROFILE = "tiny"
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the gate; its exit status."""
-    parser = argparse.ArgumentParser(
-        prog="python -m benchmarks.check", description="Compare a suite's scores with its bands."
-    )
+    parser = CommandParser("check", description="Compare a suite's scores with its bands.")
     add_common(parser, suite_required=True)
     parser.add_argument("--baseline", type=Path, metavar="FILE.toml", help="the bands")
     instead = parser.add_mutually_exclusive_group()

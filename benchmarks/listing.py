@@ -1,18 +1,67 @@
-"""What there is, without importing it: ``--list`` answers from source files alone."""
+"""The command that lists suites, methods, data sets and metrics, and a method's parameters.
+
+A list is read from source files and imports neither torch nor scikit-learn; the parameters of a
+method need the method itself.
+"""
 
 from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
 from typing import Any
 
+from deep_em_bench.benchmarks.options import KINDS, load_plugins
 from deep_em_bench.benchmarks.suite import Suite, suite_files
-from deep_em_bench.core import Declaration, Registry
+from deep_em_bench.core import ConfigError, Declaration, Registry, unknown_name
+from deep_em_bench.core.guard import guarded
+from deep_em_bench.core.parser import CommandParser
 
-__all__ = ["KINDS", "listed", "rendered"]
+__all__ = ["FORMATS", "main", "print_list"]
+
+FORMATS = ("table", "json")
 
 Item = dict[str, Any]
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command; its exit status."""
+    parser = CommandParser("list", description="List what can be run, or describe one thing.")
+    parser.add_argument("kind", nargs="?", choices=KINDS, help="default: all of them")
+    parser.add_argument("name", nargs="?", help="one of them; a method with its parameters")
+    parser.add_argument("--format", choices=FORMATS, default="table")
+    parser.add_argument("--plugin", type=Path, action="append", default=[], metavar="FILE.py")
+    options = parser.parse_args(arguments)
+
+    def run() -> int:
+        load_plugins(options.plugin)
+        print_list([options.kind] if options.kind else KINDS, options.format, options.name)
+        return 0
+
+    return guarded(run)
+
+
+def print_list(kinds: Iterable[str], form: str, name: str | None = None) -> None:
+    """Print the things of each kind, or the one with that name, as a table or as JSON.
+
+    Raises :class:`ConfigError` for an unknown name.
+    """
+    items = {kind: READERS[kind]() for kind in kinds}
+    if name is not None:
+        items = {kind: [_named(kind, rows, name)] for kind, rows in items.items()}
+    if form == "json":
+        print(json.dumps(items, indent=1, ensure_ascii=False))
+    else:
+        print("\n\n".join(f"{kind}\n{_table(rows)}" for kind, rows in items.items()))
+
+
+def _named(kind: str, rows: list[Item], name: str) -> Item:
+    for row in rows:
+        if row["name"] == name:
+            return row
+    names = [row["name"] for row in rows]
+    raise ConfigError(unknown_name(KINDS[kind], name, names))
 
 
 def _suites() -> list[Item]:
@@ -31,25 +80,26 @@ def _suites() -> list[Item]:
 
 
 def _methods() -> list[Item]:
-    registry = _registry("deep_em_bench.methods", "method")
-    return [_described(item, ("presets",)) for item in _declared(registry)]
+    # The package imports scikit-learn, which takes longer than a list may. Where a plugin has
+    # imported it already, its registry knows the plugin's methods, too.
+    package = sys.modules.get("deep_em_bench.methods")
+    registry = package.registry if package else Registry("method", "deep_em_bench.methods")
+    return _declared(registry, "presets")
 
 
 def _datasets() -> list[Item]:
     from deep_em_bench import datasets
 
-    keys = ("origin", "shape", "n", "n_classes")
-    return [_described(item, keys) for item in _declared(datasets.registry)]
+    return _declared(datasets.registry, "origin", "shape", "n", "n_classes")
 
 
 def _metrics() -> list[Item]:
     from deep_em_bench import metrics
 
-    keys = ("direction", "bounds", "source")
-    return [_described(item, keys) for item in _declared(metrics.registry)]
+    return _declared(metrics.registry, "direction", "bounds", "source")
 
 
-KINDS: dict[str, Callable[[], list[Item]]] = {
+READERS: dict[str, Callable[[], list[Item]]] = {
     "suites": _suites,
     "methods": _methods,
     "datasets": _datasets,
@@ -57,35 +107,15 @@ KINDS: dict[str, Callable[[], list[Item]]] = {
 }
 
 
-def listed(kinds: Iterable[str]) -> dict[str, list[Item]]:
-    """What is known of each kind, by name."""
-    return {kind: KINDS[kind]() for kind in kinds}
-
-
-def rendered(found: dict[str, list[Item]], form: str) -> str:
-    """``json``, or a ``table`` of columns."""
-    if form == "json":
-        return json.dumps(found, indent=1, ensure_ascii=False)
-    return "\n\n".join(f"{kind}\n{_table(items)}" for kind, items in found.items())
-
-
-def _registry(package: str, kind: str) -> Registry[Any]:
-    """The package's registry where it is imported (a plugin does), else one that only reads it.
-
-    The contract of methods is a scikit-learn class: importing it takes longer than a listing may.
-    """
-    module = sys.modules.get(package)
-    return module.registry if module else Registry(kind, package)
-
-
-def _declared(registry: Registry[Any]) -> list[Declaration]:
-    found = registry.declarations()
-    return [found[name] for name in sorted(found)]
-
-
-def _described(item: Declaration, keys: Iterable[str]) -> Item:
-    known = {key: item.attributes[key] for key in keys if item.attributes.get(key) is not None}
-    return {"name": item.name, **known, "summary": item.summary}
+def _declared(registry: Registry[Any], *keys: str) -> list[Item]:
+    """What the registry's things declare under these keys, by name."""
+    declarations: dict[str, Declaration] = registry.declarations()
+    rows = []
+    for name in sorted(declarations):
+        attributes = declarations[name].attributes
+        known = {key: attributes[key] for key in keys if attributes.get(key) is not None}
+        rows.append({"name": name, **known, "summary": declarations[name].summary})
+    return rows
 
 
 def _table(items: list[Item]) -> str:

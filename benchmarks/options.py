@@ -9,15 +9,16 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from deep_em_bench.benchmarks.listing import KINDS
 from deep_em_bench.benchmarks.suite import PROFILES
 from deep_em_bench.core import ConfigError
+from deep_em_bench.core.parser import CommandParser
 from deep_em_bench.results import RUNS
 
 if TYPE_CHECKING:
     from deep_em_bench.benchmarks.engine.job import Setting
 
 __all__ = [
+    "KINDS",
     "add_common",
     "count",
     "load_plugins",
@@ -26,68 +27,67 @@ __all__ = [
     "setting_from",
 ]
 
+KINDS = {"suites": "suite", "methods": "method", "datasets": "data set", "metrics": "metric"}
+"""What can be listed, each with the name of one of them."""
+
 PRECISIONS = ("fp32", "tf32", "bf16")
-"""Those of :data:`Precision`, which cannot be asked for them without torch."""
+"""Those of :data:`Precision`, which is not imported because it needs torch."""
 
 NOT_REPLAYED = (
     *("suite", "profile", "methods", "datasets", "seeds", "set", "cells", "jobs"),
     *("backend", "scheduler", "retry_failed", "force", "dry_run", "out"),
 )
-"""Options that choose among the cells of a suite, or say how several are run."""
+"""Options that select cells of a suite, or say how several cells are run."""
 
 
 def load_plugins(paths: Iterable[Path]) -> None:
     """Import the files; what they register is then known by name."""
     for path in paths:
-        from deep_em_bench.methods import (
-            registry,  # any registry will do: it is the decorators that register
-        )
+        from deep_em_bench.methods import registry  # any registry: decorators do the registering
 
         registry.load_plugin(path)
 
 
-def setting_from(chosen: argparse.Namespace, suite: str, folder: Path) -> Setting:
-    """How cells are run, by the options.
+def setting_from(options: argparse.Namespace, suite: str, folder: Path) -> Setting:
+    """How cells are run, from the options.
 
-    Raises :class:`ConfigError` for a device or a file of weights that is not there.
+    Raises :class:`ConfigError` for a device that cannot be used or a missing file of weights.
     """
     from deep_em_bench.benchmarks.engine.job import Setting
 
-    here = getattr(chosen, "backend", "loky") == "loky"
-    # On a cluster it is the workers' machines that count: there each cell finds out for itself.
-    if here and chosen.device not in ("auto", "cpu"):
+    local = getattr(options, "backend", "loky") == "loky"
+    # On a cluster the workers' machines matter: each cell checks its device there.
+    if local and options.device not in ("auto", "cpu"):
         from deep_em_bench.methods.neural import resolve_device
 
-        resolve_device(chosen.device)
-    weights = chosen.inception_weights
-    if here and weights and not weights.is_file():
+        resolve_device(options.device)
+    weights = options.inception_weights
+    if local and weights and not weights.is_file():
         raise ConfigError(
             f"there is no file {weights}; give --inception-weights the path of the weights' file"
         )
     return Setting(
         suite=suite,
         folder=folder.absolute(),
-        data_dir=chosen.data_dir and chosen.data_dir.absolute(),
-        device=chosen.device,
-        precision=chosen.precision,
-        compile=chosen.compile,
-        threads=chosen.threads,
-        jobs=chosen.jobs,
-        timeout=chosen.timeout,
-        max_memory=chosen.max_memory,
-        plugins=tuple(path.absolute() for path in chosen.plugin),
+        data_dir=options.data_dir and options.data_dir.absolute(),
+        device=options.device,
+        precision=options.precision,
+        compile=options.compile,
+        threads=options.threads,
+        jobs=options.jobs,
+        timeout=options.timeout,
+        max_memory=options.max_memory,
+        plugins=tuple(path.absolute() for path in options.plugin),
         inception_weights=weights and weights.absolute(),
-        watch=here and chosen.jobs == 1 and sys.stderr.isatty(),
+        watch=local and options.jobs == 1 and sys.stderr is not None and sys.stderr.isatty(),
     )
 
 
-def run_parser() -> argparse.ArgumentParser:
-    """Of :mod:`benchmarks.run`; a value that cannot be read is a usage error (status 2)."""
-    made = argparse.ArgumentParser(
-        prog="python -m benchmarks.run", description="Run a suite: every cell to one record."
-    )
-    add_common(made, suite_required=False)
-    add = made.add_argument
+def run_parser() -> CommandParser:
+    """The parser of :mod:`benchmarks.run`; a value that cannot be read is a usage error."""
+    parser = CommandParser("run", description="Run a suite: one record for every cell.")
+    add_common(parser, suite_required=False)
+    add = parser.add_argument
     add("--profile", choices=PROFILES, default="quick", help="the budget (default: quick)")
     globs: dict[str, Any] = {"type": _read_globs, "nargs": "+", "action": "extend", "default": []}
     add("--methods", **globs, metavar="GLOB", help="rows by label or method name")
@@ -96,32 +96,32 @@ def run_parser() -> argparse.ArgumentParser:
     add("--set", type=_read_override, action="append", default=[], metavar="METHOD.PARAM=VALUE")
     add("--cells", type=_read_shard, default=(1, 1), metavar="I/N", help="the I-th of N parts")
     add("--backend", choices=("loky", "dask"), default="loky")
-    add("--scheduler", metavar="ADDRESS", help="of the dask cluster; default: one started here")
-    add("--retry-failed", action="store_true", help="run again what did not end well")
-    add("--force", action="store_true", help="run everything again")
+    add("--scheduler", metavar="ADDRESS", help="of a dask cluster; default: start one here")
+    add("--retry-failed", action="store_true", help="run cells again whose record is not ok")
+    add("--force", action="store_true", help="run all cells again")
     add("--dry-run", action="store_true", help="print the cells, cached or pending, and the hours")
     add("--replay", type=Path, metavar="FILE.json", help="run a record's cell again and compare")
     add("--list", nargs="?", const="", choices=("", *KINDS), metavar="|".join(KINDS))
     add("--out", type=Path, default=RUNS, metavar="DIR", help=f"for records (default: {RUNS})")
     add("--format", choices=("table", "json"), default="table", help="of --list")
-    return made
+    return parser
 
 
-def refuse_unused(parser: argparse.ArgumentParser, chosen: argparse.Namespace) -> None:
-    """End with a usage error for what is said of a run and would be ignored."""
-    if chosen.scheduler is not None and chosen.backend != "dask":
-        parser.error("--scheduler is of a dask cluster; give --backend dask, too")
-    for name in NOT_REPLAYED if chosen.replay is not None else ():
-        if getattr(chosen, name) != parser.get_default(name):
+def refuse_unused(parser: argparse.ArgumentParser, options: argparse.Namespace) -> None:
+    """Exit with a usage error where an option would have no effect."""
+    if options.scheduler is not None and options.backend != "dask":
+        parser.error("--scheduler is for a dask cluster; add --backend dask")
+    for name in NOT_REPLAYED if options.replay is not None else ():
+        if getattr(options, name) != parser.get_default(name):
             parser.error(
-                f"--{name.replace('_', '-')} does not go with --replay, which runs the one cell "
-                f"of its record; leave one of them out"
+                f"--{name.replace('_', '-')} and --replay exclude each other: a replay runs the "
+                f"one cell of its record; leave one of them out"
             )
 
 
-def add_common(made: argparse.ArgumentParser, *, suite_required: bool) -> None:
-    """The options that say what is run on, and how."""
-    add = made.add_argument
+def add_common(parser: argparse.ArgumentParser, *, suite_required: bool) -> None:
+    """Add the options that say on what cells run, and how."""
+    add = parser.add_argument
     add("--suite", required=suite_required, help="a name, or the path of a .toml file")
     add("--jobs", type=count, default=1, metavar="N", help="cells at a time; not with dask")
     add("--threads", type=count, metavar="N", help="of a cell; default: all cores, 1 with --jobs")
@@ -142,23 +142,23 @@ def add_common(made: argparse.ArgumentParser, *, suite_required: bool) -> None:
 def count(text: str) -> int:
     """A whole number of at least 1; any other text is a usage error."""
     if not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"{text!r} is no whole number of at least 1")
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number of at least 1")
     return int(text)
 
 
 def _read_globs(text: str) -> list[str]:
-    """The globs of one word: those of ``--methods a b`` are also said by ``--methods a,b``."""
-    found = [glob for glob in text.split(",") if glob]
-    if not found:  # as of a shell's variable that is not set: to run all then would be a surprise
+    """The globs of one word: ``--methods a b`` and ``--methods a,b`` mean the same."""
+    globs = [glob for glob in text.split(",") if glob]
+    if not globs:  # an unset variable of the shell must not select everything
         raise argparse.ArgumentTypeError(f"{text!r} names nothing; leave the option out for all")
-    return found
+    return globs
 
 
 def _read(name: str) -> Callable[[str], Any]:
     """A reader of :mod:`benchmarks.plan` whose errors are usage errors."""
 
     def read(text: str) -> Any:
-        from deep_em_bench.benchmarks import plan  # not needed for a listing
+        from deep_em_bench.benchmarks import plan  # a list does not need it
 
         try:
             return getattr(plan, name)(text)
@@ -179,5 +179,5 @@ def _positive(text: str) -> float:
     except ValueError:
         value = math.nan
     if not 0 < value < math.inf:
-        raise argparse.ArgumentTypeError(f"{text!r} is no positive number")
+        raise argparse.ArgumentTypeError(f"{text!r} is not a positive number")
     return value

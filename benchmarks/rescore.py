@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Literal
 
 from deep_em_bench.core import DataError
 from deep_em_bench.core.guard import guarded
+from deep_em_bench.core.parser import CommandParser
 from deep_em_bench.results import RUNS
 
 if TYPE_CHECKING:
@@ -25,9 +26,7 @@ __all__ = ["main", "rescore"]
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; its exit status."""
-    parser = argparse.ArgumentParser(
-        prog="python -m benchmarks.rescore", description="Recompute metrics without training."
-    )
+    parser = CommandParser("rescore", description="Recompute metrics without training.")
     parser.add_argument("--suite", required=True, help="the name of a folder of records")
     parser.add_argument("--out", type=Path, default=RUNS, metavar="DIR")
     chosen = parser.parse_args(arguments)

@@ -1,7 +1,7 @@
-"""The command: run a suite, or say what there is to run.
+"""The command that runs a suite.
 
 Data goes to standard output, progress and errors to standard error. Exit status: 0 all cells are
-ok, 1 a cell failed or nothing could be run, 2 the command line is wrong, 130 interrupted.
+ok, 1 a cell failed or nothing could be run, 2 usage, 130 interrupted.
 """
 
 from __future__ import annotations
@@ -15,7 +15,14 @@ from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from deep_em_bench.benchmarks.options import load_plugins, refuse_unused, run_parser, setting_from
+from deep_em_bench.benchmarks.listing import print_list
+from deep_em_bench.benchmarks.options import (
+    KINDS,
+    load_plugins,
+    refuse_unused,
+    run_parser,
+    setting_from,
+)
 from deep_em_bench.core import DataError
 from deep_em_bench.core.guard import guarded
 
@@ -31,67 +38,65 @@ __all__ = ["main"]
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; its exit status."""
     parser = run_parser()
-    chosen = parser.parse_args(arguments)
-    refuse_unused(parser, chosen)
+    options = parser.parse_args(arguments)
+    refuse_unused(parser, options)
     logging.basicConfig(level=logging.WARNING, format="%(message)s")
     # Downloads and features take minutes.
     logging.getLogger("deep_em_bench.datasets").setLevel(logging.INFO)
-    if chosen.list is not None:
-        return guarded(lambda: _list(chosen))
-    if chosen.replay is not None:
-        return guarded(lambda: _replay(chosen))
-    if chosen.suite is None:
-        parser.error("say what to run with --suite or --replay, or what to list with --list")
-    return guarded(lambda: _run(chosen))
+    if options.list is not None:
+        return guarded(lambda: _list(options))
+    if options.replay is not None:
+        return guarded(lambda: _replay(options))
+    if options.suite is None:
+        parser.error("nothing to do; give one of --suite, --replay and --list")
+    return guarded(lambda: _run(options))
 
 
-def _list(chosen: argparse.Namespace) -> int:
-    from deep_em_bench.benchmarks.listing import KINDS, listed, rendered
-
-    load_plugins(chosen.plugin)
-    print(rendered(listed([chosen.list] if chosen.list else KINDS), chosen.format))
+def _list(options: argparse.Namespace) -> int:
+    load_plugins(options.plugin)
+    print_list([options.list] if options.list else KINDS, options.format)
     return 0
 
 
-def _replay(chosen: argparse.Namespace) -> int:
+def _replay(options: argparse.Namespace) -> int:
     from deep_em_bench.benchmarks.replay import replay
 
-    load_plugins(chosen.plugin)
-    return replay(chosen)
+    load_plugins(options.plugin)
+    return replay(options)
 
 
-def _run(chosen: argparse.Namespace) -> int:
+def _run(options: argparse.Namespace) -> int:
     from deep_em_bench.benchmarks.engine import engine
     from deep_em_bench.benchmarks.engine.work import work
     from deep_em_bench.benchmarks.plan import Selection, plan
     from deep_em_bench.benchmarks.suite import Suite
     from deep_em_bench.results.store import Store
 
-    load_plugins(chosen.plugin)
-    suite = Suite.find(chosen.suite)
+    load_plugins(options.plugin)
+    suite = Suite.find(options.suite)
     selection = Selection(
-        methods=tuple(chain(*chosen.methods)),
-        datasets=tuple(chain(*chosen.datasets)),
-        seeds=chosen.seeds,
-        overrides=tuple(chosen.set),
-        shard=chosen.cells,
+        methods=tuple(chain(*options.methods)),
+        datasets=tuple(chain(*options.datasets)),
+        seeds=options.seeds,
+        overrides=tuple(options.set),
+        shard=options.cells,
     )
-    cells = plan(suite, chosen.profile, selection)
-    folder = chosen.out / suite.name
-    setting = setting_from(chosen, suite.name, folder)
+    cells = plan(suite, options.profile, selection)
+    folder = options.out / suite.name
+    setting = setting_from(options, suite.name, folder)
     store = Store(folder)
-    rerun = "all" if chosen.force else "failed" if chosen.retry_failed else "none"
+    rerun = "all" if options.force else "failed" if options.retry_failed else "none"
     done = engine.done(cells, store, rerun)
     todo = engine.pending(cells, done, rerun)
     times = _times(cells, done, store) if todo else None
-    if chosen.dry_run:
+    if options.dry_run:
         _print_plan(cells, todo, done)
-        _print_expected(todo, len(cells) - len(todo), times, chosen.jobs)
+        _print_expected(todo, len(cells) - len(todo), times, options.jobs)
         return 0
     counts: Mapping[str, int] = {}
     if todo:
         store.sweep()
-        workers = {"backend": chosen.backend, "scheduler": chosen.scheduler}
+        workers = {"backend": options.backend, "scheduler": options.scheduler}
         counts = work(todo, setting, **workers, times=times)
     left = {cell.key for cell in cells} - {cell.key for cell in todo}
     return _summary(folder, counts, [done[key] for key in left])

@@ -15,6 +15,7 @@ from pathlib import Path
 from deep_em_bench import metrics
 from deep_em_bench.core import UserError, unknown_name
 from deep_em_bench.core.guard import guarded
+from deep_em_bench.core.parser import CommandParser
 from deep_em_bench.reports.formats import FORMATS, INDEX
 from deep_em_bench.reports.gathered import FEW, LARGE, MOST
 from deep_em_bench.reports.produce import audit_files, index_file, suite_files
@@ -66,8 +67,8 @@ class _Warnings(logging.StreamHandler):
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="python -m reports",
+    parser = CommandParser(
+        "report",
         description="Comparison tables and figures of suites, made from their records alone.",
     )
     parser.add_argument(

@@ -12,6 +12,7 @@ from typing import Literal
 
 from deep_em_bench.benchmarks.options import count
 from deep_em_bench.core.guard import guarded
+from deep_em_bench.core.parser import CommandParser
 
 __all__ = ["OF_NETS", "OF_THE_REST", "main"]
 
@@ -103,8 +104,8 @@ def _parser() -> argparse.ArgumentParser:
     of_nets = argparse.ArgumentParser(add_help=False, parents=[every])
     of_nets.add_argument("--network", choices=("conv", "mlp"))
     of_nets.add_argument("--device", default="cpu")
-    made = argparse.ArgumentParser(prog="python -m benchmarks.speed", description=__doc__)
-    what = made.add_subparsers(dest="what", required=True)
+    made = CommandParser("speed", description="A reference and the fast path, timed in turn.")
+    what = made.add_subparsers(dest="what", required=True, parser_class=argparse.ArgumentParser)
     for name in sorted({*OF_NETS, *OF_THE_REST}):
         what.add_parser(name, parents=[of_nets if name in OF_NETS else every])
     return made

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import importlib
-import os
 import signal
 import subprocess
 import sys
@@ -21,6 +20,7 @@ from deep_em_bench.benchmarks.suite import DatasetRow, MethodRow, Suite
 from deep_em_bench.core import UserError
 from deep_em_bench.results.record import Record, Scores
 from deep_em_bench.results.store import Store
+from tests.environment import environment
 
 MURDER = Path(__file__).parents[1] / "faults" / "fault_methods.py"
 """Has a method that kills the worker over it."""
@@ -83,8 +83,7 @@ def test_dask(tmp_path: Path, plugin: Path, expected: dict[str, Ending]) -> None
     """A cluster of two worker processes, started here as ``LocalCluster`` starts them."""
     pytest.importorskip("distributed")
     run = [sys.executable, "-W", "ignore", __file__, str(tmp_path), str(plugin)]
-    environment = {**os.environ, "PYTHONPATH": str(Path(engine.__file__).parents[2])}
-    done = subprocess.run(run, env=environment, capture_output=True, text=True, timeout=240)
+    done = subprocess.run(run, env=environment(), capture_output=True, text=True, timeout=240)
     assert done.returncode == 0, done.stderr
     assert done.stdout.splitlines() == [
         "2 workers, 6 outcomes",

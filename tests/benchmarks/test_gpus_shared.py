@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import signal
 import subprocess
 import sys
@@ -17,9 +16,9 @@ import pytest
 from deep_em_bench.benchmarks.engine import gpus
 from deep_em_bench.results.store import Store
 from tests.benchmarks.trial import is_running, wait_for
+from tests.environment import environment
 
 RUN = [sys.executable, "-m", "deep_em_bench", "run"]
-ROOT = Path(gpus.__file__).parents[2]
 PLUGIN = Path(__file__).with_name("gpu_methods.py")
 
 pytestmark = pytest.mark.skipif(gpus.fcntl is None, reason="locks are those of Unix")
@@ -53,11 +52,6 @@ def locks() -> Iterator[Path]:
 def test_no_gpu_is_held_twice_at_any_moment(tmp_path: Path, locks: Path) -> None:
     """Two commands, of two workers and of one, on two GPUs; who finds its GPU taken fails."""
     (tmp_path / "sitecustomize.py").write_text(TWO_GPUS, encoding="utf-8")
-    environment = {
-        **os.environ,
-        "PYTHONPATH": f"{tmp_path}{os.pathsep}{ROOT}",
-        "TMPDIR": str(locks),
-    }
     (tmp_path / "trial.toml").write_text(SUITE.replace("FOLDER", str(tmp_path)), encoding="utf-8")
     options = ["--suite", "trial.toml", "--plugin", str(PLUGIN)]
 
@@ -68,16 +62,9 @@ def test_no_gpu_is_held_twice_at_any_moment(tmp_path: Path, locks: Path) -> None
     with contextlib.ExitStack() as stack:
         commands = [
             subprocess.Popen(
-                [
-                    *RUN,
-                    *options,
-                    "--out",
-                    out,
-                    "--jobs",
-                    jobs,
-                ],
+                [*RUN, *options, "--out", out, "--jobs", jobs],
                 cwd=tmp_path,
-                env=environment,
+                env=environment(tmp_path, TMPDIR=str(locks)),
                 stderr=subprocess.PIPE,
                 text=True,
             )
@@ -107,19 +94,9 @@ def test_a_gpu_is_not_free_before_its_cell_is_gone(
     suite = SUITE.replace('folder = "FOLDER"', params).replace("seeds = 2", "seeds = 1")
     (tmp_path / "trial.toml").write_text(suite, encoding="utf-8")
     command = subprocess.Popen(
-        [
-            *RUN,
-            "--suite",
-            "trial.toml",
-            "--plugin",
-            str(PLUGIN),
-        ],
+        [*RUN, "--suite", "trial.toml", "--plugin", str(PLUGIN)],
         cwd=tmp_path,
-        env={
-            **os.environ,
-            "PYTHONPATH": f"{tmp_path}{os.pathsep}{ROOT}",
-            "TMPDIR": str(locks),
-        },
+        env=environment(tmp_path, TMPDIR=str(locks)),
         stderr=subprocess.DEVNULL,
     )
     monkeypatch.setattr(tempfile, "tempdir", str(locks))

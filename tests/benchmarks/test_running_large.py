@@ -13,8 +13,8 @@ from deep_em_bench.benchmarks.options import run_parser
 from deep_em_bench.benchmarks.speed import __main__ as speed
 from deep_em_bench.results.record import Status
 from deep_em_bench.results.store import Store
+from tests.environment import ROOT, environment
 
-ROOT = Path(__file__).parents[2]
 TEXT = (ROOT / "docs" / "running_large.md").read_text(encoding="utf-8")
 
 SUITE = """
@@ -32,19 +32,14 @@ def test_the_parts_of_a_job_array_are_the_whole_suite(tmp_path: Path, plugin: Pa
     (script,) = re.findall(r"^```bash\n(.*?)^```$", TEXT, flags=re.M | re.S)
     (tmp_path / "array.sh").write_text(script, encoding="utf-8")
     (tmp_path / "trial.toml").write_text(SUITE, encoding="utf-8")
-    environment = {
-        **os.environ,
-        "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
-        "PYTHONPATH": str(ROOT),
-        "SLURM_ARRAY_TASK_COUNT": "2",
-    }
+    path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
     arguments = ["--suite", "trial.toml", "--plugin", str(plugin), "--out", "runs"]
     store, found = Store(tmp_path / "runs" / "trial"), []
     for task in ("1", "2"):
         done = subprocess.run(
             ["bash", "array.sh", *arguments, "--threads", "1"],
             cwd=tmp_path,
-            env={**environment, "SLURM_ARRAY_TASK_ID": task},
+            env=environment(PATH=path, SLURM_ARRAY_TASK_COUNT="2", SLURM_ARRAY_TASK_ID=task),
             capture_output=True,
             text=True,
         )

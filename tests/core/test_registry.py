@@ -197,6 +197,20 @@ def test_two_plugins_of_one_file_name_are_two(
     assert shapes.get("second").value is str
 
 
+def test_a_plugin_imports_modules_beside_it(
+    shapes: Registry[Any], plugin: Callable[..., Path], tmp_path: Path
+) -> None:
+    name = f"{shapes.package}_helper"
+    body = f"import {name}\nregister({name}.NAME)(int)"
+    for folder in ("a", "b"):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / f"{name}.py").write_text(f"NAME = {folder!r}", encoding="utf-8")
+    shapes.load_plugin(plugin(body, "a/plugin.py"))
+    assert shapes.get("a").value is int
+    with pytest.raises(UserError, match=rf"b/plugin.py has {name}.py beside it, but .* is .*/a/"):
+        shapes.load_plugin(plugin(body, "b/plugin.py"))
+
+
 @pytest.mark.parametrize(
     ("body", "said"),
     [

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import importlib.util
-import os
 import secrets
 import shutil
 import subprocess
@@ -17,6 +16,7 @@ import psutil
 
 from deep_em_bench.results.record import Record, Scores
 from deep_em_bench.results.store import Store
+from tests.environment import environment
 
 __all__ = [
     "ENGINES",
@@ -29,7 +29,6 @@ __all__ = [
     "undisturbed",
 ]
 
-ROOT = Path(__file__).parents[2]
 PLUGIN = Path(__file__).with_name("fault_methods.py")
 MARK = "FAULT_HARNESS_MARK"
 """The environment variable that all processes of one command have in common."""
@@ -72,10 +71,10 @@ class Command:
         if longest_file is not None:
             run = [sys.executable, "-c", LIMITED, str(longest_file), *run]
         self._mark = secrets.token_hex(8)
-        environment = {**os.environ, "PYTHONPATH": str(ROOT), MARK: self._mark}
+        variables = environment(**{MARK: self._mark})
         self.process = subprocess.Popen(
             run,
-            env=environment,
+            env=variables,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.PIPE,
             text=True,
