@@ -57,11 +57,15 @@ def resolve(
 
 
 def identity(method: str, params: Mapping[str, Any]) -> dict[str, Any]:
-    """The part of ``params`` that tells a run from others: see ``Method.added``."""
-    from deep_em_bench import methods
+    """The part of ``params`` that tells a run from others.
 
-    added = methods.registry.get(method).value.added
-    return {k: v for k, v in params.items() if k not in added or v != added[k]}
+    Parameters that are newer than published results are left out at their earlier value.
+    """
+    from deep_em_bench import methods
+    from deep_em_bench.methods.parameters import earlier_values
+
+    earlier = earlier_values(methods.registry.get(method).value)
+    return {k: v for k, v in params.items() if k not in earlier or v != earlier[k]}
 
 
 def accepts(method: str) -> frozenset[str]:

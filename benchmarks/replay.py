@@ -65,10 +65,11 @@ def cell_of(record: Record) -> Cell:
     """
     from deep_em_bench import methods
     from deep_em_bench.benchmarks.parameters import resolve
+    from deep_em_bench.methods.parameters import earlier_values
 
     method, sampled = record.method, record.generation
-    added = methods.registry.get(method.name).value.added
-    named = {**added, **_revived(method.params)}
+    earlier = earlier_values(methods.registry.get(method.name).value)
+    named = {**earlier, **_revived(method.params)}
     preset, params = resolve(method.name, method.preset, named)
     return Cell(
         dataset=DatasetSpec(name=record.dataset.name, words=_revived(record.dataset.words)),

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar, Self
@@ -21,7 +21,12 @@ from sklearn.base import BaseEstimator, ClusterMixin
 from sklearn.utils.validation import check_is_fitted
 
 from deep_em_bench.core import ConfigError, DataError, Registered, Registry, unknown_name
-from deep_em_bench.methods.parameters import check_parameters
+from deep_em_bench.methods.parameters import (
+    Callback,
+    MethodParameters,
+    check_parameters,
+    earlier_values,
+)
 
 __all__ = [
     "Callback",
@@ -41,9 +46,6 @@ __all__ = [
     "registry",
 ]
 
-Callback = Callable[[Mapping[str, Any]], None]
-"""Called with each row of ``history_`` as soon as it is there."""
-
 SAVE_FORMAT = 1
 
 
@@ -55,10 +57,12 @@ class DivergenceError(ArithmeticError):
 class Preset:
     """A named set of hyper-parameters with its source.
 
-    Parameters that a preset does not name keep the defaults of the method's ``__init__``.
+    Parameters that a preset does not name keep the method's defaults.
     """
 
     source: str
+    title: str = ""
+    """The row's name in tables; empty: the method's title and the preset's name."""
     params: Mapping[str, Any] = field(default_factory=dict)
     deviations: tuple[str, ...] = ()
     """Where the preset departs from its source, a sentence each."""
@@ -68,23 +72,13 @@ registry: Registry[type[Method]] = Registry("method", "deep_em_bench.methods")
 register = registry.register
 
 
-class Method(ClusterMixin, BaseEstimator, ABC):
+class Method(MethodParameters, ClusterMixin, BaseEstimator, ABC):
     """A clustering method under comparison.
 
-    Common arguments are ``n_clusters``, ``random_state`` (int) and ``callback``; those that run
-    on torch add ``device``, ``precision`` and ``compile``. Data are float32 images
-    ``(N, C, H, W)`` in [0, 1] or float32 vectors ``(N, D)`` of any scale; a method scales them as
-    it needs.
+    Data are float32 images ``(N, C, H, W)`` in [0, 1] or float32 vectors ``(N, D)`` of any scale;
+    a method scales them as it needs. Hyper-parameters are declared as in
+    :mod:`methods.parameters`.
     """
-
-    added: ClassVar[Mapping[str, Any]] = {}
-    """Parameters that were introduced after results had been published, each with the value that
-    reproduces the earlier behaviour. At that value a parameter is left out of a run's key, and it
-    is the value of what was saved or recorded without naming the parameter."""
-
-    n_clusters: int
-    random_state: int
-    callback: Callback | None
 
     labels_: np.ndarray
     """Cluster of each fitted point, ``(N,)`` int64 in [0, K)."""
@@ -275,7 +269,7 @@ def load(path: str | Path, *, device: str | None = None) -> Method:
         params["device"] = device
     # JSON has lists where constructors take tuples.
     params = {k: tuple(v) if isinstance(v, list) else v for k, v in params.items()}
-    method = create(name, **{**registry.get(name).value.added, **params})
+    method = create(name, **{**earlier_values(registry.get(name).value), **params})
     for key, value in fitted.items():
         setattr(method, key, value)
     try:

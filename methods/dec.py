@@ -16,12 +16,19 @@ from sklearn.cluster import KMeans as SklearnKMeans
 from torch import Tensor, nn
 
 from deep_em_bench.core import derive_seed
-from deep_em_bench.methods.base import Callback, Preset, Reducer, register
+from deep_em_bench.methods.base import Preset, Reducer, register
 from deep_em_bench.methods.nets.assignment import assignment_row
 from deep_em_bench.methods.nets.autoencoder import Recipe, StackedAutoencoder
 from deep_em_bench.methods.nets.optimise import descend
-from deep_em_bench.methods.neural import NeuralMethod, Precision
-from deep_em_bench.methods.parameters import Count, Fraction, NonNegative, Positive
+from deep_em_bench.methods.neural import NeuralMethod
+from deep_em_bench.methods.parameters import (
+    Count,
+    Fraction,
+    NonNegative,
+    Positive,
+    hyperparameters,
+    parameter,
+)
 
 __all__ = ["Dec", "target_distribution"]
 
@@ -53,7 +60,8 @@ PRESETS = {
 }
 
 
-@register("dec", presets=PRESETS)
+@register("dec", title="DEC", version=1, presets=PRESETS)
+@hyperparameters
 class Dec(NeuralMethod, Reducer):
     r"""Deep embedded clustering (Xie, Girshick and Farhadi, 2016), the symbols as in the paper.
 
@@ -69,76 +77,32 @@ class Dec(NeuralMethod, Reducer):
         L = KL(P \| Q)
 
     P is computed on all data (Eq. 3), not a batch. Responsibilities are q. ``transform`` gives z.
-
-    Arguments:
-        n_clusters: number of clusters K.
-        max_iter: budget of target distributions.
-        update_interval: updates with one target distribution.
-        batch_size: of every update, also in pretraining.
-        lr: learning rate of the clustering loss, SGD with momentum .9.
-        tol: share of labels that change in an iteration, under which the fit has converged.
-        n_init: independent starts of K-means, of which the best is taken.
-        hidden: layer sizes of the encoder; the decoder mirrors them.
-        n_components: length of z.
-        layer_steps: updates of each layer as a denoising auto-encoder,
-        finetune_steps: and then of the whole auto-encoder.
-        pretrain_optimizer, pretrain_lr: of both; ``sgd`` has momentum .9.
-        decay_every: updates after which pretraining's learning rate falls to a tenth.
-        corruption: share of inputs and codes set to zero in layer-wise training.
-        random_state: seed of every draw.
-        device: ``auto``, ``cpu``, ``cuda``, ``cuda:1``, ``mps``.
-        precision: ``fp32``; ``tf32`` matrix products; ``bf16`` autocast.
-        compile: updates as CUDA graphs on a GPU, elsewhere nets by torch.compile.
-        callback: called with every row of ``history_``.
     """
 
-    reconstruction_error_: float
-    """Of the auto-encoder before the clustering loss; 1 is what a constant would have."""
-
-    def __init__(
-        self,
-        n_clusters: Positive = 10,
-        *,
-        max_iter: Count = 100,
-        update_interval: Positive = 140,
-        batch_size: Positive = 256,
-        lr: NonNegative = 0.01,
-        tol: Fraction = 1e-3,
-        n_init: Positive = 20,
-        hidden: tuple[Positive, ...] = (500, 500, 2000),
-        n_components: Positive = 10,
-        layer_steps: Count = 600,
-        finetune_steps: Count = 3000,
-        pretrain_optimizer: Literal["sgd", "adam"] = "adam",
-        pretrain_lr: NonNegative = 1e-3,
-        decay_every: Positive = 2000,
-        corruption: Fraction = 0.2,
-        random_state: int = 0,
-        device: str = "auto",
-        precision: Precision = "fp32",
-        compile: bool = False,
-        callback: Callback | None = None,
-    ) -> None:
-        self.n_clusters = n_clusters
-        self.max_iter = max_iter
-        self.update_interval = update_interval
-        self.batch_size = batch_size
-        self.lr = lr
-        self.tol = tol
-        self.n_init = n_init
-        self.hidden = hidden
-        self.n_components = n_components
-        self.layer_steps = layer_steps
-        self.finetune_steps = finetune_steps
-        self.pretrain_optimizer: Literal["sgd", "adam"] = pretrain_optimizer
-        self.pretrain_lr = pretrain_lr
-        self.decay_every = decay_every
-        self.corruption = corruption
-        self.random_state = random_state
-        self.device = device
-        self.precision: Precision = precision
-        self.compile = compile
-        self.callback = callback
+    max_iter: Count = parameter(100, "budget of target distributions")
+    update_interval: Positive = parameter(140, "updates with one target distribution")
+    batch_size: Positive = parameter(256, "of every update, also in pretraining")
+    lr: NonNegative = parameter(0.01, "learning rate of the clustering loss, SGD with momentum .9")
+    tol: Fraction = parameter(
+        1e-3, "share of labels that change in an iteration, under which the fit has converged"
+    )
+    n_init: Positive = parameter(20, "independent starts of K-means, of which the best is taken")
+    hidden: tuple[Positive, ...] = parameter(
+        (500, 500, 2000), "layer sizes of the encoder; the decoder mirrors them"
+    )
+    n_components: Positive = parameter(10, "length of z")
+    layer_steps: Count = parameter(600, "updates of each layer as a denoising auto-encoder,")
+    finetune_steps: Count = parameter(3000, "and then of the whole auto-encoder")
+    pretrain_optimizer: Literal["sgd", "adam"] = parameter(
+        "adam", "of both; ``sgd`` has momentum .9"
+    )
+    pretrain_lr: NonNegative = parameter(1e-3, "of both; ``sgd`` has momentum .9")
+    decay_every: Positive = parameter(
+        2000, "updates after which pretraining's learning rate falls to a tenth"
+    )
+    corruption: Fraction = parameter(
+        0.2, "share of inputs and codes set to zero in layer-wise training"
+    )
 
     def fit(self, X: np.ndarray, y: np.ndarray | None = None) -> Self:
         """Section 3 of the paper on ``X``; ``y`` is ignored."""

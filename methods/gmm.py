@@ -12,8 +12,8 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.mixture import GaussianMixture
 from sklearn.utils.validation import check_is_fitted
 
-from deep_em_bench.methods.base import Callback, Generative, Method, Preset, check_draw, register
-from deep_em_bench.methods.parameters import NonNegative, Positive
+from deep_em_bench.methods.base import Generative, Method, Preset, check_draw, register
+from deep_em_bench.methods.parameters import NonNegative, Positive, hyperparameters, parameter
 
 __all__ = ["Gmm"]
 
@@ -28,48 +28,30 @@ PRESETS = {
 LEARNT = ("weights_", "means_", "covariances_", "precisions_cholesky_")
 
 
-@register("gmm", presets=PRESETS)
+@register("gmm", title="GMM", version=1, presets=PRESETS)
+@hyperparameters
 class Gmm(Method, Generative):
     r"""Gaussian mixture fitted by EM (Dempster et al., 1977).
 
     .. math:: p(x) = \sum_i \phi_i \, \mathcal{N}(x \mid \mu_i, \Sigma_i)
-
-    Arguments:
-        n_clusters: number of components K.
-        covariance_type: one full matrix a component, one for all (``tied``), or diagonals.
-        reg_covar: added to the diagonal of every covariance, in squared units of the data; pixels
-            that are constant within a component make the likelihood unbounded without it.
-        n_pca: fit in the space of that many principal components (capped at min(N, D)); None: X.
-        n_init: independent starts; the one of highest bound is kept.
-        max_iter: EM iterations a start.
-        tol: change of the mean log-likelihood bound at which a start has converged.
     """
 
-    mean_: np.ndarray
-    axes_: np.ndarray
-
-    def __init__(
-        self,
-        n_clusters: Positive = 10,
-        *,
-        covariance_type: Literal["full", "tied", "diag"] = "full",
-        reg_covar: NonNegative = 1e-3,
-        n_pca: Positive | None = None,
-        n_init: Positive = 1,
-        max_iter: Positive = 100,
-        tol: NonNegative = 1e-3,
-        random_state: int = 0,
-        callback: Callback | None = None,
-    ) -> None:
-        self.n_clusters = n_clusters
-        self.covariance_type = covariance_type
-        self.reg_covar = reg_covar
-        self.n_pca = n_pca
-        self.n_init = n_init
-        self.max_iter = max_iter
-        self.tol = tol
-        self.random_state = random_state
-        self.callback = callback
+    covariance_type: Literal["full", "tied", "diag"] = parameter(
+        "full", "one full matrix a component, one for all (``tied``), or diagonals"
+    )
+    reg_covar: NonNegative = parameter(
+        1e-3,
+        "added to the diagonal of every covariance, in squared units of the data; pixels that "
+        "are constant within a component make the likelihood unbounded without it",
+    )
+    n_pca: Positive | None = parameter(
+        None, "fit in the space of that many principal components (capped at min(N, D)); None: X"
+    )
+    n_init: Positive = parameter(1, "independent starts; the one of highest bound is kept")
+    max_iter: Positive = parameter(100, "EM iterations a start")
+    tol: NonNegative = parameter(
+        1e-3, "change of the mean log-likelihood bound at which a start has converged"
+    )
 
     def fit(self, X: np.ndarray, y: np.ndarray | None = None) -> Self:
         """Fit the mixture to ``X``; ``y`` is ignored."""

@@ -10,14 +10,22 @@ import torch
 from torch import Tensor, nn
 
 from deep_em_bench.core import derive_seed
-from deep_em_bench.methods.base import Callback, Preset, register
+from deep_em_bench.methods.base import Preset, register
 from deep_em_bench.methods.imsat_training import Training
 from deep_em_bench.methods.nets.assignment import Standstill
 from deep_em_bench.methods.nets.consistency import neighbour_distance
 from deep_em_bench.methods.nets.networks import initialise
 from deep_em_bench.methods.nets.projection import Projection
-from deep_em_bench.methods.neural import NeuralMethod, Precision
-from deep_em_bench.methods.parameters import BatchSize, Count, Fraction, NonNegative, Positive
+from deep_em_bench.methods.neural import NeuralMethod
+from deep_em_bench.methods.parameters import (
+    BatchSize,
+    Count,
+    Fraction,
+    NonNegative,
+    Positive,
+    hyperparameters,
+    parameter,
+)
 
 __all__ = ["Imsat"]
 
@@ -60,7 +68,8 @@ PRESETS = {
 }
 
 
-@register("imsat", presets=PRESETS)
+@register("imsat", title="IMSAT", version=1, presets=PRESETS)
+@hyperparameters
 class Imsat(NeuralMethod):
     r"""Information maximising self-augmented training (Hu, Miyato, Tokui, Matsumoto and Sugiyama).
 
@@ -78,97 +87,59 @@ class Imsat(NeuralMethod):
     in place of 250; the learning rate begins at 1e-3 in place of 2e-3 and falls to 0; r has one
     length for a coordinate, whatever their number, and its direction is sought at that length; the
     marginal entropy has no bound; a fit that stands still ends.
-
-    Arguments:
-        n_clusters: number of clusters K.
-        max_iter: budget of iterations, each a row of ``history_``.
-        epochs: passes over the data in an iteration.
-        steps: minimum number of updates in an iteration; passes are added until it is reached.
-        n_init: number of starts, of which only the one of the largest mutual information goes on.
-        init_iter: iterations after which that start is chosen.
-        tol: an iteration is stationary if at most this share of labels changes.
-        patience: stationary iterations in a row after which the fit has converged.
-        batch_size: of every update.
-        lr: learning rate of Adam.
-        lr_schedule: ``linear``: falls to 0 at the end of the budget.
-        n_components: principal components that the net is given in place of the data; None, or
-            no fewer than there are columns: the data as they are.
-        hidden: layer sizes; batch norm after each.
-        hidden_std, last_std: standard deviation of the first weights times the root of fan-in.
-        information: lambda.
-        marginal_entropy: mu.
-        entropy_bound: share of log K above which H(Y) is not pushed further.
-        radius: length of r in units of ``radius_unit``.
-        radius_unit: ``distance``, a point's distance to its 10th neighbour; ``coordinate``, that
-            distance over the square root of D.
-        probe: xi, the length of the random start of the power iteration that finds the direction
-            of r; None: the length of r.
-        image_range: of one-channel images in the net: [0, 1], or symmetric, [-1, 1].
-        random_state: seed of every draw.
-        device: ``auto``, ``cpu``, ``cuda``, ``cuda:1``, ``mps``.
-        precision: ``fp32``; ``tf32`` matrix products; ``bf16`` autocast.
-        compile: updates as CUDA graphs on a GPU, elsewhere nets by torch.compile.
-        callback: called with every row of ``history_``.
     """
 
-    def __init__(
-        self,
-        n_clusters: Positive = 10,
-        *,
-        max_iter: Count = 20,
-        epochs: Count = 1,
-        steps: Count = 100,
-        n_init: Positive = 4,
-        init_iter: Positive = 3,
-        tol: Fraction = 1e-3,
-        patience: Positive = 3,
-        batch_size: BatchSize = 200,
-        lr: NonNegative = 1e-3,
-        lr_schedule: Literal["constant", "linear"] = "linear",
-        n_components: Positive | None = 50,
-        hidden: tuple[Positive, ...] = (256, 256),
-        hidden_std: NonNegative = 0.1,
-        last_std: NonNegative = 1e-3,
-        information: NonNegative = 0.1,
-        marginal_entropy: NonNegative = 4.0,
-        entropy_bound: Fraction = 1.0,
-        radius: NonNegative = 3.5,
-        radius_unit: Literal["distance", "coordinate"] = "coordinate",
-        probe: NonNegative | None = None,
-        image_range: Literal["unit", "symmetric"] = "unit",
-        random_state: int = 0,
-        device: str = "auto",
-        precision: Precision = "fp32",
-        compile: bool = False,
-        callback: Callback | None = None,
-    ) -> None:
-        self.n_clusters = n_clusters
-        self.max_iter = max_iter
-        self.epochs = epochs
-        self.steps = steps
-        self.n_init = n_init
-        self.init_iter = init_iter
-        self.tol = tol
-        self.patience = patience
-        self.batch_size = batch_size
-        self.lr = lr
-        self.lr_schedule: Literal["constant", "linear"] = lr_schedule
-        self.n_components = n_components
-        self.hidden = hidden
-        self.hidden_std = hidden_std
-        self.last_std = last_std
-        self.information = information
-        self.marginal_entropy = marginal_entropy
-        self.entropy_bound = entropy_bound
-        self.radius = radius
-        self.radius_unit: Literal["distance", "coordinate"] = radius_unit
-        self.probe = probe
-        self.image_range: Literal["unit", "symmetric"] = image_range
-        self.random_state = random_state
-        self.device = device
-        self.precision: Precision = precision
-        self.compile = compile
-        self.callback = callback
+    max_iter: Count = parameter(20, "budget of iterations, each a row of ``history_``")
+    epochs: Count = parameter(1, "passes over the data in an iteration")
+    steps: Count = parameter(
+        100, "minimum number of updates in an iteration; passes are added until it is reached"
+    )
+    n_init: Positive = parameter(
+        4, "number of starts, of which only the one of the largest mutual information goes on"
+    )
+    init_iter: Positive = parameter(3, "iterations after which that start is chosen")
+    tol: Fraction = parameter(
+        1e-3, "an iteration is stationary if at most this share of labels changes"
+    )
+    patience: Positive = parameter(
+        3, "stationary iterations in a row after which the fit has converged"
+    )
+    batch_size: BatchSize = parameter(200, "of every update")
+    lr: NonNegative = parameter(1e-3, "learning rate of Adam")
+    lr_schedule: Literal["constant", "linear"] = parameter(
+        "linear", "``linear``: falls to 0 at the end of the budget"
+    )
+    n_components: Positive | None = parameter(
+        50,
+        "principal components that the net is given in place of the data; None, or no fewer than "
+        "there are columns: the data as they are",
+    )
+    hidden: tuple[Positive, ...] = parameter((256, 256), "layer sizes; batch norm after each")
+    hidden_std: NonNegative = parameter(
+        0.1, "standard deviation of the first weights times the root of fan-in"
+    )
+    last_std: NonNegative = parameter(
+        1e-3, "standard deviation of the first weights times the root of fan-in"
+    )
+    information: NonNegative = parameter(0.1, "lambda")
+    marginal_entropy: NonNegative = parameter(4.0, "mu")
+    entropy_bound: Fraction = parameter(
+        1.0, "share of log K above which H(Y) is not pushed further"
+    )
+    radius: NonNegative = parameter(3.5, "length of r in units of ``radius_unit``")
+    radius_unit: Literal["distance", "coordinate"] = parameter(
+        "coordinate",
+        "``distance``, a point's distance to its 10th neighbour; ``coordinate``, that distance "
+        "over the square root of D",
+    )
+    probe: NonNegative | None = parameter(
+        None,
+        "xi, the length of the random start of the power iteration that finds the direction of "
+        "r; None: the length of r",
+    )
+    image_range: Literal["unit", "symmetric"] = parameter(
+        "unit", "of one-channel images in the net: [0, 1], or symmetric, [-1, 1]"
+    )
 
     def fit(self, X: np.ndarray, y: np.ndarray | None = None) -> Self:
         """Minimise the loss on ``X``; ``y`` is ignored."""

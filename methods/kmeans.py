@@ -8,8 +8,8 @@ import numpy as np
 from sklearn.cluster import KMeans as SklearnKMeans
 from sklearn.metrics import pairwise_distances_argmin
 
-from deep_em_bench.methods.base import Callback, Method, Preset, register
-from deep_em_bench.methods.parameters import NonNegative, Positive
+from deep_em_bench.methods.base import Method, Preset, register
+from deep_em_bench.methods.parameters import NonNegative, Positive, hyperparameters, parameter
 
 __all__ = ["KMeans"]
 
@@ -18,15 +18,10 @@ PRESETS = {
 }
 
 
-@register("kmeans", presets=PRESETS)
+@register("kmeans", title="K-means", version=1, presets=PRESETS)
+@hyperparameters
 class KMeans(Method):
     """K-means (Lloyd, 1982) with k-means++ starts; responsibilities are one-hot.
-
-    Arguments:
-        n_clusters: number of clusters K.
-        n_init: independent starts; the one of lowest inertia is kept.
-        max_iter: Lloyd iterations a start.
-        tol: relative movement of the centres at which a start has converged.
 
     Example:
         >>> X = np.array([[0.0], [0.1], [5.0], [5.1]], dtype=np.float32)
@@ -35,24 +30,11 @@ class KMeans(Method):
         True
     """
 
-    cluster_centers_: np.ndarray
-
-    def __init__(
-        self,
-        n_clusters: Positive = 10,
-        *,
-        n_init: Positive = 10,
-        max_iter: Positive = 300,
-        tol: NonNegative = 1e-4,
-        random_state: int = 0,
-        callback: Callback | None = None,
-    ) -> None:
-        self.n_clusters = n_clusters
-        self.n_init = n_init
-        self.max_iter = max_iter
-        self.tol = tol
-        self.random_state = random_state
-        self.callback = callback
+    n_init: Positive = parameter(10, "independent starts; the one of lowest inertia is kept")
+    max_iter: Positive = parameter(300, "Lloyd iterations a start")
+    tol: NonNegative = parameter(
+        1e-4, "relative movement of the centres at which a start has converged"
+    )
 
     def fit(self, X: np.ndarray, y: np.ndarray | None = None) -> Self:
         """Place K centres on ``X``; ``y`` is ignored."""

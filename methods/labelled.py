@@ -20,14 +20,19 @@ from sklearn.semi_supervised import LabelSpreading as SklearnLabelSpreading
 from sklearn.semi_supervised import SelfTrainingClassifier
 
 from deep_em_bench.methods.base import (
-    Callback,
     Method,
     Preset,
     SemiSupervised,
     check_labels,
     register,
 )
-from deep_em_bench.methods.parameters import Fraction, NonNegative, Positive
+from deep_em_bench.methods.parameters import (
+    Fraction,
+    NonNegative,
+    Positive,
+    hyperparameters,
+    parameter,
+)
 
 __all__ = ["LabelSpreading", "LogisticRegression", "SelfTraining"]
 
@@ -99,33 +104,13 @@ class _Labelled(Method, SemiSupervised):
         return (X.reshape(len(X), -1).astype(np.float64) - self.shift_) / self.scale_
 
 
-@register("logistic_regression", presets=LOGISTIC_PRESETS)
+@register("logistic_regression", title="Logistic regression", version=1, presets=LOGISTIC_PRESETS)
+@hyperparameters
 class LogisticRegression(_Labelled):
-    """Multinomial logistic regression on the labelled rows; unlabelled ones are not looked at.
+    """Multinomial logistic regression on the labelled rows; unlabelled ones are not looked at."""
 
-    Arguments:
-        n_clusters: number of classes K.
-        C: inverse strength of the L2 penalty.
-        max_iter: of L-BFGS.
-    """
-
-    coef_: np.ndarray
-    intercept_: np.ndarray
-
-    def __init__(
-        self,
-        n_clusters: Positive = 10,
-        *,
-        C: NonNegative = 1.0,
-        max_iter: Positive = 1000,
-        random_state: int = 0,
-        callback: Callback | None = None,
-    ) -> None:
-        self.n_clusters = n_clusters
-        self.C = C
-        self.max_iter = max_iter
-        self.random_state = random_state
-        self.callback = callback
+    C: NonNegative = parameter(1.0, "inverse strength of the L2 penalty")
+    max_iter: Positive = parameter(1000, "of L-BFGS")
 
     def _learn(self, points: np.ndarray, y: np.ndarray) -> dict[str, Any]:
         known = y >= 0
@@ -153,34 +138,15 @@ class LogisticRegression(_Labelled):
         return {"iteration": 1}
 
 
-@register("self_training", presets=SELF_TRAINING_PRESETS)
+@register("self_training", title="Self-training", version=1, presets=SELF_TRAINING_PRESETS)
+@hyperparameters
 class SelfTraining(LogisticRegression):
-    """Logistic regression that takes its own sure answers for labels (Yarowsky, 1995).
+    """Logistic regression that takes its own sure answers for labels (Yarowsky, 1995)."""
 
-    Arguments:
-        n_clusters: number of classes K.
-        threshold: probability from which an answer joins the labels.
-        rounds: how often answers join.
-        C: inverse strength of the L2 penalty.
-        max_iter: of L-BFGS, a round.
-    """
-
-    def __init__(
-        self,
-        n_clusters: Positive = 10,
-        *,
-        threshold: Fraction = 0.75,
-        rounds: Positive = 10,
-        C: NonNegative = 1.0,
-        max_iter: Positive = 100,
-        random_state: int = 0,
-        callback: Callback | None = None,
-    ) -> None:
-        super().__init__(
-            n_clusters, C=C, max_iter=max_iter, random_state=random_state, callback=callback
-        )
-        self.threshold = threshold
-        self.rounds = rounds
+    threshold: Fraction = parameter(0.75, "probability from which an answer joins the labels")
+    rounds: Positive = parameter(10, "how often answers join")
+    C: NonNegative = parameter(1.0, "inverse strength of the L2 penalty")
+    max_iter: Positive = parameter(100, "of L-BFGS, a round")
 
     def _learn(self, points: np.ndarray, y: np.ndarray) -> dict[str, Any]:
         if len(self.classes_) == 1:
@@ -199,42 +165,21 @@ class SelfTraining(LogisticRegression):
         return {"iteration": max(1, int(outer.n_iter_)), "labelled": labelled}
 
 
-@register("label_spreading", presets=SPREADING_PRESETS)
+@register("label_spreading", title="Label spreading", version=1, presets=SPREADING_PRESETS)
+@hyperparameters
 class LabelSpreading(_Labelled):
     """Labels spread over the graph of nearest neighbours (Zhou et al., 2004).
 
     Distances have no kernel width, so one setting serves data of any dimension. A new point has
     the mean of its nearest fitted neighbours.
-
-    Arguments:
-        n_clusters: number of classes K.
-        n_neighbors: of a point, itself among them.
-        alpha: share of what a point takes from its neighbours, a step.
-        max_iter: steps.
-        tol: change of all distributions together at which the spreading has converged.
     """
 
-    points_: np.ndarray
-    distributions_: np.ndarray
-
-    def __init__(
-        self,
-        n_clusters: Positive = 10,
-        *,
-        n_neighbors: Positive = 7,
-        alpha: Fraction = 0.2,
-        max_iter: Positive = 100,
-        tol: NonNegative = 1e-3,
-        random_state: int = 0,
-        callback: Callback | None = None,
-    ) -> None:
-        self.n_clusters = n_clusters
-        self.n_neighbors = n_neighbors
-        self.alpha = alpha
-        self.max_iter = max_iter
-        self.tol = tol
-        self.random_state = random_state
-        self.callback = callback
+    n_neighbors: Positive = parameter(7, "of a point, itself among them")
+    alpha: Fraction = parameter(0.2, "share of what a point takes from its neighbours, a step")
+    max_iter: Positive = parameter(100, "steps")
+    tol: NonNegative = parameter(
+        1e-3, "change of all distributions together at which the spreading has converged"
+    )
 
     def _learn(self, points: np.ndarray, y: np.ndarray) -> dict[str, Any]:
         inner = SklearnLabelSpreading(

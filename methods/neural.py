@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 from abc import abstractmethod
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import torch
@@ -16,10 +16,10 @@ from deep_em_bench.core import ConfigError, derive_seed
 from deep_em_bench.methods.base import DivergenceError, Method
 from deep_em_bench.methods.nets.cuda_graphs import GraphedUpdate
 from deep_em_bench.methods.nets.projection import Projection
+from deep_em_bench.methods.parameters import NeuralParameters
 
-__all__ = ["NeuralMethod", "Precision", "Scaling", "resolve_device"]
+__all__ = ["NeuralMethod", "Scaling", "resolve_device"]
 
-Precision = Literal["fp32", "tf32", "bf16"]
 
 PREDICT_BATCH = 2048
 STATISTICS_BATCH = 1000
@@ -76,12 +76,8 @@ class Scaling:
         return x.float().cpu().numpy() * self.scale + self.shift
 
 
-class NeuralMethod(Method):
+class NeuralMethod(NeuralParameters, Method):
     """A method made of torch nets, which subclasses list in ``_nets`` and make in ``_build``."""
-
-    device: str
-    precision: Precision
-    compile: bool
 
     @abstractmethod
     def _nets(self) -> dict[str, nn.Module]:

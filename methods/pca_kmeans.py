@@ -9,8 +9,8 @@ from sklearn.cluster import KMeans as SklearnKMeans
 from sklearn.decomposition import PCA
 from sklearn.metrics import pairwise_distances_argmin
 
-from deep_em_bench.methods.base import Callback, Method, Preset, Reducer, register
-from deep_em_bench.methods.parameters import NonNegative, Positive
+from deep_em_bench.methods.base import Method, Preset, Reducer, register
+from deep_em_bench.methods.parameters import NonNegative, Positive, hyperparameters, parameter
 
 __all__ = ["PcaKMeans"]
 
@@ -19,40 +19,21 @@ PRESETS = {
 }
 
 
-@register("pca_kmeans", presets=PRESETS)
+@register("pca_kmeans", title="PCA + K-means", version=1, presets=PRESETS)
+@hyperparameters
 class PcaKMeans(Method, Reducer):
-    """PCA (Pearson, 1901), then K-means on the components; responsibilities are one-hot.
+    """PCA (Pearson, 1901), then K-means on the components; responsibilities are one-hot."""
 
-    Arguments:
-        n_clusters: number of clusters K.
-        n_components: of the reduction, at most min(N, D): further ones are constantly 0.
-        n_init: independent starts of K-means; the one of lowest inertia is kept.
-        max_iter: Lloyd iterations a start.
-        tol: relative movement of the centres at which a start has converged.
-    """
-
-    mean_: np.ndarray
-    axes_: np.ndarray
-    cluster_centers_: np.ndarray
-
-    def __init__(
-        self,
-        n_clusters: Positive = 10,
-        *,
-        n_components: Positive = 2,
-        n_init: Positive = 10,
-        max_iter: Positive = 300,
-        tol: NonNegative = 1e-4,
-        random_state: int = 0,
-        callback: Callback | None = None,
-    ) -> None:
-        self.n_clusters = n_clusters
-        self.n_components = n_components
-        self.n_init = n_init
-        self.max_iter = max_iter
-        self.tol = tol
-        self.random_state = random_state
-        self.callback = callback
+    n_components: Positive = parameter(
+        2, "of the reduction, at most min(N, D): further ones are constantly 0"
+    )
+    n_init: Positive = parameter(
+        10, "independent starts of K-means; the one of lowest inertia is kept"
+    )
+    max_iter: Positive = parameter(300, "Lloyd iterations a start")
+    tol: NonNegative = parameter(
+        1e-4, "relative movement of the centres at which a start has converged"
+    )
 
     def fit(self, X: np.ndarray, y: np.ndarray | None = None) -> Self:
         """Find axes and centres in ``X``; ``y`` is ignored."""

@@ -10,8 +10,8 @@ from sklearn.manifold import TSNE
 from sklearn.metrics import pairwise_distances_argmin
 from threadpoolctl import threadpool_limits
 
-from deep_em_bench.methods.base import Callback, Method, Preset, Reducer, register
-from deep_em_bench.methods.parameters import Positive, Range
+from deep_em_bench.methods.base import Method, Preset, Reducer, register
+from deep_em_bench.methods.parameters import Positive, Range, hyperparameters, parameter
 
 __all__ = ["TsneKMeans"]
 
@@ -20,7 +20,8 @@ PRESETS = {
 }
 
 
-@register("tsne_kmeans", presets=PRESETS)
+@register("tsne_kmeans", title="t-SNE + K-means", version=1, presets=PRESETS)
+@hyperparameters
 class TsneKMeans(Method, Reducer):
     """t-SNE (van der Maaten and Hinton, 2008), then K-means on its map; one-hot responsibilities.
 
@@ -29,38 +30,18 @@ class TsneKMeans(Method, Reducer):
     that is nearest to it in X, and :meth:`transform` makes a new map of the points in its hands.
     Its features have thus seen the very points that are scored, as those of no other reducer have,
     though never their labels.
-
-    Arguments:
-        n_clusters: number of clusters K.
-        n_components: dimensions of the map.
-        perplexity: effective number of neighbours; of few points a third of their number.
-        iterations: of gradient descent, at most; it also stops after 300 without progress.
-        n_init: independent starts of K-means; the one of lowest inertia is kept.
     """
 
-    points_: np.ndarray
-    """The distinct fitted points, ``(M, D)`` float32."""
-    clusters_: np.ndarray
-    """Cluster of each of them, ``(M,)`` int64."""
-
-    def __init__(
-        self,
-        n_clusters: Positive = 10,
-        *,
-        n_components: Literal[1, 2, 3] = 2,
-        perplexity: Annotated[float, Range(1.0)] = 30.0,
-        iterations: Annotated[int, Range(250)] = 1000,
-        n_init: Positive = 10,
-        random_state: int = 0,
-        callback: Callback | None = None,
-    ) -> None:
-        self.n_clusters = n_clusters
-        self.n_components = n_components
-        self.perplexity = perplexity
-        self.iterations = iterations
-        self.n_init = n_init
-        self.random_state = random_state
-        self.callback = callback
+    n_components: Literal[1, 2, 3] = parameter(2, "dimensions of the map")
+    perplexity: Annotated[float, Range(1.0)] = parameter(
+        30.0, "effective number of neighbours; of few points a third of their number"
+    )
+    iterations: Annotated[int, Range(250)] = parameter(
+        1000, "of gradient descent, at most; it also stops after 300 without progress"
+    )
+    n_init: Positive = parameter(
+        10, "independent starts of K-means; the one of lowest inertia is kept"
+    )
 
     def fit(self, X: np.ndarray, y: np.ndarray | None = None) -> Self:
         """Map the points of ``X`` and find centres in the map; ``y`` is ignored."""

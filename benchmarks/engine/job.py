@@ -22,7 +22,7 @@ from deep_em_bench.results.record import (
 )
 
 if TYPE_CHECKING:  # which brings torch
-    from deep_em_bench.methods.neural import Precision
+    from deep_em_bench.methods.parameters import Precision
 
 __all__ = ["Job", "Outcome", "Setting"]
 

@@ -18,7 +18,7 @@ from deep_em_bench.benchmarks.speed.timing import timed
 from deep_em_bench.methods.ganmm.clusters import ClusterBatches
 from deep_em_bench.methods.ganmm.estimator import Ganmm
 from deep_em_bench.methods.ganmm.steps import Gans
-from deep_em_bench.methods.neural import Precision
+from deep_em_bench.methods.parameters import Precision
 
 __all__ = ["ON_A_CPU", "ON_A_GPU", "EnsembleComparison", "ganmm", "rendered"]
 

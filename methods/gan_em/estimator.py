@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Mapping
-from typing import Any, ClassVar, Literal, Self
+from typing import Literal, Self
 
 import numpy as np
 import torch
@@ -14,7 +13,6 @@ from sklearn.utils.validation import check_is_fitted
 from torch import Tensor, nn
 
 from deep_em_bench.methods.base import (
-    Callback,
     Generative,
     Reducer,
     SemiSupervised,
@@ -36,13 +34,22 @@ from deep_em_bench.methods.nets.networks import (
     resolve_kind,
 )
 from deep_em_bench.methods.nets.projection import Projection, components_for
-from deep_em_bench.methods.neural import NeuralMethod, Precision
-from deep_em_bench.methods.parameters import BatchSize, Count, Fraction, NonNegative, Positive
+from deep_em_bench.methods.neural import NeuralMethod
+from deep_em_bench.methods.parameters import (
+    BatchSize,
+    Count,
+    Fraction,
+    NonNegative,
+    Positive,
+    hyperparameters,
+    parameter,
+)
 
 __all__ = ["GanEm"]
 
 
-@register("gan_em", presets=PRESETS)
+@register("gan_em", title="GAN-EM", version=1, presets=PRESETS)
+@hyperparameters
 class GanEm(NeuralMethod, Generative, Reducer, SemiSupervised):
     r"""GAN-EM (Zhao, Wang, Xie, Shi and Xu), the symbols as in the paper.
 
@@ -53,215 +60,171 @@ class GanEm(NeuralMethod, Generative, Reducer, SemiSupervised):
 
     The defaults are the preset ``stable``; :mod:`methods.gan_em.presets` says what it adds and
     what was learnt in making it.
-
-    Arguments:
-        n_clusters: number of clusters K.
-        max_iter: budget of EM iterations.
-        m_epochs: passes over the data in an M-step.
-        m_steps: minimum number of updates in an M-step; passes are added until it is reached.
-        e_steps: updates of E in an E-step.
-        batch_size: of real and of generated images in an M-step.
-        e_batch_size: of generated (and of real) images in an E-step.
-        tol: an EM iteration is stationary if at most this share of labels changes.
-        patience: stationary iterations in a row after which the fit has converged.
-        optimizer: ``adam`` has betas (.5, .999).
-        d_lr, g_lr, e_lr: learning rates.
-        lr_decay: factor on all learning rates, an EM iteration.
-        reset_optimizers: forget the optimisers' moments at each EM iteration.
-        extra_unit, fake_units: see :func:`discriminator_loss`.
-        generator_loss, logit_clamp: see :func:`generator_loss`.
-        prior: phi, the distribution from which components are drawn in the E-step (and in the
-            M-step for ``fake_units="own"``): 1/K each, or the mean responsibilities.
-        prior_floor: lower bound on phi_i, in units of 1/K, before they are scaled to sum to one;
-            without it large components grow at the cost of small ones.
-        component_sampling: how a uniform prior is drawn: with equal counts in every batch, or at
-            random. The M-step of ``fake_units="own"`` always draws at random.
-        network: the papers' convolutional nets, or fully connected ones; ``auto``: convolutional
-            for square images of side 16 to 64.
-        width: factor on the filters of the convolutional nets.
-        hidden: layer sizes of the fully connected nets.
-        generator_hidden: layers between the input and the feature maps of a convolutional G.
-        generator_activation, e_activation: of G and of E; D has leaky ReLUs of slope .2.
-        noise: distribution of z: U[0, 1] or N(0, 1).
-        noise_dim: length of z.
-        init_std: of the first weights; None: He's.
-        d_batch_norm: whether D has batch norm.
-        e_components: number of principal components that E, which is then fully connected, is
-            given in place of data with more than twice as many columns. Not where rows are
-            labelled: what labels tell apart need not be where the data vary most. None: E is
-            given the data as they are.
-        e_batch_norm: ``train``: as usual; ``affine``: never leaves evaluation mode, as in the
-            released code, so that only its factor and offset learn; ``none``.
-        e_gain: factor on the first weights of E's hidden layers. Where batch norm follows, which
-            takes their scale out again, small weights learn the faster.
-        e_last_std: standard deviation of the first weights of E's last layer; None: as of the
-            other nets.
-        e_average: decay, an update, of a running mean of E's weights, which assigns the data, with
-            the batch norm statistics of all of them; 0: E's last weights assign, with running
-            statistics of all that E has seen.
-        generator_clip: bound on G's weights after each update (section 4.4); None: none.
-        spectral_norm: nets (of "G", "D", "E") whose weights are spectrally normalised; without it
-            a convolutional D wins at once.
-        n_components: size of the layer put before E's output, whose values ``transform`` returns
-            (5.4). Where E learns from real data, a second E without this layer learns in its
-            place; E then begins with the layers of this one, and is distilled from it.
-        labelled_error: supervision at the end of an E-step stops below this error rate on the
-            labelled rows (5.3); at 0 it uses all its updates.
-        labelled_steps: the maximum number of updates of such supervision.
-        labelled_weight: of the labelled rows' cross-entropy in every other update of E.
-        n_init: number of first weights of E that pretraining (and distillation) begins with; the
-            one of the largest mutual information between data and clusters goes on. With labels
-            it is always one.
-        init_steps: pretraining updates after which that one is chosen, at most all of them.
-        pretrain_epochs: passes of E over the real data alone, before the first M-step.
-        pretrain_steps: minimum number of such updates; passes are added until it is reached.
-        consistency, marginal_entropy, conditional_entropy: weights of the terms that E learns from
-            real data, see :func:`information_loss`; all 0: it learns nothing
-            from them.
-        consistency_radius: length of the perturbation as a multiple of each point's local scale,
-            which is the distance to its 10th neighbour over the square root of D, among what E is
-            given.
-        d_noise, e_noise: standard deviation of Gaussian noise on what D sees, and on the generated
-            images that E sees, in units of the median local scale of the data.
-        random_state: seed of every draw.
-        device: ``auto``, ``cpu``, ``cuda``, ``cuda:1``, ``mps``.
-        precision: ``fp32``; ``tf32`` matrix products; ``bf16`` autocast.
-        compile: updates as CUDA graphs on a GPU, elsewhere nets by torch.compile.
-        callback: called with every row of ``history_``.
     """
 
-    added: ClassVar[Mapping[str, Any]] = {
-        "n_init": 1,
-        "init_steps": 1000,
-        "e_activation": "leaky_relu",
-        "e_gain": 1.0,
-        "e_last_std": None,
-        "e_average": 0.0,
-    }
+    max_iter: Count = parameter(15, "budget of EM iterations")
+    m_epochs: Count = parameter(5, "passes over the data in an M-step")
+    m_steps: Count = parameter(
+        300, "minimum number of updates in an M-step; passes are added until it is reached"
+    )
+    e_steps: Count = parameter(120, "updates of E in an E-step")
+    batch_size: BatchSize = parameter(64, "of real and of generated images in an M-step")
+    e_batch_size: BatchSize = parameter(200, "of generated (and of real) images in an E-step")
+    tol: Fraction = parameter(
+        1e-3, "an EM iteration is stationary if at most this share of labels changes"
+    )
+    patience: Positive = parameter(
+        3, "stationary iterations in a row after which the fit has converged"
+    )
+    optimizer: Literal["adam", "rmsprop"] = parameter("adam", "``adam`` has betas (.5, .999)")
+    d_lr: NonNegative = parameter(1e-3, "learning rates")
+    g_lr: NonNegative = parameter(1e-3, "learning rates")
+    e_lr: NonNegative = parameter(1e-3, "learning rates")
+    lr_decay: NonNegative = parameter(1.0, "factor on all learning rates, an EM iteration")
+    reset_optimizers: bool = parameter(
+        False, "forget the optimisers' moments at each EM iteration"
+    )
+    extra_unit: ExtraUnit = parameter("weight_1", "see :func:`discriminator_loss`")
+    fake_units: FakeUnits = parameter("own", "see :func:`discriminator_loss`")
+    generator_loss: GeneratorLoss = parameter("maximum_likelihood", "see :func:`generator_loss`")
+    logit_clamp: float = parameter(5.0, "see :func:`generator_loss`")
+    prior: Literal["uniform", "estimated"] = parameter(
+        "estimated",
+        "phi of the generated components: 1/K each, or the mean responsibilities",
+    )
+    prior_floor: Fraction = parameter(
+        0.5,
+        "lower bound on phi_i, in units of 1/K, before they are scaled to sum to one; without it "
+        "large components grow at the cost of small ones",
+    )
+    component_sampling: Literal["balanced", "random"] = parameter(
+        "balanced",
+        "how a uniform prior is drawn: equal counts in every batch, or at random",
+    )
+    network: Kind = parameter(
+        "auto",
+        "the papers' convolutional nets, or fully connected ones; ``auto``: convolutional for "
+        "square images of side 16 to 64",
+    )
+    width: NonNegative = parameter(1.0, "factor on the filters of the convolutional nets")
+    hidden: tuple[Positive, ...] = parameter((256, 256), "layer sizes of the fully connected nets")
+    generator_hidden: tuple[Positive, ...] = parameter(
+        (), "layers between the input and the feature maps of a convolutional G"
+    )
+    generator_activation: Activation = parameter(
+        "relu", "of G and of E; D has leaky ReLUs of slope .2"
+    )
+    noise: Literal["uniform", "gaussian"] = parameter(
+        "uniform", "distribution of z: U[0, 1] or N(0, 1)"
+    )
+    noise_dim: Count = parameter(62, "length of z")
+    init_std: NonNegative | None = parameter(None, "of the first weights; None: He's")
+    d_batch_norm: bool = parameter(False, "whether D has batch norm")
+    e_components: Positive | None = parameter(
+        50,
+        "number of principal components that E, which is then fully connected, is given in place "
+        "of data with more than twice as many columns. Not where rows are labelled: what labels "
+        "tell apart need not be where the data vary most. None: E is given the data as they are",
+    )
+    e_batch_norm: Literal["train", "affine", "none"] = parameter(
+        "train",
+        "``train``: as usual; ``affine``: never leaves evaluation mode, as in the released code, "
+        "so that only its factor and offset learn; ``none``",
+    )
+    e_activation: Activation = parameter(
+        "relu", "of G and of E; D has leaky ReLUs of slope .2", before="leaky_relu"
+    )
+    e_gain: NonNegative = parameter(
+        0.1,
+        "factor on the first weights of E's hidden layers. Where batch norm follows, which takes "
+        "their scale out again, small weights learn the faster",
+        before=1.0,
+    )
+    e_last_std: NonNegative | None = parameter(
+        1e-4,
+        "standard deviation of the first weights of E's last layer; None: as of the other nets",
+        before=None,
+    )
+    e_average: Fraction = parameter(
+        0.99,
+        "decay, an update, of a running mean of E's weights, which assigns the data, with the "
+        "batch norm statistics of all of them; 0: E's last weights assign, with running "
+        "statistics of all that E has seen",
+        before=0.0,
+    )
+    generator_clip: NonNegative | None = parameter(
+        None, "bound on G's weights after each update (section 4.4); None: none"
+    )
+    spectral_norm: tuple[Literal["G", "D", "E"], ...] = parameter(
+        (),
+        "nets whose weights are spectrally normalised; else a convolutional D wins at once",
+    )
+    n_components: Positive | None = parameter(
+        None,
+        "size of the layer put before E's output, whose values ``transform`` returns (5.4). "
+        "Where E learns from real data, a second E without this layer learns in its place; E "
+        "then begins with the layers of this one, and is distilled from it",
+    )
+    labelled_error: Fraction = parameter(
+        0.05,
+        "supervision at the end of an E-step stops below this error rate on the labelled rows "
+        "(5.3); at 0 it uses all its updates",
+    )
+    labelled_steps: Count = parameter(100, "the maximum number of updates of such supervision")
+    labelled_weight: NonNegative = parameter(
+        1.0, "of the labelled rows' cross-entropy in every other update of E"
+    )
+    n_init: Positive = parameter(
+        4,
+        "number of first weights of E that pretraining (and distillation) begins with; the one "
+        "of the largest mutual information between data and clusters goes on. With labels it is "
+        "always one",
+        before=1,
+    )
+    init_steps: Positive = parameter(
+        1000,
+        "pretraining updates after which that one is chosen, at most all of them",
+        before=1000,
+    )
+    pretrain_epochs: Count = parameter(
+        50, "passes of E over the real data alone, before the first M-step"
+    )
+    pretrain_steps: Count = parameter(
+        1000, "minimum number of such updates; passes are added until it is reached"
+    )
+    consistency: NonNegative = parameter(
+        1.0,
+        "weights of the terms that E learns from real data, see :func:`information_loss`; all 0: "
+        "it learns nothing from them",
+    )
+    marginal_entropy: NonNegative = parameter(
+        0.4,
+        "weights of the terms that E learns from real data, see :func:`information_loss`; all 0: "
+        "it learns nothing from them",
+    )
+    conditional_entropy: NonNegative = parameter(
+        0.1,
+        "weights of the terms that E learns from real data, see :func:`information_loss`; all 0: "
+        "it learns nothing from them",
+    )
+    consistency_radius: NonNegative = parameter(
+        3.5,
+        "length of the perturbation as a multiple of each point's local scale, which is the "
+        "distance to its 10th neighbour over the square root of D, among what E is given",
+    )
+    d_noise: NonNegative = parameter(
+        1.5,
+        "standard deviation of Gaussian noise on what D sees, and on the generated images that E "
+        "sees, in units of the median local scale of the data",
+    )
+    e_noise: NonNegative = parameter(
+        2.0,
+        "standard deviation of Gaussian noise on what D sees, and on the generated images that E "
+        "sees, in units of the median local scale of the data",
+    )
 
-    labelled_: bool = False
+    labelled_ = False
     """Whether the fit knew any labels."""
-
-    def __init__(
-        self,
-        n_clusters: Positive = 10,
-        *,
-        max_iter: Count = 15,
-        m_epochs: Count = 5,
-        m_steps: Count = 300,
-        e_steps: Count = 120,
-        batch_size: BatchSize = 64,
-        e_batch_size: BatchSize = 200,
-        tol: Fraction = 1e-3,
-        patience: Positive = 3,
-        optimizer: Literal["adam", "rmsprop"] = "adam",
-        d_lr: NonNegative = 1e-3,
-        g_lr: NonNegative = 1e-3,
-        e_lr: NonNegative = 1e-3,
-        lr_decay: NonNegative = 1.0,
-        reset_optimizers: bool = False,
-        extra_unit: ExtraUnit = "weight_1",
-        fake_units: FakeUnits = "own",
-        generator_loss: GeneratorLoss = "maximum_likelihood",
-        logit_clamp: float = 5.0,
-        prior: Literal["uniform", "estimated"] = "estimated",
-        prior_floor: Fraction = 0.5,
-        component_sampling: Literal["balanced", "random"] = "balanced",
-        network: Kind = "auto",
-        width: NonNegative = 1.0,
-        hidden: tuple[Positive, ...] = (256, 256),
-        generator_hidden: tuple[Positive, ...] = (),
-        generator_activation: Activation = "relu",
-        noise: Literal["uniform", "gaussian"] = "uniform",
-        noise_dim: Count = 62,
-        init_std: NonNegative | None = None,
-        d_batch_norm: bool = False,
-        e_components: Positive | None = 50,
-        e_batch_norm: Literal["train", "affine", "none"] = "train",
-        e_activation: Activation = "relu",
-        e_gain: NonNegative = 0.1,
-        e_last_std: NonNegative | None = 1e-4,
-        e_average: Fraction = 0.99,
-        generator_clip: NonNegative | None = None,
-        spectral_norm: tuple[Literal["G", "D", "E"], ...] = (),
-        n_components: Positive | None = None,
-        labelled_error: Fraction = 0.05,
-        labelled_steps: Count = 100,
-        labelled_weight: NonNegative = 1.0,
-        n_init: Positive = 4,
-        init_steps: Positive = 1000,
-        pretrain_epochs: Count = 50,
-        pretrain_steps: Count = 1000,
-        consistency: NonNegative = 1.0,
-        marginal_entropy: NonNegative = 0.4,
-        conditional_entropy: NonNegative = 0.1,
-        consistency_radius: NonNegative = 3.5,
-        d_noise: NonNegative = 1.5,
-        e_noise: NonNegative = 2.0,
-        random_state: int = 0,
-        device: str = "auto",
-        precision: Precision = "fp32",
-        compile: bool = False,
-        callback: Callback | None = None,
-    ) -> None:
-        self.n_clusters = n_clusters
-        self.max_iter = max_iter
-        self.m_epochs = m_epochs
-        self.m_steps = m_steps
-        self.e_steps = e_steps
-        self.batch_size = batch_size
-        self.e_batch_size = e_batch_size
-        self.tol = tol
-        self.patience = patience
-        self.optimizer = optimizer
-        self.d_lr = d_lr
-        self.g_lr = g_lr
-        self.e_lr = e_lr
-        self.lr_decay = lr_decay
-        self.reset_optimizers = reset_optimizers
-        self.extra_unit: ExtraUnit = extra_unit
-        self.fake_units: FakeUnits = fake_units
-        self.generator_loss: GeneratorLoss = generator_loss
-        self.logit_clamp = logit_clamp
-        self.prior = prior
-        self.prior_floor = prior_floor
-        self.component_sampling = component_sampling
-        self.network: Kind = network
-        self.width = width
-        self.hidden = hidden
-        self.generator_hidden = generator_hidden
-        self.generator_activation: Activation = generator_activation
-        self.noise = noise
-        self.noise_dim = noise_dim
-        self.init_std = init_std
-        self.d_batch_norm = d_batch_norm
-        self.e_components = e_components
-        self.e_batch_norm = e_batch_norm
-        self.e_activation: Activation = e_activation
-        self.e_gain = e_gain
-        self.e_last_std = e_last_std
-        self.e_average = e_average
-        self.generator_clip = generator_clip
-        self.spectral_norm = spectral_norm
-        self.n_components = n_components
-        self.labelled_error = labelled_error
-        self.labelled_steps = labelled_steps
-        self.labelled_weight = labelled_weight
-        self.n_init = n_init
-        self.init_steps = init_steps
-        self.pretrain_epochs = pretrain_epochs
-        self.pretrain_steps = pretrain_steps
-        self.consistency = consistency
-        self.marginal_entropy = marginal_entropy
-        self.conditional_entropy = conditional_entropy
-        self.consistency_radius = consistency_radius
-        self.d_noise = d_noise
-        self.e_noise = e_noise
-        self.random_state = random_state
-        self.device = device
-        self.precision: Precision = precision
-        self.compile = compile
-        self.callback = callback
 
     def fit(self, X: np.ndarray, y: np.ndarray | None = None) -> Self:
         """Algorithm 1 on ``X``; ``y`` holds class ids of labelled rows and -1 elsewhere, or None.

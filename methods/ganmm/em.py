@@ -10,7 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from deep_em_bench.methods.base import Callback, register
+from deep_em_bench.methods.base import register
 from deep_em_bench.methods.ganmm.clusters import ClusterBatches, equal_division
 from deep_em_bench.methods.ganmm.mixture import GanMixture
 from deep_em_bench.methods.ganmm.networks import CriticNorm
@@ -19,13 +19,21 @@ from deep_em_bench.methods.ganmm.steps import Gans, PenaltyUnit
 from deep_em_bench.methods.nets.assignment import Standstill, assignment_row, shares
 from deep_em_bench.methods.nets.ensemble import EnsembleKind
 from deep_em_bench.methods.nets.networks import Kind
-from deep_em_bench.methods.neural import Precision
-from deep_em_bench.methods.parameters import BatchSize, Count, Fraction, NonNegative, Positive
+from deep_em_bench.methods.parameters import (
+    BatchSize,
+    Count,
+    Fraction,
+    NonNegative,
+    Positive,
+    hyperparameters,
+    parameter,
+)
 
 __all__ = ["GanmmEm"]
 
 
-@register("ganmm_em", presets=EM_PRESETS)
+@register("ganmm_em", title="GANMM (EM)", version=1, presets=EM_PRESETS)
+@hyperparameters
 class GanmmEm(GanMixture):
     r"""GANMM trained by EM, the paper's degraded version (Yu and Zhou, 2018, sections 3 and 4).
 
@@ -35,83 +43,42 @@ class GanmmEm(GanMixture):
     iteration ("early convergence", section 3). On a dozen points this is what happens; on the data
     and budgets of the suites a sixth of the labels still changes in the last of six iterations
     (median of 36 runs).
-
-    Arguments:
-        n_clusters: number of clusters K.
-        max_iter: budget of EM iterations.
-        pretrain_steps: updates of each generator on a random division into equal parts.
-        m_steps: updates of each generator in an M-step.
-        critic_steps: updates of its critic after each of these.
-        batch_size: of real and of generated data, a GAN and update.
-        tol: an EM iteration is stationary if at most this share of labels changes.
-        patience: stationary iterations in a row after which the fit has converged.
-        critic_offset: a critic is determined up to a constant only: its values are taken
-            ``as_trained``, or shifted to mean 0 on its own ``fakes``.
-        wgan, gradient_penalty, penalty_unit, clip, optimizer, g_lr, d_lr, network, width, hidden,
-            noise_dim, critic_norm, scaling, ensemble, random_state, device, precision, compile,
-            callback: as of :class:`Ganmm`.
     """
 
-    def __init__(
-        self,
-        n_clusters: Positive = 10,
-        *,
-        max_iter: Count = 20,
-        pretrain_steps: Count = 500,
-        m_steps: Count = 100,
-        critic_steps: Positive = 5,
-        batch_size: BatchSize = 50,
-        tol: Fraction = 0.0,
-        patience: Positive = 3,
-        critic_offset: Literal["fakes", "as_trained"] = "fakes",
-        wgan: Literal["gp", "clip"] = "gp",
-        gradient_penalty: NonNegative = 10.0,
-        penalty_unit: PenaltyUnit = "fixed",
-        clip: NonNegative = 0.01,
-        optimizer: Literal["rmsprop", "adam"] = "rmsprop",
-        g_lr: NonNegative = 5e-5,
-        d_lr: NonNegative = 5e-5,
-        network: Kind = "auto",
-        width: NonNegative = 1.0,
-        hidden: tuple[Positive, ...] = (64,),
-        noise_dim: Positive | None = None,
-        critic_norm: CriticNorm = "none",
-        scaling: Literal["max_abs", "standard"] = "max_abs",
-        ensemble: EnsembleKind = "auto",
-        random_state: int = 0,
-        device: str = "auto",
-        precision: Precision = "fp32",
-        compile: bool = False,
-        callback: Callback | None = None,
-    ) -> None:
-        self.n_clusters = n_clusters
-        self.max_iter = max_iter
-        self.pretrain_steps = pretrain_steps
-        self.m_steps = m_steps
-        self.critic_steps = critic_steps
-        self.batch_size = batch_size
-        self.tol = tol
-        self.patience = patience
-        self.critic_offset: Literal["fakes", "as_trained"] = critic_offset
-        self.wgan: Literal["gp", "clip"] = wgan
-        self.gradient_penalty = gradient_penalty
-        self.penalty_unit: PenaltyUnit = penalty_unit
-        self.clip = clip
-        self.optimizer: Literal["rmsprop", "adam"] = optimizer
-        self.g_lr = g_lr
-        self.d_lr = d_lr
-        self.network: Kind = network
-        self.width = width
-        self.hidden = hidden
-        self.noise_dim = noise_dim
-        self.critic_norm: CriticNorm = critic_norm
-        self.scaling: Literal["max_abs", "standard"] = scaling
-        self.ensemble: EnsembleKind = ensemble
-        self.random_state = random_state
-        self.device = device
-        self.precision: Precision = precision
-        self.compile = compile
-        self.callback = callback
+    max_iter: Count = parameter(20, "budget of EM iterations")
+    pretrain_steps: Count = parameter(
+        500, "updates of each generator on a random division into equal parts"
+    )
+    m_steps: Count = parameter(100, "updates of each generator in an M-step")
+    critic_steps: Positive = parameter(5, "updates of its critic after each of these")
+    batch_size: BatchSize = parameter(50, "of real and of generated data, a GAN and update")
+    tol: Fraction = parameter(
+        0.0, "an EM iteration is stationary if at most this share of labels changes"
+    )
+    patience: Positive = parameter(
+        3, "stationary iterations in a row after which the fit has converged"
+    )
+    critic_offset: Literal["fakes", "as_trained"] = parameter(
+        "fakes",
+        "a critic is determined up to a constant only: its values are taken ``as_trained``, or "
+        "shifted to mean 0 on its own ``fakes``. wgan, gradient_penalty, penalty_unit, clip, "
+        "optimizer, g_lr, d_lr, network, width, hidden, noise_dim, critic_norm, scaling, "
+        "ensemble, random_state, device, precision, compile, callback: as of :class:`Ganmm`",
+    )
+    wgan: Literal["gp", "clip"] = parameter("gp", "TODO")
+    gradient_penalty: NonNegative = parameter(10.0, "TODO")
+    penalty_unit: PenaltyUnit = parameter("fixed", "TODO")
+    clip: NonNegative = parameter(0.01, "TODO")
+    optimizer: Literal["rmsprop", "adam"] = parameter("rmsprop", "TODO")
+    g_lr: NonNegative = parameter(5e-5, "TODO")
+    d_lr: NonNegative = parameter(5e-5, "TODO")
+    network: Kind = parameter("auto", "TODO")
+    width: NonNegative = parameter(1.0, "TODO")
+    hidden: tuple[Positive, ...] = parameter((64,), "TODO")
+    noise_dim: Positive | None = parameter(None, "TODO")
+    critic_norm: CriticNorm = parameter("none", "TODO")
+    scaling: Literal["max_abs", "standard"] = parameter("max_abs", "TODO")
+    ensemble: EnsembleKind = parameter("auto", "TODO")
 
     def fit(self, X: np.ndarray, y: np.ndarray | None = None) -> Self:
         """Algorithm 1 on ``X`` without its epsilon; ``y`` is ignored."""

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Mapping
-from typing import Any, ClassVar, Literal, Self
+from typing import Literal, Self
 
 import numpy as np
 import torch
@@ -13,7 +12,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from deep_em_bench.core import ConfigError
-from deep_em_bench.methods.base import Callback, register
+from deep_em_bench.methods.base import register
 from deep_em_bench.methods.ganmm.clusters import Augment, ClusterBatches, reseed
 from deep_em_bench.methods.ganmm.mixture import GanMixture
 from deep_em_bench.methods.ganmm.networks import CriticNorm, classifier, initialise
@@ -25,7 +24,6 @@ from deep_em_bench.methods.nets.consistency import InformationWeights
 from deep_em_bench.methods.nets.ensemble import EnsembleKind
 from deep_em_bench.methods.nets.networks import Kind
 from deep_em_bench.methods.nets.projection import Projection, components_for
-from deep_em_bench.methods.neural import Precision
 from deep_em_bench.methods.parameters import (
     BatchSize,
     Count,
@@ -33,6 +31,8 @@ from deep_em_bench.methods.parameters import (
     Fraction,
     NonNegative,
     Positive,
+    hyperparameters,
+    parameter,
 )
 
 __all__ = ["Ganmm"]
@@ -44,7 +44,8 @@ means and variances averaged.
 """
 
 
-@register("ganmm", presets=PRESETS)
+@register("ganmm", title="GANMM", version=1, presets=PRESETS)
+@hyperparameters
 class Ganmm(GanMixture):
     r"""GANMM (Yu and Zhou, 2018), the symbols as in the paper.
 
@@ -56,209 +57,164 @@ class Ganmm(GanMixture):
 
     The defaults are the preset ``stable``; :mod:`methods.ganmm.presets` says what it adds and what
     was learnt in making it.
-
-    Arguments:
-        n_clusters: number of clusters K.
-        max_iter: budget of EM iterations.
-        start: first division of the data: ``random``, into equal parts; by ``kmeans``; by ``gmm``,
-            a Gaussian mixture of full covariances; by the ``classifier`` h after
-            ``e_pretrain_steps``; ``auto``: by h if it learns from real data and these are images
-            or wide, else by ``gmm``.
-        n_init: number of first weights of h that its pretraining begins with; the one of the
-            largest mutual information between data and clusters goes on.
-        init_steps: pretraining updates after which that one is chosen, at most all of them.
-        pretrain_steps: updates of each generator on the first division.
-        m_steps: updates of each generator in an M-step.
-        critic_steps: updates of its critic after each of these.
-        e_steps: updates of h in an E-step; with ``single`` batches, rounds of K updates.
-        batch_size: of real and of generated data, a GAN and update.
-        e_batch_size: of data from each generator, an update of h.
-        real_batch_size: of real data, where h learns from them too.
-        tol: an EM iteration is stationary if at most this share of labels changes.
-        patience: stationary iterations in a row after which the fit has converged, counted from
-            the last fraction of ``epsilon`` on.
-        wgan: ``gp``, gradient penalty; ``clip``, weights clipped, except in pretraining.
-        gradient_penalty: weight lambda of the penalty.
-        penalty_unit: ``fixed`` uses lambda as given; ``spread`` multiplies it by the root mean
-            square distance of the data from their mean.
-        clip: bound on the weights.
-        optimizer: of the GANs; ``adam`` has betas (.5, .9).
-        g_lr, d_lr, e_lr: learning rates.
-        e_optimizer: of h; ``adam`` has betas (.5, ``e_beta2``).
-        e_beta2: decay of the mean square of h's gradients.
-        classifier_data: what h learns from: ``generated`` data, or the rows of the ``clusters``
-            that the GANs learn from, which shows what the GANs add.
-        classifier_batches: ``mixed``, or of a ``single`` generator each, as released.
-        prior: by which components are weighed for h: all the same, or ``estimated`` by the size of
-            their clusters (line 6).
-        label_smoothing: of h's targets, which makes it a weaker classifier.
-        double_softmax: softmax before the softmax of h's loss, an oversight of the released code,
-            which bounds the loss from below by ln(e + K - 1) - 1.
-        epsilon: amounts of augmentation, first to last.
-        epsilon_ends: the EM iteration after which each amount but the last ends.
-        augment: see :class:`ClusterBatches`.
-        min_share: clusters under it, in units of 1 / K, are filled from the least confident rows.
-        network: convolutional nets, or fully connected ones; ``auto``: convolutional for square
-            images of side 16 to 64.
-        width: factor on the filters of convolutional nets.
-        hidden: layer sizes of fully connected generators and critics.
-        noise_dim: length of z; None: 128 for convolutional nets, else 64.
-        critic_norm: of convolutional critics.
-        e_hidden: layer sizes of a fully connected h.
-        e_conv_hidden: sizes of dense layers between the maps of a convolutional h and its output.
-        e_components: number of principal components that h, which is then fully connected, and a
-            ``gmm`` are given in place of wide data, which have more than twice as many columns.
-            None: no data are wide.
-        e_batch_norm: whether h has batch norm; data are assigned with the statistics of all real
-            data.
-        e_gain: factor on the first weights of h's layers but the last. Where batch norm follows,
-            which takes their scale out again, small weights learn the faster.
-        e_last_std: of the first weights of h's last layer; None: as of all others.
-        e_noise: standard deviation of Gaussian noise on the generated data that h sees, in units
-            of the median local scale (see ``consistency_radius``).
-        e_pretrain_steps: updates of h on real data alone, where it makes the first division.
-        consistency, marginal_entropy, conditional_entropy: weights of the terms that h learns from
-            real data, see :func:`information_loss`; all 0: it learns nothing
-            from them.
-        consistency_radius: length of the perturbation as a multiple of each point's local scale,
-            which is the distance to its 10th neighbour over the square root of D, among what h is
-            given.
-        scaling: of vectors: by the largest absolute value of a column, or its standard deviation.
-        ensemble: see :mod:`methods.nets.ensemble`.
-        random_state: seed of every draw.
-        device: ``auto``, ``cpu``, ``cuda``, ``cuda:1``, ``mps``.
-        precision: ``fp32``; ``tf32`` matrix products; ``bf16`` autocast.
-        compile: updates as CUDA graphs on a GPU, elsewhere nets by
-            torch.compile, which cannot with ``gp``.
-        callback: called with every row of ``history_``.
     """
 
-    added: ClassVar[Mapping[str, Any]] = {
-        "e_components": None,
-        "n_init": 1,
-        "init_steps": 1000,
-        "e_gain": 1.0,
-        "e_beta2": 0.9,
-    }
-
-    def __init__(
-        self,
-        n_clusters: Positive = 10,
-        *,
-        max_iter: Count = 12,
-        start: Start = "auto",
-        n_init: Positive = 4,
-        init_steps: Positive = 1000,
-        pretrain_steps: Count = 200,
-        m_steps: Count = 60,
-        critic_steps: Positive = 5,
-        e_steps: Count = 80,
-        batch_size: BatchSize = 50,
-        e_batch_size: BatchSize = 20,
-        real_batch_size: BatchSize = 200,
-        tol: Fraction = 1e-3,
-        patience: Positive = 3,
-        wgan: Literal["gp", "clip"] = "gp",
-        gradient_penalty: NonNegative = 1.0,
-        penalty_unit: PenaltyUnit = "spread",
-        clip: NonNegative = 0.01,
-        optimizer: Literal["rmsprop", "adam"] = "adam",
-        g_lr: NonNegative = 1e-3,
-        d_lr: NonNegative = 1e-3,
-        e_optimizer: Literal["rmsprop", "adam"] = "adam",
-        e_beta2: Decay = 0.999,
-        e_lr: NonNegative = 1e-3,
-        classifier_data: Literal["generated", "clusters"] = "generated",
-        classifier_batches: Literal["mixed", "single"] = "mixed",
-        prior: Literal["uniform", "estimated"] = "uniform",
-        label_smoothing: Fraction = 0.0,
-        double_softmax: bool = False,
-        epsilon: tuple[Fraction, ...] = (0.2, 0.1, 0.0),
-        epsilon_ends: tuple[Count, ...] = (3, 6),
-        augment: Augment = "sampled",
-        min_share: Fraction = 0.1,
-        network: Kind = "auto",
-        width: NonNegative = 1.0,
-        hidden: tuple[Positive, ...] = (64,),
-        noise_dim: Positive | None = None,
-        critic_norm: CriticNorm = "none",
-        e_hidden: tuple[Positive, ...] = (256, 256),
-        e_conv_hidden: tuple[Positive, ...] = (),
-        e_components: Positive | None = 50,
-        e_batch_norm: bool = True,
-        e_gain: NonNegative = 0.1,
-        e_last_std: NonNegative | None = 1e-4,
-        e_noise: NonNegative = 2.0,
-        e_pretrain_steps: Count = 3000,
-        consistency: NonNegative = 1.0,
-        marginal_entropy: NonNegative = 1.0,
-        conditional_entropy: NonNegative = 0.25,
-        consistency_radius: NonNegative = 3.5,
-        scaling: Literal["max_abs", "standard"] = "max_abs",
-        ensemble: EnsembleKind = "auto",
-        random_state: int = 0,
-        device: str = "auto",
-        precision: Precision = "fp32",
-        compile: bool = False,
-        callback: Callback | None = None,
-    ) -> None:
-        self.n_clusters = n_clusters
-        self.max_iter = max_iter
-        self.start: Start = start
-        self.n_init = n_init
-        self.init_steps = init_steps
-        self.pretrain_steps = pretrain_steps
-        self.m_steps = m_steps
-        self.critic_steps = critic_steps
-        self.e_steps = e_steps
-        self.batch_size = batch_size
-        self.e_batch_size = e_batch_size
-        self.real_batch_size = real_batch_size
-        self.tol = tol
-        self.patience = patience
-        self.wgan: Literal["gp", "clip"] = wgan
-        self.gradient_penalty = gradient_penalty
-        self.penalty_unit: PenaltyUnit = penalty_unit
-        self.clip = clip
-        self.optimizer: Literal["rmsprop", "adam"] = optimizer
-        self.g_lr = g_lr
-        self.d_lr = d_lr
-        self.e_optimizer: Literal["rmsprop", "adam"] = e_optimizer
-        self.e_beta2 = e_beta2
-        self.e_lr = e_lr
-        self.classifier_data: Literal["generated", "clusters"] = classifier_data
-        self.classifier_batches: Literal["mixed", "single"] = classifier_batches
-        self.prior: Literal["uniform", "estimated"] = prior
-        self.label_smoothing = label_smoothing
-        self.double_softmax = double_softmax
-        self.epsilon = epsilon
-        self.epsilon_ends = epsilon_ends
-        self.augment: Augment = augment
-        self.min_share = min_share
-        self.network: Kind = network
-        self.width = width
-        self.hidden = hidden
-        self.noise_dim = noise_dim
-        self.critic_norm: CriticNorm = critic_norm
-        self.e_hidden = e_hidden
-        self.e_conv_hidden = e_conv_hidden
-        self.e_components = e_components
-        self.e_batch_norm = e_batch_norm
-        self.e_gain = e_gain
-        self.e_last_std = e_last_std
-        self.e_noise = e_noise
-        self.e_pretrain_steps = e_pretrain_steps
-        self.consistency = consistency
-        self.marginal_entropy = marginal_entropy
-        self.conditional_entropy = conditional_entropy
-        self.consistency_radius = consistency_radius
-        self.scaling: Literal["max_abs", "standard"] = scaling
-        self.ensemble: EnsembleKind = ensemble
-        self.random_state = random_state
-        self.device = device
-        self.precision: Precision = precision
-        self.compile = compile
-        self.callback = callback
+    max_iter: Count = parameter(12, "budget of EM iterations")
+    start: Start = parameter(
+        "auto",
+        "first division of the data: ``random``, into equal parts; by ``kmeans``; by ``gmm``, a "
+        "Gaussian mixture of full covariances; by the ``classifier`` h after "
+        "``e_pretrain_steps``; ``auto``: by h if it learns from real data and these are images "
+        "or wide, else by ``gmm``",
+    )
+    n_init: Positive = parameter(
+        4,
+        "number of first weights of h that its pretraining begins with; the one of the largest "
+        "mutual information between data and clusters goes on",
+        before=1,
+    )
+    init_steps: Positive = parameter(
+        1000,
+        "pretraining updates after which that one is chosen, at most all of them",
+        before=1000,
+    )
+    pretrain_steps: Count = parameter(200, "updates of each generator on the first division")
+    m_steps: Count = parameter(60, "updates of each generator in an M-step")
+    critic_steps: Positive = parameter(5, "updates of its critic after each of these")
+    e_steps: Count = parameter(
+        80, "updates of h in an E-step; with ``single`` batches, rounds of K updates"
+    )
+    batch_size: BatchSize = parameter(50, "of real and of generated data, a GAN and update")
+    e_batch_size: BatchSize = parameter(20, "of data from each generator, an update of h")
+    real_batch_size: BatchSize = parameter(200, "of real data, where h learns from them too")
+    tol: Fraction = parameter(
+        1e-3, "an EM iteration is stationary if at most this share of labels changes"
+    )
+    patience: Positive = parameter(
+        3,
+        "stationary iterations in a row after which the fit has converged, counted from the last "
+        "fraction of ``epsilon`` on",
+    )
+    wgan: Literal["gp", "clip"] = parameter(
+        "gp", "``gp``, gradient penalty; ``clip``, weights clipped, except in pretraining"
+    )
+    gradient_penalty: NonNegative = parameter(1.0, "weight lambda of the penalty")
+    penalty_unit: PenaltyUnit = parameter(
+        "spread",
+        "``fixed`` uses lambda as given; ``spread`` multiplies it by the root mean square "
+        "distance of the data from their mean",
+    )
+    clip: NonNegative = parameter(0.01, "bound on the weights")
+    optimizer: Literal["rmsprop", "adam"] = parameter(
+        "adam", "of the GANs; ``adam`` has betas (.5, .9)"
+    )
+    g_lr: NonNegative = parameter(1e-3, "learning rates")
+    d_lr: NonNegative = parameter(1e-3, "learning rates")
+    e_optimizer: Literal["rmsprop", "adam"] = parameter(
+        "adam", "of h; ``adam`` has betas (.5, ``e_beta2``)"
+    )
+    e_beta2: Decay = parameter(0.999, "decay of the mean square of h's gradients", before=0.9)
+    e_lr: NonNegative = parameter(1e-3, "learning rates")
+    classifier_data: Literal["generated", "clusters"] = parameter(
+        "generated",
+        "what h learns from: ``generated`` data, or the rows of the ``clusters`` that the GANs "
+        "learn from, which shows what the GANs add",
+    )
+    classifier_batches: Literal["mixed", "single"] = parameter(
+        "mixed", "``mixed``, or of a ``single`` generator each, as released"
+    )
+    prior: Literal["uniform", "estimated"] = parameter(
+        "uniform",
+        "by which components are weighed for h: all the same, or ``estimated`` by the size of "
+        "their clusters (line 6)",
+    )
+    label_smoothing: Fraction = parameter(
+        0.0, "of h's targets, which makes it a weaker classifier"
+    )
+    double_softmax: bool = parameter(
+        False,
+        "softmax before the softmax of h's loss, an oversight of the released code, which bounds "
+        "the loss from below by ln(e + K - 1) - 1",
+    )
+    epsilon: tuple[Fraction, ...] = parameter(
+        (0.2, 0.1, 0.0), "amounts of augmentation, first to last"
+    )
+    epsilon_ends: tuple[Count, ...] = parameter(
+        (3, 6), "the EM iteration after which each amount but the last ends"
+    )
+    augment: Augment = parameter("sampled", "see :class:`ClusterBatches`")
+    min_share: Fraction = parameter(
+        0.1, "clusters under it, in units of 1 / K, are filled from the least confident rows"
+    )
+    network: Kind = parameter(
+        "auto",
+        "convolutional nets, or fully connected ones; ``auto``: convolutional for square images "
+        "of side 16 to 64",
+    )
+    width: NonNegative = parameter(1.0, "factor on the filters of convolutional nets")
+    hidden: tuple[Positive, ...] = parameter(
+        (64,), "layer sizes of fully connected generators and critics"
+    )
+    noise_dim: Positive | None = parameter(
+        None, "length of z; None: 128 for convolutional nets, else 64"
+    )
+    critic_norm: CriticNorm = parameter("none", "of convolutional critics")
+    e_hidden: tuple[Positive, ...] = parameter((256, 256), "layer sizes of a fully connected h")
+    e_conv_hidden: tuple[Positive, ...] = parameter(
+        (), "sizes of dense layers between the maps of a convolutional h and its output"
+    )
+    e_components: Positive | None = parameter(
+        50,
+        "number of principal components that h, which is then fully connected, and a ``gmm`` are "
+        "given in place of wide data, which have more than twice as many columns. None: no data "
+        "are wide",
+        before=None,
+    )
+    e_batch_norm: bool = parameter(
+        True, "whether h has batch norm; data are assigned with the statistics of all real data"
+    )
+    e_gain: NonNegative = parameter(
+        0.1,
+        "factor on the first weights of h's layers but the last. Where batch norm follows, which "
+        "takes their scale out again, small weights learn the faster",
+        before=1.0,
+    )
+    e_last_std: NonNegative | None = parameter(
+        1e-4, "of the first weights of h's last layer; None: as of all others"
+    )
+    e_noise: NonNegative = parameter(
+        2.0,
+        "standard deviation of Gaussian noise on the generated data that h sees, in units of the "
+        "median local scale (see ``consistency_radius``)",
+    )
+    e_pretrain_steps: Count = parameter(
+        3000, "updates of h on real data alone, where it makes the first division"
+    )
+    consistency: NonNegative = parameter(
+        1.0,
+        "weights of the terms that h learns from real data, see :func:`information_loss`; all 0: "
+        "it learns nothing from them",
+    )
+    marginal_entropy: NonNegative = parameter(
+        1.0,
+        "weights of the terms that h learns from real data, see :func:`information_loss`; all 0: "
+        "it learns nothing from them",
+    )
+    conditional_entropy: NonNegative = parameter(
+        0.25,
+        "weights of the terms that h learns from real data, see :func:`information_loss`; all 0: "
+        "it learns nothing from them",
+    )
+    consistency_radius: NonNegative = parameter(
+        3.5,
+        "length of the perturbation as a multiple of each point's local scale, which is the "
+        "distance to its 10th neighbour over the square root of D, among what h is given",
+    )
+    scaling: Literal["max_abs", "standard"] = parameter(
+        "max_abs",
+        "of vectors: by the largest absolute value of a column, or its standard deviation",
+    )
+    ensemble: EnsembleKind = parameter("auto", "see :mod:`methods.nets.ensemble`")
 
     def fit(self, X: np.ndarray, y: np.ndarray | None = None) -> Self:
         """Algorithm 1 on ``X``; ``y`` is ignored."""

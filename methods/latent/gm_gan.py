@@ -10,11 +10,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from deep_em_bench.methods.base import Callback, Preset, register
+from deep_em_bench.methods.base import Preset, register
 from deep_em_bench.methods.latent.base import LatentGan
 from deep_em_bench.methods.nets.networks import Kind
 from deep_em_bench.methods.nets.optimise import adam, descend
-from deep_em_bench.methods.neural import Precision
 from deep_em_bench.methods.parameters import (
     BatchSize,
     Count,
@@ -22,6 +21,8 @@ from deep_em_bench.methods.parameters import (
     NonNegative,
     Positive,
     PositiveReal,
+    hyperparameters,
+    parameter,
 )
 
 __all__ = ["GanTraining", "GmGan"]
@@ -44,87 +45,42 @@ PRESETS = {
 }
 
 
-@register("gm_gan", presets=PRESETS)
+@register("gm_gan", title="GM-GAN", version=1, presets=PRESETS)
+@hyperparameters
 class GmGan(LatentGan):
     r"""GM-GAN (Ben-Yosef and Weinshall, 2018), unsupervised; a baseline of Table 6.
 
     A GAN with z from :math:`\frac1K \sum_k N(\mu_k, A_k A_k^\top)`. It has no responsibilities of
     its own: a classifier trained on its samples, with the component as the class, assigns the
     data, as in GANMM's E-step.
-
-    Arguments:
-        n_clusters: number of components K.
-        prior: ``static``: means and covariances stay as drawn; ``dynamic``: G's loss moves them.
-        epochs: passes over the data,
-        steps: and further ones until there are so many updates.
-        classifier_steps: updates of the classifier after the last epoch.
-        batch_size: real images, and generated ones, an update.
-        d_lr, g_lr, c_lr: learning rates of D, of G and the prior, and of C; Adam (.5, .999).
-        noise_dim: length of z.
-        mean_range, prior_std: first means U(-c, c), first covariances sigma^2 I.
-        label_smoothing: of the classifier's targets.
-        network, width, hidden, d_batch_norm, init_std: as in
-            :class:`ResponsibilityGan`.
-        random_state: seed of every draw.
-        device: ``auto``, ``cpu``, ``cuda``, ``cuda:1``, ``mps``.
-        precision: ``fp32``; ``tf32`` matrix products; ``bf16`` autocast.
-        compile: updates as CUDA graphs on a GPU, elsewhere nets by torch.compile.
-        callback: called with every row of ``history_``.
     """
 
-    cross_entropy_: float
-    """Of the classifier on generated images, the mean over its updates, in nats."""
-
-    def __init__(
-        self,
-        n_clusters: Positive = 10,
-        *,
-        prior: Literal["static", "dynamic"] = "dynamic",
-        epochs: Positive = 200,
-        steps: Count = 0,
-        classifier_steps: Count = 500,
-        batch_size: BatchSize = 64,
-        d_lr: NonNegative = 2e-4,
-        g_lr: NonNegative = 2e-4,
-        c_lr: NonNegative = 1e-3,
-        noise_dim: Positive = 100,
-        mean_range: NonNegative = 0.1,
-        prior_std: PositiveReal = 0.15,
-        label_smoothing: Fraction = 0.0,
-        network: Kind = "auto",
-        width: NonNegative = 1.0,
-        hidden: tuple[Positive, ...] = (256, 256),
-        d_batch_norm: bool = True,
-        init_std: NonNegative | None = 0.02,
-        random_state: int = 0,
-        device: str = "auto",
-        precision: Precision = "fp32",
-        compile: bool = False,
-        callback: Callback | None = None,
-    ) -> None:
-        self.n_clusters = n_clusters
-        self.prior = prior
-        self.epochs = epochs
-        self.steps = steps
-        self.classifier_steps = classifier_steps
-        self.batch_size = batch_size
-        self.d_lr = d_lr
-        self.g_lr = g_lr
-        self.c_lr = c_lr
-        self.noise_dim = noise_dim
-        self.mean_range = mean_range
-        self.prior_std = prior_std
-        self.label_smoothing = label_smoothing
-        self.network: Kind = network
-        self.width = width
-        self.hidden = hidden
-        self.d_batch_norm = d_batch_norm
-        self.init_std = init_std
-        self.random_state = random_state
-        self.device = device
-        self.precision: Precision = precision
-        self.compile = compile
-        self.callback = callback
+    prior: Literal["static", "dynamic"] = parameter(
+        "dynamic",
+        "``static``: means and covariances stay as drawn; ``dynamic``: G's loss moves them",
+    )
+    epochs: Positive = parameter(200, "passes over the data,")
+    steps: Count = parameter(0, "and further ones until there are so many updates")
+    classifier_steps: Count = parameter(500, "updates of the classifier after the last epoch")
+    batch_size: BatchSize = parameter(64, "real images, and generated ones, an update")
+    d_lr: NonNegative = parameter(
+        2e-4, "learning rates of D, of G and the prior, and of C; Adam (.5, .999)"
+    )
+    g_lr: NonNegative = parameter(
+        2e-4, "learning rates of D, of G and the prior, and of C; Adam (.5, .999)"
+    )
+    c_lr: NonNegative = parameter(
+        1e-3, "learning rates of D, of G and the prior, and of C; Adam (.5, .999)"
+    )
+    noise_dim: Positive = parameter(100, "length of z")
+    mean_range: NonNegative = parameter(0.1, "first means U(-c, c), first covariances sigma^2 I")
+    prior_std: PositiveReal = parameter(0.15, "first means U(-c, c), first covariances sigma^2 I")
+    label_smoothing: Fraction = parameter(0.0, "of the classifier's targets")
+    network: Kind = parameter("auto", "as in :class:`ResponsibilityGan`")
+    width: NonNegative = parameter(1.0, "as in :class:`ResponsibilityGan`")
+    hidden: tuple[Positive, ...] = parameter((256, 256), "as in :class:`ResponsibilityGan`")
+    d_batch_norm: bool = parameter(True, "as in :class:`ResponsibilityGan`")
+    init_std: NonNegative | None = parameter(0.02, "as in :class:`ResponsibilityGan`")
 
     def fit(self, X: np.ndarray, y: np.ndarray | None = None) -> Self:
         """Train the GAN on ``X``, then the classifier on its samples; ``y`` is ignored."""

@@ -7,13 +7,20 @@ from typing import Self
 
 import numpy as np
 
-from deep_em_bench.methods.base import Callback, Preset, register
+from deep_em_bench.methods.base import Preset, register
 from deep_em_bench.methods.latent.base import LatentGan
 from deep_em_bench.methods.latent.steps import GeneratorLoss, MutualInformation, Training
 from deep_em_bench.methods.nets.assignment import assignment_row
 from deep_em_bench.methods.nets.networks import Kind
-from deep_em_bench.methods.neural import Precision
-from deep_em_bench.methods.parameters import BatchSize, Count, NonNegative, Positive, PositiveReal
+from deep_em_bench.methods.parameters import (
+    BatchSize,
+    Count,
+    NonNegative,
+    Positive,
+    PositiveReal,
+    hyperparameters,
+    parameter,
+)
 
 __all__ = ["ResponsibilityGan"]
 
@@ -62,7 +69,8 @@ PRESETS = {
 }
 
 
-@register("responsibility_gan", presets=PRESETS)
+@register("responsibility_gan", title="Responsibility GAN", version=1, presets=PRESETS)
+@hyperparameters
 class ResponsibilityGan(LatentGan):
     r"""GAN-based GMM responsibility learning (ICLR 2020 submission), the symbols as in the paper.
 
@@ -93,110 +101,80 @@ class ResponsibilityGan(LatentGan):
       vanilla GAN on the same nets 9.7 +- 1.1; NMI .59 +- .06 in both, of K-means .50.
     - Without Eq. (4) reaching G, .55 against .90 (digits, seed 0, the earlier prior).
     - C on D's features has .820 on digits (4 seeds, the earlier prior), on its own net .895.
-
-    Arguments:
-        n_clusters: number of components K.
-        epochs: passes over the data.
-        steps: minimum number of updates; passes are added until it is reached.
-        batch_size: real images an update.
-        d_lr, g_lr, c_lr: learning rates of D, of G and the prior, and of C; Adam (.5, .999).
-        noise_dim: D_z.
-        mean_range, prior_std: first means U(-c, c), first covariances sigma^2 I.
-        shared: whether C is a linear layer on D's features (and trains these too), or a net.
-        generator_loss: ``saturating`` is Eq. (3); ``non_saturating``: -log D(x_k).
-        adversarial_to_classifier: whether Eq. (3) trains C through alpha (Algorithm 1, line 12).
-        mutual_information: ``literal`` is Eq. (4); ``recover``: log C(x_k)_k.
-        information_weight: of that term.
-        information_to_generator: whether it trains G, mu and A too (section 2.4), or C alone
-            (Algorithm 1, line 13).
-        components_per_image: fakes a real image: all K weighed by alpha (None), or so many drawn
-            by alpha, whose mean is an unbiased estimate of the sum; alpha then gets no gradient.
-        consistency, marginal_entropy, conditional_entropy, consistency_radius: what C learns from
-            real data, see :func:`information_loss`; radius in units of a
-            point's distance to its 10th neighbour over the square root of D.
-        d_noise: standard deviation of Gaussian noise on what D and C see in training, real and
-            fake, in units of the median scale.
-        network: the paper's convolutional nets or fully connected ones; ``auto``: convolutional
-            for square images of side 16 to 64.
-        width: factor on the filters of the convolutional nets.
-        hidden: layer sizes of the fully connected nets.
-        d_batch_norm: whether D's features have batch norm (Table 3).
-        init_std: of the first weights; None: He's.
-        random_state: seed of every draw.
-        device: ``auto``, ``cpu``, ``cuda``, ``cuda:1``, ``mps``.
-        precision: ``fp32``; ``tf32`` matrix products; ``bf16`` autocast.
-        compile: updates as CUDA graphs on a GPU, elsewhere nets by torch.compile.
-        callback: called with every row of ``history_``.
     """
 
-    def __init__(
-        self,
-        n_clusters: Positive = 10,
-        *,
-        epochs: Positive = 20,
-        steps: Count = 2000,
-        batch_size: BatchSize = 64,
-        d_lr: NonNegative = 5e-4,
-        g_lr: NonNegative = 5e-4,
-        c_lr: NonNegative = 1e-3,
-        noise_dim: Positive = 100,
-        mean_range: NonNegative = 0.3,
-        prior_std: PositiveReal = 1.0,
-        shared: bool = False,
-        generator_loss: GeneratorLoss = "non_saturating",
-        adversarial_to_classifier: bool = False,
-        mutual_information: MutualInformation = "recover",
-        information_weight: NonNegative = 0.1,
-        information_to_generator: bool = True,
-        components_per_image: Positive | None = 1,
-        consistency: NonNegative = 1.0,
-        marginal_entropy: NonNegative = 1.0,
-        conditional_entropy: NonNegative = 0.25,
-        consistency_radius: NonNegative = 5.0,
-        d_noise: NonNegative = 0.5,
-        network: Kind = "auto",
-        width: NonNegative = 1.0,
-        hidden: tuple[Positive, ...] = (256, 256),
-        d_batch_norm: bool = True,
-        init_std: NonNegative | None = None,
-        random_state: int = 0,
-        device: str = "auto",
-        precision: Precision = "fp32",
-        compile: bool = False,
-        callback: Callback | None = None,
-    ) -> None:
-        self.n_clusters = n_clusters
-        self.epochs = epochs
-        self.steps = steps
-        self.batch_size = batch_size
-        self.d_lr = d_lr
-        self.g_lr = g_lr
-        self.c_lr = c_lr
-        self.noise_dim = noise_dim
-        self.mean_range = mean_range
-        self.prior_std = prior_std
-        self.shared = shared
-        self.generator_loss: GeneratorLoss = generator_loss
-        self.adversarial_to_classifier = adversarial_to_classifier
-        self.mutual_information: MutualInformation = mutual_information
-        self.information_weight = information_weight
-        self.information_to_generator = information_to_generator
-        self.components_per_image = components_per_image
-        self.consistency = consistency
-        self.marginal_entropy = marginal_entropy
-        self.conditional_entropy = conditional_entropy
-        self.consistency_radius = consistency_radius
-        self.d_noise = d_noise
-        self.network: Kind = network
-        self.width = width
-        self.hidden = hidden
-        self.d_batch_norm = d_batch_norm
-        self.init_std = init_std
-        self.random_state = random_state
-        self.device = device
-        self.precision: Precision = precision
-        self.compile = compile
-        self.callback = callback
+    epochs: Positive = parameter(20, "passes over the data")
+    steps: Count = parameter(
+        2000, "minimum number of updates; passes are added until it is reached"
+    )
+    batch_size: BatchSize = parameter(64, "real images an update")
+    d_lr: NonNegative = parameter(
+        5e-4, "learning rates of D, of G and the prior, and of C; Adam (.5, .999)"
+    )
+    g_lr: NonNegative = parameter(
+        5e-4, "learning rates of D, of G and the prior, and of C; Adam (.5, .999)"
+    )
+    c_lr: NonNegative = parameter(
+        1e-3, "learning rates of D, of G and the prior, and of C; Adam (.5, .999)"
+    )
+    noise_dim: Positive = parameter(100, "D_z")
+    mean_range: NonNegative = parameter(0.3, "first means U(-c, c), first covariances sigma^2 I")
+    prior_std: PositiveReal = parameter(1.0, "first means U(-c, c), first covariances sigma^2 I")
+    shared: bool = parameter(
+        False, "whether C is a linear layer on D's features (and trains these too), or a net"
+    )
+    generator_loss: GeneratorLoss = parameter(
+        "non_saturating", "``saturating`` is Eq. (3); ``non_saturating``: -log D(x_k)"
+    )
+    adversarial_to_classifier: bool = parameter(
+        False, "whether Eq. (3) trains C through alpha (Algorithm 1, line 12)"
+    )
+    mutual_information: MutualInformation = parameter(
+        "recover", "``literal`` is Eq. (4); ``recover``: log C(x_k)_k"
+    )
+    information_weight: NonNegative = parameter(0.1, "of that term")
+    information_to_generator: bool = parameter(
+        True, "whether it trains G, mu and A too (section 2.4), or C alone (Algorithm 1, line 13)"
+    )
+    components_per_image: Positive | None = parameter(
+        1,
+        "fakes a real image: all K weighed by alpha (None), or so many drawn by alpha, whose "
+        "mean is an unbiased estimate of the sum; alpha then gets no gradient",
+    )
+    consistency: NonNegative = parameter(
+        1.0,
+        "what C learns from real data, see :func:`information_loss`; radius in units of a "
+        "point's distance to its 10th neighbour over the square root of D",
+    )
+    marginal_entropy: NonNegative = parameter(
+        1.0,
+        "what C learns from real data, see :func:`information_loss`; radius in units of a "
+        "point's distance to its 10th neighbour over the square root of D",
+    )
+    conditional_entropy: NonNegative = parameter(
+        0.25,
+        "what C learns from real data, see :func:`information_loss`; radius in units of a "
+        "point's distance to its 10th neighbour over the square root of D",
+    )
+    consistency_radius: NonNegative = parameter(
+        5.0,
+        "what C learns from real data, see :func:`information_loss`; radius in units of a "
+        "point's distance to its 10th neighbour over the square root of D",
+    )
+    d_noise: NonNegative = parameter(
+        0.5,
+        "standard deviation of Gaussian noise on what D and C see in training, real and fake, in "
+        "units of the median scale",
+    )
+    network: Kind = parameter(
+        "auto",
+        "the paper's convolutional nets or fully connected ones; ``auto``: convolutional for "
+        "square images of side 16 to 64",
+    )
+    width: NonNegative = parameter(1.0, "factor on the filters of the convolutional nets")
+    hidden: tuple[Positive, ...] = parameter((256, 256), "layer sizes of the fully connected nets")
+    d_batch_norm: bool = parameter(True, "whether D's features have batch norm (Table 3)")
+    init_std: NonNegative | None = parameter(None, "of the first weights; None: He's")
 
     def fit(self, X: np.ndarray, y: np.ndarray | None = None) -> Self:
         """Algorithm 1 on ``X``; ``y`` is ignored."""

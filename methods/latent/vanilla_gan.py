@@ -7,12 +7,18 @@ from typing import Literal, Self
 import numpy as np
 from torch import Tensor, nn
 
-from deep_em_bench.methods.base import Callback, Preset, register
+from deep_em_bench.methods.base import Preset, register
 from deep_em_bench.methods.latent.base import LatentGan
 from deep_em_bench.methods.latent.gm_gan import GanTraining
 from deep_em_bench.methods.nets.networks import Kind
-from deep_em_bench.methods.neural import Precision
-from deep_em_bench.methods.parameters import BatchSize, Count, NonNegative, Positive
+from deep_em_bench.methods.parameters import (
+    BatchSize,
+    Count,
+    NonNegative,
+    Positive,
+    hyperparameters,
+    parameter,
+)
 
 __all__ = ["VanillaGan"]
 
@@ -24,70 +30,29 @@ PRESETS = {
 }
 
 
-@register("vanilla_gan", presets=PRESETS)
+@register("vanilla_gan", title="Vanilla GAN", version=1, presets=PRESETS)
+@hyperparameters
 class VanillaGan(LatentGan):
     """A GAN with z from N(0, I), for what its images are worth beside those of a mixture.
 
     It has no clusters: its K components are one and the same, every responsibility is 1/K and
     every label 0, so that a clustering score of it is that of not clustering at all.
-
-    Arguments:
-        n_clusters: K, which changes nothing.
-        epochs: passes over the data,
-        steps: and further ones until there are so many updates.
-        batch_size: real images, and generated ones, an update.
-        d_lr, g_lr: learning rates; Adam (.5, .999).
-        noise_dim: length of z.
-        network, width, hidden, d_batch_norm, init_std: as in
-            :class:`ResponsibilityGan`.
-        random_state: seed of every draw.
-        device: ``auto``, ``cpu``, ``cuda``, ``cuda:1``, ``mps``.
-        precision: ``fp32``; ``tf32`` matrix products; ``bf16`` autocast.
-        compile: updates as CUDA graphs on a GPU, elsewhere nets by torch.compile.
-        callback: called with every row of ``history_``.
     """
+
+    epochs: Positive = parameter(200, "passes over the data,")
+    steps: Count = parameter(0, "and further ones until there are so many updates")
+    batch_size: BatchSize = parameter(64, "real images, and generated ones, an update")
+    d_lr: NonNegative = parameter(2e-4, "learning rates; Adam (.5, .999)")
+    g_lr: NonNegative = parameter(2e-4, "learning rates; Adam (.5, .999)")
+    noise_dim: Positive = parameter(100, "length of z")
+    network: Kind = parameter("auto", "as in :class:`ResponsibilityGan`")
+    width: NonNegative = parameter(1.0, "as in :class:`ResponsibilityGan`")
+    hidden: tuple[Positive, ...] = parameter((256, 256), "as in :class:`ResponsibilityGan`")
+    d_batch_norm: bool = parameter(True, "as in :class:`ResponsibilityGan`")
+    init_std: NonNegative | None = parameter(0.02, "as in :class:`ResponsibilityGan`")
 
     mean_range = 0.0
     prior_std = 1.0
-
-    def __init__(
-        self,
-        n_clusters: Positive = 10,
-        *,
-        epochs: Positive = 200,
-        steps: Count = 0,
-        batch_size: BatchSize = 64,
-        d_lr: NonNegative = 2e-4,
-        g_lr: NonNegative = 2e-4,
-        noise_dim: Positive = 100,
-        network: Kind = "auto",
-        width: NonNegative = 1.0,
-        hidden: tuple[Positive, ...] = (256, 256),
-        d_batch_norm: bool = True,
-        init_std: NonNegative | None = 0.02,
-        random_state: int = 0,
-        device: str = "auto",
-        precision: Precision = "fp32",
-        compile: bool = False,
-        callback: Callback | None = None,
-    ) -> None:
-        self.n_clusters = n_clusters
-        self.epochs = epochs
-        self.steps = steps
-        self.batch_size = batch_size
-        self.d_lr = d_lr
-        self.g_lr = g_lr
-        self.noise_dim = noise_dim
-        self.network: Kind = network
-        self.width = width
-        self.hidden = hidden
-        self.d_batch_norm = d_batch_norm
-        self.init_std = init_std
-        self.random_state = random_state
-        self.device = device
-        self.precision: Precision = precision
-        self.compile = compile
-        self.callback = callback
 
     def fit(self, X: np.ndarray, y: np.ndarray | None = None) -> Self:
         """Train the GAN on ``X``; ``y`` is ignored."""

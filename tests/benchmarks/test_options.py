@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import get_args
 
 from deep_em_bench.benchmarks.options import PRECISIONS
-from deep_em_bench.methods.neural import Precision
+from deep_em_bench.methods.parameters import Precision
 
 
 def test_precisions_are_those_of_the_nets() -> None:

@@ -15,7 +15,8 @@ import pytest
 import torch
 
 from deep_em_bench.methods.gan_em.estimator import GanEm
-from deep_em_bench.methods.neural import NeuralMethod, Precision
+from deep_em_bench.methods.neural import NeuralMethod
+from deep_em_bench.methods.parameters import Precision
 from tests.methods import cases
 from tests.methods.small import COLOUR, IMAGES, VECTORS
 

@@ -17,7 +17,8 @@ from deep_em_bench.core import ConfigError
 from deep_em_bench.methods import DivergenceError, neural
 from deep_em_bench.methods.base import Callback, load
 from deep_em_bench.methods.nets.networks import encoder, initialise
-from deep_em_bench.methods.neural import NeuralMethod, Precision, Scaling, resolve_device
+from deep_em_bench.methods.neural import NeuralMethod, Scaling, resolve_device
+from deep_em_bench.methods.parameters import Precision
 from tests.methods.small import COLOUR, FEW, IMAGES, VECTORS, em
 
 
