@@ -17,6 +17,7 @@ COMMANDS = {
     "rescore": ("deep_em_bench.benchmarks.rescore", "new metrics from stored predictions"),
     "speed": ("deep_em_bench.benchmarks.speed.__main__", "a reference beside the fast path"),
     "prepare": ("deep_em_bench.datasets.prepare", "turn a large archive into a compact file"),
+    "docs": ("deep_em_bench.reports.docs", "the tables of README.md and docs/, from the records"),
     "list": ("deep_em_bench.benchmarks.listing", "suites, methods, data sets, metrics"),
 }
 

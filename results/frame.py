@@ -31,6 +31,7 @@ COLUMNS: Mapping[str, Callable[[Record], Any]] = {
     "preset": lambda record: record.method.preset,
     "seed": lambda record: record.seed,
     "status": lambda record: record.status,
+    "params": lambda record: record.method.params,
     "error": lambda r: f"{r.error.type}: {r.error.message}" if r.error else "",
     "fit_s": lambda record: record.timing.fit_s,
     "peak_rss_mb": lambda record: record.resources.peak_rss_mb,
