@@ -1,4 +1,4 @@
-"""DEC: clusters and features sharpen each other, by a target distribution made of themselves."""
+"""DEC: an encoder and cluster centres trained on a target made of their own assignment."""
 
 from __future__ import annotations
 
@@ -32,8 +32,11 @@ from deep_em_bench.methods.parameters import (
 
 __all__ = ["Dec", "target_distribution"]
 
+log = logging.getLogger(__name__)
+
 PRESETS = {
     "embedded": Preset(
+        title="DEC, as printed",
         source="Xie et al., Unsupervised deep embedding for clustering analysis, section 4.3",
         params={
             "layer_steps": 50_000,
@@ -44,19 +47,23 @@ PRESETS = {
         },
         deviations=(
             "the reconstruction loss is a mean over columns, as in public ports; the printed "
-            "squared norm is a sum, which makes every update as many times larger",
+            "squared norm is a sum, so its updates are larger by the number of columns",
             "first weights are He's, not N(0, .01^2)",
-            "momentum .9 and 140 updates with one target, as in public ports: the paper gives "
+            "momentum .9 and 140 updates for each target, as in public ports: the paper gives "
             "neither number",
-            "at most 100 targets, 14,000 updates: the paper has the rule of .1 % of labels alone",
+            "at most 100 targets, 14,000 updates: the paper stops only when .1 % of labels change",
         ),
     ),
     "raw": Preset(
+        title="DEC, without the auto-encoder",
         source="GANMM Table 1: DEC without the auto-encoder, from random first weights",
         params={"layer_steps": 0, "finetune_steps": 0},
-        deviations=("all else is DEC's own: that paper gives no settings",),
+        deviations=("all other settings are DEC's own: the GANMM paper gives none",),
     ),
-    "stable": Preset(source="ours: Adam and a fiftieth of the updates for the auto-encoder"),
+    "stable": Preset(
+        title="DEC, auto-encoder trained by Adam",
+        source="ours: Adam and a fiftieth of the updates for the auto-encoder",
+    ),
 }
 
 
@@ -65,9 +72,9 @@ PRESETS = {
 class Dec(NeuralMethod, Reducer):
     r"""Deep embedded clustering (Xie, Girshick and Farhadi, 2016), the symbols as in the paper.
 
-    An encoder :math:`z = f_\theta(x)`, pretrained as a stacked auto-encoder, and centres
-    :math:`\mu_j`, first K-means' of z, are trained together so that the soft assignment q comes
-    nearer to a target p made of it. An iteration is one target:
+    An encoder :math:`z = f_\theta(x)` is pretrained as half of a stacked auto-encoder. The centres
+    :math:`\mu_j` are those of K-means on z. Then both are trained to bring the soft assignment q
+    nearer to a target p, which is made of q. An iteration is one target:
 
     .. math::
         q_{ij} = \frac{(1 + \|z_i - \mu_j\|^2)^{-1}}{\sum_{j'} (1 + \|z_i - \mu_{j'}\|^2)^{-1}},
@@ -79,26 +86,26 @@ class Dec(NeuralMethod, Reducer):
     P is computed on all data (Eq. 3), not a batch. Responsibilities are q. ``transform`` gives z.
     """
 
-    max_iter: Count = parameter(100, "budget of target distributions")
+    max_iter: Count = parameter(100, "maximum number of target distributions")
     update_interval: Positive = parameter(140, "updates with one target distribution")
-    batch_size: Positive = parameter(256, "of every update, also in pretraining")
-    lr: NonNegative = parameter(0.01, "learning rate of the clustering loss, SGD with momentum .9")
+    batch_size: Positive = parameter(256, "rows of every update, in pretraining too")
+    lr: NonNegative = parameter(0.01, "learning rate of the clustering loss; SGD, momentum .9")
     tol: Fraction = parameter(
-        1e-3, "share of labels that change in an iteration, under which the fit has converged"
+        1e-3, "an iteration that changes a smaller share of labels ends the fit"
     )
-    n_init: Positive = parameter(20, "independent starts of K-means, of which the best is taken")
+    n_init: Positive = parameter(20, "independent starts of K-means; the best one is kept")
     hidden: tuple[Positive, ...] = parameter(
         (500, 500, 2000), "layer sizes of the encoder; the decoder mirrors them"
     )
-    n_components: Positive = parameter(10, "length of z")
-    layer_steps: Count = parameter(600, "updates of each layer as a denoising auto-encoder,")
-    finetune_steps: Count = parameter(3000, "and then of the whole auto-encoder")
+    n_components: Positive = parameter(10, "length of the embedding z")
+    layer_steps: Count = parameter(600, "updates of each layer as a denoising auto-encoder")
+    finetune_steps: Count = parameter(3000, "updates of the whole auto-encoder after that")
     pretrain_optimizer: Literal["sgd", "adam"] = parameter(
-        "adam", "of both; ``sgd`` has momentum .9"
+        "adam", "optimiser of the auto-encoder; sgd has momentum .9"
     )
-    pretrain_lr: NonNegative = parameter(1e-3, "of both; ``sgd`` has momentum .9")
+    pretrain_lr: NonNegative = parameter(1e-3, "learning rate of the auto-encoder")
     decay_every: Positive = parameter(
-        2000, "updates after which pretraining's learning rate falls to a tenth"
+        2000, "updates after which the auto-encoder's learning rate falls to a tenth"
     )
     corruption: Fraction = parameter(
         0.2, "share of inputs and codes set to zero in layer-wise training"
@@ -148,7 +155,7 @@ class Dec(NeuralMethod, Reducer):
         return self._apply(self.encoder_, self._incoming(X)).cpu().numpy()
 
     def _pretrain(self, x: Tensor) -> None:
-        """The encoder as half of an auto-encoder; with no updates at all its data scale alone."""
+        """Train the encoder as half of an auto-encoder; without updates only the data scale."""
         recipe = Recipe(
             layer_steps=self.layer_steps,
             finetune_steps=self.finetune_steps,
@@ -160,17 +167,17 @@ class Dec(NeuralMethod, Reducer):
         )
         with self._backends():
             self._autoencoder.fit(
-                x, recipe, generator=self._generator, report=_tell, arithmetic=self._arithmetic
+                x, recipe, generator=self._generator, report=_log, arithmetic=self._arithmetic
             )
         with self._arithmetic():
             self.reconstruction_error_ = self._autoencoder.reconstruction_error(x)
 
     def _place_centers(self, x: Tensor) -> None:
-        """The centres to where K-means puts them in the embedding."""
+        """Move the centres to those of K-means on the embedding."""
         z = self._apply(self.encoder_, x).cpu().numpy()
         seed = derive_seed(self.random_state, "centers")
-        found = SklearnKMeans(self.n_clusters, n_init=self.n_init, random_state=seed).fit(z)
-        self.centers_.place(torch.from_numpy(found.cluster_centers_))
+        k_means = SklearnKMeans(self.n_clusters, n_init=self.n_init, random_state=seed).fit(z)
+        self.centers_.place(torch.from_numpy(k_means.cluster_centers_))
 
     def _sharpen(
         self, x: Tensor, p: Tensor, optimizer: torch.optim.Optimizer, batches: Iterator[Tensor]
@@ -240,8 +247,5 @@ def target_distribution(q: Tensor) -> Tensor:
     return weight / weight.sum(dim=1, keepdim=True)
 
 
-def _tell(row: Mapping[str, Any]) -> None:
+def _log(row: Mapping[str, Any]) -> None:
     log.debug("%(stage)s, update %(step)d of %(steps)d: loss %(loss).4g", row)
-
-
-log = logging.getLogger(__name__)

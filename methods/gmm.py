@@ -1,4 +1,4 @@
-"""Gaussian mixture model, with principal components in front where asked: a baseline."""
+"""The Gaussian mixture model, on the data or on their principal components: a baseline."""
 
 from __future__ import annotations
 
@@ -18,8 +18,12 @@ from deep_em_bench.methods.parameters import NonNegative, Positive, hyperparamet
 __all__ = ["Gmm"]
 
 PRESETS = {
-    "full": Preset(source="full covariances, 1e-3 on their diagonals, k-means start"),
+    "full": Preset(
+        title="GMM, full covariances",
+        source="full covariances, 1e-3 on their diagonals, k-means start",
+    ),
     "pca_full": Preset(
+        title="PCA + GMM",
         source="PCA to 20 dimensions, then full covariances, 1e-3 on their diagonals",
         params={"n_pca": 20},
     ),
@@ -34,24 +38,23 @@ class Gmm(Method, Generative):
     r"""Gaussian mixture fitted by EM (Dempster et al., 1977).
 
     .. math:: p(x) = \sum_i \phi_i \, \mathcal{N}(x \mid \mu_i, \Sigma_i)
+
+    Pixels that are constant within a component make the likelihood unbounded without
+    ``reg_covar``.
     """
 
     covariance_type: Literal["full", "tied", "diag"] = parameter(
-        "full", "one full matrix a component, one for all (``tied``), or diagonals"
+        "full", "full: a matrix per component; tied: one for all; diag: diagonal matrices"
     )
     reg_covar: NonNegative = parameter(
-        1e-3,
-        "added to the diagonal of every covariance, in squared units of the data; pixels that "
-        "are constant within a component make the likelihood unbounded without it",
+        1e-3, "added to the diagonal of every covariance, in squared units of the data"
     )
     n_pca: Positive | None = parameter(
-        None, "fit in the space of that many principal components (capped at min(N, D)); None: X"
+        None, "principal components to fit, at most min(N, D); None: the data as they are"
     )
-    n_init: Positive = parameter(1, "independent starts; the one of highest bound is kept")
-    max_iter: Positive = parameter(100, "EM iterations a start")
-    tol: NonNegative = parameter(
-        1e-3, "change of the mean log-likelihood bound at which a start has converged"
-    )
+    n_init: Positive = parameter(1, "independent starts; the highest bound is kept")
+    max_iter: Positive = parameter(100, "maximum number of EM iterations of a start")
+    tol: NonNegative = parameter(1e-3, "change of the mean log-likelihood bound that ends a start")
 
     def fit(self, X: np.ndarray, y: np.ndarray | None = None) -> Self:
         """Fit the mixture to ``X``; ``y`` is ignored."""
@@ -71,7 +74,7 @@ class Gmm(Method, Generative):
             random_state=self.random_state,
         )
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore", ConvergenceWarning)  # said by converged_ instead
+            warnings.simplefilter("ignore", ConvergenceWarning)  # converged_ says it
             mixture.fit(self._project(flat))
         self._keep(mixture)
         self.labels_ = self.predict(X)

@@ -1,7 +1,6 @@
-"""What is reached with the labelled rows and no generative model: three baselines.
+"""Three baselines from scikit-learn that learn from labelled rows without a generative model.
 
-All three are scikit-learn's. Images are taken as they are, the columns of vectors brought to mean
-0 and variance 1.
+Images are taken as they are; each column of vectors is brought to mean 0 and variance 1.
 """
 
 from __future__ import annotations
@@ -40,18 +39,27 @@ NEARLY_ONE = float(np.nextafter(1, 0))
 """The largest threshold that scikit-learn takes."""
 
 LOGISTIC_PRESETS = {
-    "default": Preset(source="scikit-learn: multinomial, L2 with C = 1, on the labelled rows"),
+    "default": Preset(
+        title="Logistic regression",
+        source="scikit-learn: multinomial, L2 with C = 1, on the labelled rows",
+    ),
 }
 SELF_TRAINING_PRESETS = {
-    "default": Preset(source="scikit-learn: rows of probability .75 and above join, ten rounds"),
+    "default": Preset(
+        title="Self-training",
+        source="scikit-learn: rows of probability .75 and above join, ten rounds",
+    ),
 }
 SPREADING_PRESETS = {
-    "default": Preset(source="scikit-learn: graph of 7 nearest neighbours, alpha .2"),
+    "default": Preset(
+        title="Label spreading",
+        source="scikit-learn: graph of 7 nearest neighbours, alpha .2",
+    ),
 }
 
 
 class _Labelled(Method, SemiSupervised):
-    """A method that learns nothing without labels."""
+    """A classifier that learns from labelled rows."""
 
     needs_labels = True
 
@@ -64,20 +72,21 @@ class _Labelled(Method, SemiSupervised):
         Raises ``ValueError`` where no row is labelled.
         """
         X = self._fitting(X)
-        found = check_labels(y, len(X), self.n_clusters)
-        if found is None:
+        labelled = check_labels(y, len(X), self.n_clusters)
+        if labelled is None:
             raise ValueError(
                 f"no row is labelled, and {type(self).__name__} learns from labels alone; give y "
                 f"with class ids, -1 where unlabelled"
             )
+        rows, classes = labelled
         flat = X.reshape(len(X), -1).astype(np.float64)
         self.shift_, self.scale_ = _standard(flat) if X.ndim == 2 else (np.zeros(1), np.ones(1))
-        given = np.full(len(X), -1, dtype=np.int64)
-        given[found[0]] = found[1]
-        self.classes_ = np.unique(found[1])
+        targets = np.full(len(X), -1, dtype=np.int64)
+        targets[rows] = classes
+        self.classes_ = np.unique(classes)
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore", ConvergenceWarning)  # said by converged_ instead
-            row = self._learn(self._points(X), given)
+            warnings.simplefilter("ignore", ConvergenceWarning)  # converged_ says it
+            row = self._learn(self._points(X), targets)
         self.n_iter_ = row["iteration"]
         self.labels_ = self.predict(X)
         self.history_ = [row]
@@ -94,7 +103,7 @@ class _Labelled(Method, SemiSupervised):
 
     @abstractmethod
     def _learn(self, points: np.ndarray, y: np.ndarray) -> dict[str, Any]:
-        """Learn from points ``(N, D)`` and ``y`` with -1; ``history_``'s row."""
+        """Learn from points ``(N, D)`` and ``y`` with -1; the row of ``history_``."""
 
     @abstractmethod
     def _classify(self, points: np.ndarray) -> np.ndarray:
@@ -107,10 +116,10 @@ class _Labelled(Method, SemiSupervised):
 @register("logistic_regression", title="Logistic regression", version=1, presets=LOGISTIC_PRESETS)
 @hyperparameters
 class LogisticRegression(_Labelled):
-    """Multinomial logistic regression on the labelled rows; unlabelled ones are not looked at."""
+    """Multinomial logistic regression on the labelled rows; unlabelled rows are not used."""
 
     C: NonNegative = parameter(1.0, "inverse strength of the L2 penalty")
-    max_iter: Positive = parameter(1000, "of L-BFGS")
+    max_iter: Positive = parameter(1000, "maximum number of L-BFGS iterations")
 
     def _learn(self, points: np.ndarray, y: np.ndarray) -> dict[str, Any]:
         known = y >= 0
@@ -132,7 +141,7 @@ class LogisticRegression(_Labelled):
             self.intercept_ = np.array([0.0, inner.intercept_[0]])
 
     def _keep_constant(self, points: np.ndarray) -> dict[str, Any]:
-        """A single class leaves nothing to learn."""
+        """With a single class there is nothing to learn."""
         self.coef_, self.intercept_ = np.zeros((1, points.shape[1])), np.zeros(1)
         self.converged_ = True
         return {"iteration": 1}
@@ -141,12 +150,11 @@ class LogisticRegression(_Labelled):
 @register("self_training", title="Self-training", version=1, presets=SELF_TRAINING_PRESETS)
 @hyperparameters
 class SelfTraining(LogisticRegression):
-    """Logistic regression that takes its own sure answers for labels (Yarowsky, 1995)."""
+    """Logistic regression that adds its confident predictions to the labels (Yarowsky, 1995)."""
 
-    threshold: Fraction = parameter(0.75, "probability from which an answer joins the labels")
-    rounds: Positive = parameter(10, "how often answers join")
-    C: NonNegative = parameter(1.0, "inverse strength of the L2 penalty")
-    max_iter: Positive = parameter(100, "of L-BFGS, a round")
+    threshold: Fraction = parameter(0.75, "probability above which a prediction joins the labels")
+    rounds: Positive = parameter(10, "maximum number of rounds in which predictions join")
+    max_iter: Positive = parameter(100, "maximum number of L-BFGS iterations of a round")
 
     def _learn(self, points: np.ndarray, y: np.ndarray) -> dict[str, Any]:
         if len(self.classes_) == 1:
@@ -170,16 +178,14 @@ class SelfTraining(LogisticRegression):
 class LabelSpreading(_Labelled):
     """Labels spread over the graph of nearest neighbours (Zhou et al., 2004).
 
-    Distances have no kernel width, so one setting serves data of any dimension. A new point has
-    the mean of its nearest fitted neighbours.
+    The graph has no kernel width, so one setting serves data of any dimension. A new point takes
+    the mean distribution of its nearest fitted neighbours.
     """
 
-    n_neighbors: Positive = parameter(7, "of a point, itself among them")
-    alpha: Fraction = parameter(0.2, "share of what a point takes from its neighbours, a step")
-    max_iter: Positive = parameter(100, "steps")
-    tol: NonNegative = parameter(
-        1e-3, "change of all distributions together at which the spreading has converged"
-    )
+    n_neighbors: Positive = parameter(7, "neighbours of a point in the graph, itself included")
+    alpha: Fraction = parameter(0.2, "share that a point takes from its neighbours in a step")
+    max_iter: Positive = parameter(100, "maximum number of steps")
+    tol: NonNegative = parameter(1e-3, "total change of all distributions that ends the spreading")
 
     def _learn(self, points: np.ndarray, y: np.ndarray) -> dict[str, Any]:
         inner = SklearnLabelSpreading(
@@ -198,10 +204,10 @@ class LabelSpreading(_Labelled):
 
     def _classify(self, points: np.ndarray) -> np.ndarray:
         near = self._neighbors.kneighbors(points, return_distance=False)
-        found = self.distributions_[near].sum(axis=1)  # (N, C)
-        # Where no label reached any neighbour, every class is as likely as the others.
-        found[found.sum(axis=1) == 0] = 1.0
-        return found / found.sum(axis=1, keepdims=True)
+        weights = self.distributions_[near].sum(axis=1)  # (N, C)
+        # Where no label reached any neighbour, all classes are equally likely.
+        weights[weights.sum(axis=1) == 0] = 1.0
+        return weights / weights.sum(axis=1, keepdims=True)
 
     def _index(self) -> None:
         size = min(self.n_neighbors, len(self.points_))

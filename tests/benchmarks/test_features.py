@@ -18,8 +18,7 @@ from deep_em_bench.benchmarks.plan import Cell, DatasetSpec
 from deep_em_bench.benchmarks.rescore import rescore
 from deep_em_bench.core import Registered
 from deep_em_bench.methods.base import Preset, Reducer
-from deep_em_bench.methods.kmeans import KMeans
-from deep_em_bench.methods.pca_kmeans import PcaKMeans
+from deep_em_bench.methods.kmeans import KMeans, PcaKMeans
 from deep_em_bench.metrics import score_reduction
 from deep_em_bench.results.store import Store
 
