@@ -12,8 +12,11 @@ from typing import Any
 import pytest
 
 from deep_em_bench import results
+from deep_em_bench.__main__ import COMMANDS
 from deep_em_bench.reports.docs import Column, main
 from tests.environment import ROOT, environment
+
+PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
 
 
 def test_the_committed_tables_are_what_the_command_writes() -> None:
@@ -65,3 +68,9 @@ def test_the_data_set_and_the_metric_of_contributing_run_as_a_suite(tmp_path: Pa
     frame = results.load("rings", root=tmp_path / "runs")
     assert len(frame) == 6
     assert frame["train/largest_share"].between(0.5, 1).all()
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_the_commands_that_a_page_names_exist(page: Path) -> None:
+    named = re.findall(r"deep-em-bench ([a-z]+)", page.read_text(encoding="utf-8"))
+    assert set(named) <= set(COMMANDS)
