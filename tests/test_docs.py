@@ -72,5 +72,18 @@ def test_the_data_set_and_the_metric_of_contributing_run_as_a_suite(tmp_path: Pa
 
 @pytest.mark.parametrize("page", PAGES)
 def test_the_commands_that_a_page_names_exist(page: Path) -> None:
-    named = re.findall(r"deep-em-bench ([a-z]+)", page.read_text(encoding="utf-8"))
+    named = re.findall(r"(?:^|`)deep-em-bench ([a-z]+)", page.read_text(encoding="utf-8"), re.M)
     assert set(named) <= set(COMMANDS)
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_the_files_and_headings_that_a_page_points_to_are_there(page: Path) -> None:
+    for target, anchor in re.findall(
+        r"\]\((?!http)([^)#]*)#?([^)]*)\)", page.read_text(encoding="utf-8")
+    ):
+        path = page.parent / target if target else page
+        assert path.exists(), f"{page.name} points to {target}, which is not there"
+        if anchor:
+            headings = re.findall(r"^#+ (.*)$", path.read_text(encoding="utf-8"), flags=re.M)
+            slugs = [re.sub(r"[^\w -]", "", line.lower()).replace(" ", "-") for line in headings]
+            assert anchor in slugs, f"{page.name} points to {target}#{anchor}; there are {slugs}"

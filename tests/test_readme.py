@@ -8,15 +8,12 @@ import subprocess
 import sys
 from pathlib import Path
 
-import pytest
-
 from deep_em_bench import results
 from deep_em_bench.benchmarks.run import main
 from deep_em_bench.reports.__main__ import main as report
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
-PAGES = sorted((ROOT / "docs").glob("*.md"))
 
 
 def snippet(language: str) -> str:
@@ -75,10 +72,3 @@ def test_the_two_commands_are_in_the_makefile() -> None:
     for target in ("bench", "test"):
         assert f"make {target}" in README
         assert re.search(rf"^{target}:", makefile, flags=re.M)
-
-
-@pytest.mark.parametrize("page", ["README.md", *(f"docs/{p.name}" for p in PAGES)])
-def test_every_picture_and_file_that_a_page_names_is_there(page: str) -> None:
-    at = ROOT / page
-    for target in re.findall(r"\]\((?!http|#)([^)#]+)", at.read_text(encoding="utf-8")):
-        assert (at.parent / target).exists(), f"{page} points to {target}, which is not there"
