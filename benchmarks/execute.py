@@ -222,9 +222,8 @@ def _total(history: list[dict[str, Any]], step: str) -> float | None:
 def _resolved_device(device: str) -> str:
     if device == "cpu":
         return device
-    from deep_em_bench.methods.neural import (
-        resolve_device,  # torch, which a method that needs none goes without
-    )
+    # Imports torch, which not every method needs.
+    from deep_em_bench.methods.nets.runtime import resolve_device
 
     return str(resolve_device(device))
 

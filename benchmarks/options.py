@@ -58,7 +58,7 @@ def setting_from(options: argparse.Namespace, suite: str, folder: Path) -> Setti
     local = getattr(options, "backend", "loky") == "loky"
     # On a cluster the workers' machines matter: each cell checks its device there.
     if local and options.device not in ("auto", "cpu"):
-        from deep_em_bench.methods.neural import resolve_device
+        from deep_em_bench.methods.nets.runtime import resolve_device
 
         resolve_device(options.device)
     weights = options.inception_weights

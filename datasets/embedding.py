@@ -144,7 +144,7 @@ def _kind(device: str) -> str:
     """``cpu`` or ``cuda``: on which one of several GPUs makes no difference."""
     if device != "auto":
         return device.partition(":")[0]
-    from deep_em_bench.methods.neural import resolve_device
+    from deep_em_bench.methods.nets.runtime import resolve_device
 
     return resolve_device(device).type
 
@@ -297,7 +297,8 @@ def sae10(points: Points, recipe: str, seed: int, device: str, report: Report) -
     import torch
 
     from deep_em_bench.methods.nets.autoencoder import RECIPES, StackedAutoencoder
-    from deep_em_bench.methods.neural import Scaling, resolve_device
+    from deep_em_bench.methods.nets.runtime import resolve_device
+    from deep_em_bench.methods.neural import Scaling
 
     X, X_test = points
     scaling, where = Scaling.of(X), resolve_device(device)

@@ -80,7 +80,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         import torch
         from threadpoolctl import threadpool_limits
 
-        from deep_em_bench.methods.neural import resolve_device
+        from deep_em_bench.methods.nets.runtime import resolve_device
 
         torch.set_num_threads(chosen.threads)
         device = str(resolve_device(chosen.device)) if chosen.what in OF_NETS else "cpu"

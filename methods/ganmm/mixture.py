@@ -17,7 +17,8 @@ from deep_em_bench.methods.ganmm.networks import CriticNorm, critic, generator, 
 from deep_em_bench.methods.ganmm.steps import PenaltyUnit
 from deep_em_bench.methods.nets.ensemble import Ensemble, EnsembleKind, join, resolve_ensemble
 from deep_em_bench.methods.nets.networks import Kind, resolve_kind
-from deep_em_bench.methods.neural import NeuralMethod, Scaling, resolve_device
+from deep_em_bench.methods.nets.runtime import resolve_device
+from deep_em_bench.methods.neural import NeuralMethod, Scaling
 
 __all__ = ["GanMixture"]
 

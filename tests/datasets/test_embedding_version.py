@@ -34,7 +34,7 @@ from deep_em_bench.datasets import embedding
             False,
         ),
         ("methods.neural", "else (0.0, 1.0)", "else (0.0, 2.0)", True),
-        ("methods.neural", "PREDICT_BATCH = 2048", "PREDICT_BATCH = 1024", False),
+        ("methods.nets.runtime", "PREDICT_BATCH = 2048", "PREDICT_BATCH = 1024", False),
         ("core.seeds", '"big"', '"little"', True),
         ("datasets.embedding", '(seed, "training")', '(seed, "fit")', True),
         ("datasets.embedding", "LINE_EVERY = 30.0", "LINE_EVERY = 10.0", False),

@@ -15,7 +15,7 @@ import pytest
 import torch
 
 from deep_em_bench.methods.gan_em.estimator import GanEm
-from deep_em_bench.methods.neural import NeuralMethod
+from deep_em_bench.methods.nets.runtime import Runtime
 from deep_em_bench.methods.parameters import Precision
 from tests.methods import cases
 from tests.methods.small import COLOUR, IMAGES, VECTORS
@@ -95,14 +95,14 @@ def test_lower_precision_agrees_on_the_first_step(
 def test_an_update_goes_with_its_step(case: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Not with the next collection of garbage: no CUDA graph may be freed in another's capture."""
     updates: list[weakref.ref[Callable[..., None]]] = []
-    plain = NeuralMethod._compiled
+    compile_update = Runtime.compile_update
 
-    def noted(method: NeuralMethod, update: Callable[..., None]) -> Callable[..., None]:
-        made = plain(method, update)
-        updates.append(weakref.ref(made))
-        return made
+    def noted(runtime: Runtime, update: Callable[..., None]) -> Callable[..., None]:
+        compiled = compile_update(runtime, update)
+        updates.append(weakref.ref(compiled))
+        return compiled
 
-    monkeypatch.setattr(NeuralMethod, "_compiled", noted)
+    monkeypatch.setattr(Runtime, "compile_update", noted)
     collecting = gc.isenabled()
     gc.disable()
     try:

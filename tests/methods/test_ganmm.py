@@ -13,12 +13,12 @@ from torch import Tensor, nn
 
 from deep_em_bench import methods
 from deep_em_bench.core import ConfigError
-from deep_em_bench.methods import neural
 from deep_em_bench.methods.ganmm import estimator as module
 from deep_em_bench.methods.ganmm import mixture as gan_mixture
 from deep_em_bench.methods.ganmm.clusters import ClusterBatches
 from deep_em_bench.methods.ganmm.estimator import Ganmm
 from deep_em_bench.methods.ganmm.steps import Classifier
+from deep_em_bench.methods.nets import runtime
 from deep_em_bench.methods.nets.ensemble import EnsembleKind
 from tests.methods.small import purity
 from tests.methods.small_ganmm import BLOBS, FEW, IMAGES, KIND, ganmm
@@ -292,7 +292,7 @@ def test_blobs_are_parted_and_each_component_draws_its_own() -> None:
 def test_batch_norm_assigns_by_the_statistics_of_the_real_data(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(neural, "STATISTICS_BATCH", len(FEW))
+    monkeypatch.setattr(runtime, "STATISTICS_BATCH", len(FEW))
     method = ganmm(e_noise=5.0, **INFORMED).fit(FEW)  # generated data lie elsewhere
     first, norm, *_ = method.E_.children()
     assert isinstance(norm, nn.BatchNorm1d)
@@ -308,7 +308,7 @@ def test_every_row_counts_once_in_these_statistics(
     batch: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """In one batch that is not full, and in two that the data do not fill evenly."""
-    monkeypatch.setattr(neural, "STATISTICS_BATCH", batch)
+    monkeypatch.setattr(runtime, "STATISTICS_BATCH", batch)
     method = ganmm(e_noise=5.0, **INFORMED).fit(FEW)
     first, norm, *_ = method.E_.children()
     with torch.no_grad():
