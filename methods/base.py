@@ -21,6 +21,14 @@ from sklearn.base import BaseEstimator, ClusterMixin
 from sklearn.utils.validation import check_is_fitted
 
 from deep_em_bench.core import ConfigError, DataError, Registered, Registry, unknown_name
+from deep_em_bench.methods.data import (
+    Units,
+    as_array,
+    check_data,
+    check_draw,
+    check_labels,
+    check_names,
+)
 from deep_em_bench.methods.parameters import (
     Callback,
     MethodParameters,
@@ -36,7 +44,6 @@ __all__ = [
     "Preset",
     "Reducer",
     "SemiSupervised",
-    "check_data",
     "check_draw",
     "check_labels",
     "create",
@@ -90,6 +97,8 @@ class Method(MethodParameters, ClusterMixin, BaseEstimator, ABC):
     """Whether the method's own stopping rule was met within its budget."""
     shape_: list[int]
     """Shape of one fitted point: ``[C, H, W]`` or ``[D]``."""
+    units_: tuple[list[float] | None, float] = (None, 1.0)
+    """Shift of each column and common scale by which vectors came to float32: see ``Units``."""
 
     @abstractmethod
     def fit(self, X: np.ndarray, y: np.ndarray | None = None) -> Self:
@@ -109,16 +118,19 @@ class Method(MethodParameters, ClusterMixin, BaseEstimator, ABC):
         Raises what :meth:`_check_parameters` and :func:`check_data` raise.
         """
         self._check_parameters()
-        X = check_data(X, self.n_clusters)
+        check_names(self, X, reset=True)
+        points = as_array(X)
+        units = Units.of(points)
+        points = check_data(points, units, self.n_clusters)
         if hasattr(self, "n_iter_"):
             del self.n_iter_
-        self.shape_ = list(X.shape[1:])
-        return X
+        self.shape_, self.units_ = list(points.shape[1:]), units.plain()
+        return points
 
     def __sklearn_is_fitted__(self) -> bool:
         """Whether there is a model: no failed fit leaves one, nor data that were only checked."""
         learnt = {name for name in vars(self) if name.endswith("_") and not name.endswith("__")}
-        return bool(learnt - {"shape_"})
+        return bool(learnt - {"shape_", "units_", "feature_names_in_", "n_features_in_"})
 
     def _check_parameters(self) -> None:
         """Raise :class:`ConfigError` for parameters that no fit can have."""
@@ -130,12 +142,13 @@ class Method(MethodParameters, ClusterMixin, BaseEstimator, ABC):
         Raises scikit-learn's ``NotFittedError`` before a fit, ``ValueError`` for another shape.
         """
         check_is_fitted(self)
-        X = check_data(X)
-        if list(X.shape[1:]) != self.shape_:
+        check_names(self, X, reset=False)
+        points = as_array(X)
+        if list(points.shape[1:]) != self.shape_:
             raise ValueError(
-                f"X has rows of shape {X.shape[1:]}; this was fitted to {tuple(self.shape_)}"
+                f"X has rows of shape {points.shape[1:]}; this was fitted to {tuple(self.shape_)}"
             )
-        return X
+        return check_data(points, Units(*self.units_))
 
     def n_parameters(self) -> int:
         """How many numbers the fitted model consists of."""
@@ -279,88 +292,6 @@ def load(path: str | Path, *, device: str | None = None) -> Method:
             f"{path} holds other nets than this version builds from its parameters; refit"
         ) from error
     return method
-
-
-def check_data(X: np.ndarray, n_clusters: int | None = None) -> np.ndarray:
-    """``X`` as contiguous float32 images ``(N, C, H, W)`` or vectors ``(N, D)``.
-
-    Raises ``ValueError`` for another number of axes, for NaN or infinity, for fewer rows than
-    clusters, and for images outside [0, 1].
-    """
-    given, X = X, np.ascontiguousarray(X, dtype=np.float32)
-    if X.ndim not in (2, 4):
-        raise ValueError(
-            f"X has shape {X.shape}; expected images (N, C, H, W) or vectors (N, D): reshape it"
-        )
-    if n_clusters is not None and n_clusters < 1:
-        raise ValueError(f"n_clusters is {n_clusters}; expected at least 1")
-    if n_clusters is not None and len(X) < n_clusters:
-        raise ValueError(
-            f"X has {len(X)} rows, fewer than n_clusters={n_clusters}; "
-            f"give at least as many rows as clusters"
-        )
-    if not np.isfinite(X).all():
-        bad = int((~np.isfinite(X)).sum())
-        raise ValueError(f"X holds {bad} values that are NaN or infinite; remove or impute them")
-    if X.ndim == 2 and len(X):
-        _check_resolution(np.asarray(given), X)
-    if X.ndim == 4 and X.size and (X.min() < 0 or X.max() > 1):
-        raise ValueError(
-            f"image values run from {X.min():.4g} to {X.max():.4g}; expected [0, 1]: rescale them"
-        )
-    return X
-
-
-def _check_resolution(given: np.ndarray, X: np.ndarray) -> None:
-    """Raise ``ValueError`` where a column's values differ, but not any more as float32."""
-    if given.dtype == X.dtype:
-        return
-    for column in np.flatnonzero(np.ptp(X, axis=0) == 0):
-        low, high = given[:, column].min(), given[:, column].max()
-        # A constant column that was computed may differ in its last bits: those say nothing.
-        if float(high) - float(low) > 1e-12 * abs(float(high)):
-            raise ValueError(
-                f"column {column} of X runs from {low} to {high}, which float32 cannot tell "
-                f"apart; subtract its mean"
-            )
-
-
-def check_draw(n: int, component: int | None, n_clusters: int) -> None:
-    """Raise ``ValueError`` unless ``sample(n, component)`` asks for what there is."""
-    if n < 1:
-        raise ValueError(f"n is {n}; expected at least one sample")
-    if component is not None and not 0 <= component < n_clusters:
-        raise ValueError(f"component is {component}; expected 0 to {n_clusters - 1}, or None")
-
-
-def check_labels(
-    y: np.ndarray | None, n: int, n_clusters: int
-) -> tuple[np.ndarray, np.ndarray] | None:
-    """The labelled rows and their class ids, int64 both, of a ``y`` with -1 where unlabelled.
-
-    None where nothing is labelled. Raises ``ValueError`` for anything but ``n`` integers from -1
-    to ``n_clusters - 1``.
-    """
-    if y is None:
-        return None
-    y = np.asarray(y)
-    if y.shape != (n,) or not np.issubdtype(y.dtype, np.integer):
-        raise ValueError(
-            f"y is {y.dtype} of shape {y.shape}; expected ({n},) class ids, -1 where unlabelled"
-        )
-    if len(y) and y.min() < -1:
-        raise ValueError(
-            f"y has the value {y.min()}; expected class ids from 0 on, or -1 where unlabelled"
-        )
-    rows = np.flatnonzero(y >= 0)
-    if not len(rows):
-        return None
-    if y.max() >= n_clusters:
-        raise ValueError(
-            f"y has class {y.max()} with n_clusters={n_clusters}; components carry the class ids: "
-            f"raise n_clusters"
-        )
-    return rows.astype(np.int64), y[rows].astype(np.int64)
 
 
 def _plain(value: object) -> Any:

@@ -1,13 +1,12 @@
-"""Making methods by name and preset, and reading labels."""
+"""Making methods by name and preset."""
 
 from __future__ import annotations
 
-import numpy as np
 import pytest
 
 from deep_em_bench import methods
 from deep_em_bench.core import ConfigError, Registered
-from deep_em_bench.methods.base import Preset, check_data, check_labels, default_preset
+from deep_em_bench.methods.base import Preset, default_preset
 from deep_em_bench.methods.gmm import Gmm
 
 
@@ -50,48 +49,3 @@ def test_every_preset_names_its_source_and_fits_the_method(name: str) -> None:
         assert all(described.deviations)
         params = methods.create(name, preset).get_params()
         assert {key: params[key] for key in described.params} == described.params
-
-
-def test_labelled_rows_are_those_of_a_class() -> None:
-    assert check_labels(None, 3, 2) is None
-    assert check_labels(np.array([-1, -1, -1]), 3, 2) is None
-    labelled = check_labels(np.array([-1, 1, -1, 0], dtype=np.int8), 4, 2)
-    assert labelled is not None
-    rows, y = labelled
-    assert (rows.tolist(), y.tolist()) == ([1, 3], [1, 0])
-    assert rows.dtype == y.dtype == np.int64
-
-
-@pytest.mark.parametrize(
-    ("y", "said"),
-    [
-        (np.array([0, 1]), r"y is int64 of shape \(2,\); expected \(3,\) class ids"),
-        (np.array([0.0, 1.0, np.nan]), r"y is float64 .*-1 where unlabelled"),
-        (np.array([[0], [1], [1]]), r"of shape \(3, 1\)"),
-        (np.array([0, 1, 2]), r"y has class 2 with n_clusters=2; .*raise n_clusters"),
-        (np.array([0, -2, 1]), r"y has the value -2; expected class ids from 0 on, or -1"),
-    ],
-)
-def test_other_labels_are_refused(y: np.ndarray, said: str) -> None:
-    with pytest.raises(ValueError, match=said):
-        check_labels(y, 3, 2)
-
-
-class TestResolution:
-    """Data are float32: what this cannot hold is refused, not fitted."""
-
-    def test_a_column_that_would_become_constant(self) -> None:
-        X = np.array([[0, 1.7e9], [1, 1.7e9 + 50], [2, 1.7e9]])
-        with pytest.raises(ValueError, match=r"column 1 of X runs from 17.* to 17.*50.*its mean"):
-            check_data(X)
-        with pytest.raises(ValueError, match="column 1"):
-            check_data(X.astype(np.int64))
-
-    def test_a_constant_column_is_constant_but_for_rounding(self) -> None:
-        X = np.array([[0.1 + 0.2, 5.0], [0.3, 6.0]])
-        assert X[0, 0] != X[1, 0]
-        assert check_data(X).dtype == np.float32
-
-    def test_a_column_that_float32_tells_apart(self) -> None:
-        X = np.array([[1.7e9], [1.7e9 + 500]])
-        assert np.ptp(check_data(X)) > 0
