@@ -110,16 +110,27 @@ def parameter(default: Any, meaning: str, *, before: Any = MISSING, kw_only: boo
 def hyperparameters(kind: type[T]) -> type[T]:
     """Class decorator: a constructor that takes and stores the declared hyper-parameters.
 
+    A value without annotation, ``max_iter = 20``, is another default of an inherited one.
+
     Raises ``TypeError`` for an annotated name that is not declared by :func:`parameter`: the
     constructor would ask for it.
     """
-    for name, annotation in vars(kind).get("__annotations__", {}).items():
+    own = vars(kind).get("__annotations__", {})
+    for name, annotation in own.items():
         declared = isinstance(vars(kind).get(name), dataclasses.Field)
         if not declared and not str(annotation).startswith(("ClassVar", "typing.ClassVar")):
             raise TypeError(
                 f"{kind.__name__} annotates {name!r} without parameter(...); declare it so, or "
                 f"assign a fitted name in fit without an annotation in the class"
             )
+    inherited = dataclasses.fields(kind) if dataclasses.is_dataclass(kind) else ()
+    changed = [field for field in inherited if field.name in vars(kind).keys() - own.keys()]
+    hints = parameter_hints(kind) if changed else {}
+    for field in changed:
+        default = vars(kind)[field.name]
+        new = dataclasses.field(default=default, kw_only=field.kw_only, metadata=field.metadata)
+        setattr(kind, field.name, new)
+    kind.__annotations__ = {**own, **{field.name: hints[field.name] for field in changed}}
     return dataclass(kw_only=True, eq=False, repr=False)(kind)
 
 

@@ -1,4 +1,4 @@
-"""GANMM's M-step with all K GANs as one batched model, held against the loop over K of them.
+"""GANMM's M-step with all K GANs as one batched model, compared with the loop over K of them.
 
 Both start from the same weights and see the same rows and noise, so that their parameters can be
 compared after a number of updates.
@@ -49,12 +49,12 @@ class EnsembleComparison:
     precision: Precision
     """Of both."""
     loop_ms: float
-    """Of one update of all generators and its five of all critics; the median over rounds."""
+    """Of one update of all generators and five of all critics; the median over rounds."""
     path: str
-    """What stands against the loop: the batched model, or that as CUDA graphs."""
+    """What is compared with the loop: the batched model, or that as CUDA graphs."""
     batched_ms: float
     ratio: float
-    """Times the loop's speed; the median over rounds of pairs run one after the other."""
+    """Loop over batched time; the median over rounds, each a pair run one after the other."""
     difference: float
     """Largest absolute difference of a parameter after as many updates of the generators."""
     steps: int
@@ -96,10 +96,11 @@ def ganmm(
         )
         assert isinstance(method, Ganmm)
         data = method._begin(X)
-        gans = Gans(method, data, method._generator)
+        stream = method._runtime.generator
+        gans = Gans(method, method.G_, method.D_, data, method._runtime)
         labels = torch.arange(len(data), device=data.device) % n_clusters
         w = torch.nn.functional.one_hot(labels, n_clusters).float()
-        batches = ClusterBatches(labels, w, 0.0, "top", method._generator)
+        batches = ClusterBatches(labels, w, 0.0, "top", stream)
         _, seconds = timed(lambda: gans.train(batches, updates), data.device)
         parts = (("G", method.G_), ("D", method.D_))
         state = {f"{name}.{k}": v for name, net in parts for k, v in net.state_dict().items()}
@@ -107,17 +108,17 @@ def ganmm(
 
     for ensemble in ("loop", "batched"):  # first calls allocate and choose algorithms
         m_step(ensemble, 2)
-    # A capture is for a whole M-step, not for the few updates that are compared.
+    # A graph is captured for a whole M-step, not for the few updates that are compared.
     timed_updates = {"loop": steps, "batched": 10 * steps if compile else steps}
     times: dict[str, list[float]] = {"loop": [], "batched": []}
     difference = 0.0
     for _ in range(rounds):
         states = {}
-        for ensemble, held in times.items():
+        for ensemble, milliseconds in times.items():
             seconds, states[ensemble] = m_step(ensemble, steps)
             if timed_updates[ensemble] != steps:
                 seconds, _ = m_step(ensemble, timed_updates[ensemble])
-            held.append(1000 * seconds / timed_updates[ensemble])
+            milliseconds.append(1000 * seconds / timed_updates[ensemble])
         gaps = [(states["loop"][k] - states["batched"][k]).abs().max() for k in states["loop"]]
         difference = max(difference, float(max(gaps)))
     loop, batched = np.array(times["loop"]), np.array(times["batched"])

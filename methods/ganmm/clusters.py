@@ -1,15 +1,13 @@
-"""Which rows each GAN learns from: first division, least share, augmentation, index batches."""
+"""The rows that each GAN is trained on: equal division, reseeding, augmentation, batches."""
 
 from __future__ import annotations
-
-from typing import Literal
 
 import torch
 from torch import Tensor
 
-__all__ = ["Augment", "ClusterBatches", "equal_division", "reseed"]
+from deep_em_bench.methods.ganmm.parameters import Augment
 
-Augment = Literal["sampled", "top"]
+__all__ = ["ClusterBatches", "equal_division", "reseed"]
 
 
 def equal_division(n: int, n_clusters: int, stream: torch.Generator) -> Tensor:
@@ -23,8 +21,8 @@ def equal_division(n: int, n_clusters: int, stream: torch.Generator) -> Tensor:
 def reseed(labels: Tensor, w: Tensor, least: int) -> tuple[Tensor, Tensor]:
     """Fill clusters of fewer than ``least`` rows from the least confident rows of the others.
 
-    Confidence is a row's largest responsibility. A cluster gives rows only as far as ``least``
-    remain. Returns the new labels ``(N,)`` and how many clusters were filled.
+    Confidence is a row's largest responsibility. A cluster keeps at least ``least`` rows. Returns
+    the new labels ``(N,)`` and the number of clusters that were filled.
     """
     K = w.shape[1]
     counts = torch.bincount(labels, minlength=K)
@@ -40,7 +38,7 @@ def reseed(labels: Tensor, w: Tensor, least: int) -> tuple[Tensor, Tensor]:
     receivers = torch.repeat_interleave(torch.arange(K, device=labels.device), wanted)
     size = min(len(free), len(receivers))
     moved = labels.clone()
-    # In turns, so that two empty clusters are not given one stretch of the ranking each.
+    # In turns, so that each empty cluster gets rows from the whole ranking.
     turn = torch.arange(len(receivers), device=labels.device)
     turn = turn - (wanted.cumsum(0) - wanted)[receivers]
     moved[free[:size]] = receivers[turn.argsort(stable=True)][:size]
@@ -51,13 +49,12 @@ class ClusterBatches:
     """Index batches of every cluster's rows, drawn with replacement, on the device.
 
     Arguments:
-        labels: cluster of each row, ``(N,)``. A cluster without rows has its most probable one.
+        labels: cluster of each row, ``(N,)``. A cluster without rows gets its most probable row.
         w: responsibilities, ``(N, K)``.
-        epsilon: how much of the other clusters' rows is added (sigma_t): with ``top`` (Algorithm
-            1, line 11) each cluster is joined by the ``epsilon N / K`` others of highest
-            posterior; with ``sampled`` (the released code) a share ``epsilon`` of every batch is
-            drawn from all others in proportion to it.
-        augment: which of the two.
+        epsilon: amount of augmentation by rows of other clusters (sigma_t).
+        augment: ``top`` (Algorithm 1, line 11) adds to each cluster the ``epsilon N / K`` other
+            rows of highest posterior; ``sampled`` (the released code) draws a share ``epsilon`` of
+            every batch from all other rows, in proportion to their posterior.
         stream: source of every draw, on the same device.
     """
 
@@ -93,27 +90,27 @@ class ClusterBatches:
             assert self.others is not None
             at = _floor(u, counts + self.others.unsqueeze(1))
             beyond = self.first_other.unsqueeze(1) + at - counts
-            found = self.rows[torch.where(at < counts, starts + at, beyond)]
+            rows = self.rows[torch.where(at < counts, starts + at, beyond)]
         else:
-            found = self.rows[starts + _floor(u, counts)]
-        found = found.unflatten(1, (batches, size))
+            rows = self.rows[starts + _floor(u, counts)]
+        rows = rows.unflatten(1, (batches, size))
         if self.epsilon > 0 and self.augment == "sampled":
             foreign = round(self.epsilon * size)
-            found[:, :, size - foreign :] = self._sampled(found[:, :, size - foreign :])
-        return found.transpose(0, 1)
+            rows[:, :, size - foreign :] = self._sampled(rows[:, :, size - foreign :])
+        return rows.transpose(0, 1)
 
-    def _sampled(self, instead: Tensor) -> Tensor:
-        """Draws by posterior, ``(K, batches, n)``; own rows where there are no others."""
+    def _sampled(self, own: Tensor) -> Tensor:
+        """Rows of other clusters by posterior, ``(K, batches, n)``; ``own`` if there are none."""
         total = self.cumulative[:, -1:]
-        u = torch.rand(instead.flatten(1).shape, generator=self.stream, device=instead.device)
-        found = torch.searchsorted(self.cumulative, u.to(total.device) * total, right=True)
-        found = found.clamp_max(self.cumulative.shape[1] - 1).view_as(instead)
-        others = (total > 0).unsqueeze(2).to(instead.device)  # (K, 1, 1)
-        return torch.where(others, found.to(instead.device), instead)
+        u = torch.rand(own.flatten(1).shape, generator=self.stream, device=own.device)
+        rows = torch.searchsorted(self.cumulative, u.to(total.device) * total, right=True)
+        rows = rows.clamp_max(self.cumulative.shape[1] - 1).view_as(own)
+        others = (total > 0).unsqueeze(2).to(own.device)  # (K, 1, 1)
+        return torch.where(others, rows.to(own.device), own)
 
 
 def _exact(w: Tensor) -> Tensor:
-    """In float64, which sums of many rows need and MPS has not: there on the CPU."""
+    """In float64, which sums of many rows need; on the CPU where MPS has none."""
     return (w.cpu() if w.device.type == "mps" else w).double()
 
 

@@ -1,28 +1,105 @@
 """GANMM's nets as released: DCGAN-like ones for images, two dense layers for vectors.
 
-A critic is without batch norm under a gradient penalty, which is a penalty of each row by itself.
-Two biases that would be there in vain are left out, those before a batch norm and the critic's
-last: their gradients are 0 but for rounding.
+A gradient penalty concerns each row by itself, so its critic has no batch norm. Biases before a
+batch norm and the last bias of a critic are left out: their gradients are 0.
 """
 
 from __future__ import annotations
 
+import copy
 import math
 from collections.abc import Sequence
 from typing import Literal
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
-from deep_em_bench.methods.nets.ensemble import Crop
+from deep_em_bench.methods.ganmm.parameters import (
+    CriticNorm,
+    GanMixtureParameters,
+    GanmmParameters,
+)
+from deep_em_bench.methods.nets.ensemble import Crop, Ensemble, join, resolve_ensemble
+from deep_em_bench.methods.nets.networks import resolve_kind
+from deep_em_bench.methods.nets.projection import Projection, components_for
+from deep_em_bench.methods.nets.runtime import Runtime
 
-__all__ = ["CriticNorm", "classifier", "critic", "generator", "initialise"]
-
-CriticNorm = Literal["none", "layer", "batch"]
+__all__ = [
+    "classifier",
+    "critic",
+    "generate",
+    "generator",
+    "initialise",
+    "length_of_noise",
+    "make_classifier",
+    "make_gans",
+]
 
 FILTERS = 64
 SMALLEST = 4
 """Feature maps are halved until their side is at most this."""
+GENERATED = 2048
+"""Rows that are generated at a time, by all K generators together."""
+
+
+def make_gans(
+    settings: GanMixtureParameters, shape: Sequence[int], output: nn.Module, runtime: Runtime
+) -> tuple[Ensemble, Ensemble]:
+    """K generators and K critics with their first weights; ``output`` ends a generator."""
+    kind = resolve_kind(settings.network, shape)
+    sizes = {"hidden": settings.hidden, "width": settings.width}
+    with torch.device("meta"):
+        G = generator(kind, length_of_noise(settings, shape), shape, **sizes, output=output)
+        D = critic(kind, shape, **sizes, norm=settings.critic_norm)
+    cpu, how = torch.device("cpu"), resolve_ensemble(settings.ensemble, kind, runtime.device)
+
+    def copies(net: nn.Sequential, name: str) -> Ensemble:
+        streams = (runtime.weights_stream(f"{name} {i}") for i in range(settings.n_clusters))
+        nets = [initialise(copy.deepcopy(net), stream, cpu) for stream in streams]
+        return join(nets, how).to(runtime.device)
+
+    return copies(G, "G"), copies(D, "D")
+
+
+def length_of_noise(settings: GanMixtureParameters, shape: Sequence[int]) -> int:
+    """Of z; where it is not set, as released: 128 for images, 64 for vectors."""
+    if settings.noise_dim is not None:
+        return settings.noise_dim
+    return 128 if resolve_kind(settings.network, shape) == "conv" else 64
+
+
+def generate(G: Ensemble, z: Tensor, runtime: Runtime) -> Tensor:
+    """Output of every generator for its part of z, ``(K, B, noise_dim)``, without a graph."""
+    G.eval()
+    with torch.no_grad(), runtime.arithmetic():
+        size = max(1, GENERATED // len(z))
+        return torch.cat([G(part).float() for part in z.split(size, dim=1)], dim=1)
+
+
+def make_classifier(
+    settings: GanmmParameters, shape: Sequence[int], runtime: Runtime, start: int = 0
+) -> nn.Module:
+    """The classifier h with the first weights of a start, behind a projection of wide data."""
+    columns = math.prod(shape)
+    k = components_for(columns, settings.e_components)
+    with torch.device("meta"):
+        net = classifier(
+            resolve_kind(settings.network, shape) if k is None else "mlp",
+            shape if k is None else (k,),
+            settings.n_clusters,
+            hidden=settings.e_hidden,
+            conv_hidden=settings.e_conv_hidden,
+            width=settings.width,
+            batch_norm=settings.e_batch_norm,
+        )
+    net = initialise(
+        net,
+        runtime.weights_stream("E" + (f", start {start}" if start > 0 else "")),
+        runtime.device,
+        hidden_gain=settings.e_gain,
+        last_std=settings.e_last_std,
+    )
+    return net if k is None else Projection(columns, k).to(runtime.device).before(net)
 
 
 def generator(

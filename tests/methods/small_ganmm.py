@@ -5,12 +5,15 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+import torch
 
+from deep_em_bench.methods.ganmm.clusters import ClusterBatches
 from deep_em_bench.methods.ganmm.em import GanmmEm
 from deep_em_bench.methods.ganmm.estimator import Ganmm
+from deep_em_bench.methods.ganmm.steps import Classifier, Gans
 from tests.methods.small import BLOBS, KIND
 
-__all__ = ["BLOBS", "FEW", "IMAGES", "KIND", "ganmm", "ganmm_em"]
+__all__ = ["BLOBS", "FEW", "IMAGES", "KIND", "classifier", "clusters", "ganmm", "ganmm_em", "gans"]
 
 GANS: dict[str, Any] = {
     # Every hyper-parameter, so that no default enters.
@@ -80,3 +83,22 @@ def ganmm(n_clusters: int = 3, **params: Any) -> Ganmm:
 
 def ganmm_em(n_clusters: int = 3, **params: Any) -> GanmmEm:
     return GanmmEm(n_clusters, **{**GANS, **params})
+
+
+def gans(X: np.ndarray = BLOBS, **params: Any) -> tuple[Ganmm, Gans]:
+    """The WGANs before training, and their method."""
+    method = ganmm(**params)
+    data = method._begin(X)
+    return method, Gans(method, method.G_, method.D_, data, method._runtime)
+
+
+def classifier(X: np.ndarray = BLOBS, **params: Any) -> tuple[Ganmm, Classifier]:
+    """The classifier before training, and its method."""
+    method, training = gans(X, **params)
+    return method, Classifier(method, method.E_, training, training.data, method._runtime)
+
+
+def clusters(labels: torch.Tensor, K: int, stream: torch.Generator) -> ClusterBatches:
+    """Batches of the clusters without augmentation."""
+    w = torch.nn.functional.one_hot(labels, K).float()
+    return ClusterBatches(labels, w, 0.0, "top", stream)

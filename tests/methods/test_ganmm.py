@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from deep_em_bench import methods
 from deep_em_bench.core import ConfigError
 from deep_em_bench.methods.ganmm import estimator as module
-from deep_em_bench.methods.ganmm import mixture as gan_mixture
+from deep_em_bench.methods.ganmm import networks
 from deep_em_bench.methods.ganmm.clusters import ClusterBatches
 from deep_em_bench.methods.ganmm.estimator import Ganmm
 from deep_em_bench.methods.ganmm.steps import Classifier
@@ -224,7 +224,7 @@ class TestSamples:
         assert c.tolist() == drawn.tolist()
         z = torch.randn(20, 4, generator=stream)
         for i in range(20):
-            alone = method._generate(z[i].expand(3, 1, 4))[c[i]]
+            alone = networks.generate(method.G_, z[i].expand(3, 1, 4), method._runtime)[c[i]]
             np.testing.assert_allclose(x[i], method._scaling.from_net(alone)[0], atol=1e-5)
 
     def test_phi_is_each_clusters_share(self) -> None:
@@ -262,7 +262,7 @@ class TestPresets:
             norms = [p for p in method.D_.modules() if isinstance(p, nn.BatchNorm2d)]
             assert bool(norms) == norm
             method._begin(X[:, 0, 0, :19])
-            assert method._noise_dim() == 64
+            assert networks.length_of_noise(method, (19,)) == 64
         entry = methods.registry.get("ganmm").attributes["presets"]
         assert all(entry[name].deviations for name in ("paper", "official"))
         assert entry["official"].params["double_softmax"]
@@ -348,7 +348,7 @@ def test_parameters_are_checked_before_what_they_say_together() -> None:
 def test_one_component_needs_no_more_memory_than_all(monkeypatch: pytest.MonkeyPatch) -> None:
     method = ganmm(**INFORMED).fit(FEW)
     sizes: list[int] = []
-    monkeypatch.setattr(gan_mixture, "GENERATED", 60)
+    monkeypatch.setattr(networks, "GENERATED", 60)
     method.G_.register_forward_pre_hook(lambda net, given: sizes.append(given[0][..., 0].numel()))
     assert method.sample(100, component=1)[0].shape == (100, *FEW.shape[1:])
     assert max(sizes) <= 60

@@ -9,13 +9,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from deep_em_bench.methods.ganmm.clusters import (
-    Augment,
-    ClusterBatches,
-    _exact,
-    equal_division,
-    reseed,
-)
+from deep_em_bench.methods.ganmm.clusters import ClusterBatches, _exact, equal_division, reseed
+from deep_em_bench.methods.ganmm.parameters import Augment
 
 
 def stream() -> torch.Generator:

@@ -16,7 +16,7 @@ from deep_em_bench.methods.ganmm.steps import Classifier
 from deep_em_bench.methods.gmm import Gmm
 from deep_em_bench.methods.nets.projection import Projection
 from tests.methods.small import BLOBS, INFORMED, KIND, purity
-from tests.methods.small_ganmm import IMAGES, ganmm
+from tests.methods.small_ganmm import IMAGES, classifier, ganmm
 
 NOISE = np.random.default_rng(0).normal(size=(300, 30)).astype(np.float32) / 20
 WIDE = np.hstack([np.repeat(BLOBS, 5, axis=1), NOISE])  # two directions that tell, of 40
@@ -71,12 +71,10 @@ def test_the_start_is_a_gaussian_mixture_of_what_the_classifier_is_given(
         return w
 
     monkeypatch.setattr(Gmm, "predict_proba", told)
-    method = ganmm(e_components=5, start="gmm", min_share=0.1, max_iter=0)
-    data = method._begin(WIDE)
-    h = Classifier(method, data, method._generator)
-    found = first_division(method, data, h, least=10).numpy()
+    method, h = classifier(WIDE, e_components=5, start="gmm", min_share=0.1)
+    found = first_division(method, h.data, h, 10, method._runtime).numpy()
     assert seen[-1].shape == (300, 5)
-    np.testing.assert_array_equal(seen[-1], h.given.numpy())
+    np.testing.assert_array_equal(seen[-1], h.inputs.numpy())
     if labels == "kinds":
         np.testing.assert_array_equal(found, KIND)
     else:

@@ -10,6 +10,7 @@ import torch
 
 from deep_em_bench.methods.ganmm.clusters import ClusterBatches
 from deep_em_bench.methods.ganmm.em import GanmmEm
+from deep_em_bench.methods.ganmm.networks import generate
 from tests.methods.small_ganmm import BLOBS, FEW, ganmm, ganmm_em
 
 CAPABLE: dict[str, Any] = {
@@ -66,7 +67,8 @@ def _critics(method: GanmmEm) -> list[torch.nn.Module]:
 
 def test_a_critic_has_mean_0_on_its_own_fakes() -> None:
     method = ganmm_em(critic_offset="fakes").fit(BLOBS)
-    x = method._generate(torch.randn(3, 4000, 4, generator=torch.Generator().manual_seed(0)))
+    z = torch.randn(3, 4000, 4, generator=torch.Generator().manual_seed(0))
+    x = generate(method.G_, z, method._runtime)
     with torch.no_grad():
         values = method.D_(x).mean(dim=(1, 2)).numpy()
     assert method.offset_.any()

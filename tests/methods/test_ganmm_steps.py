@@ -13,21 +13,18 @@ from torch import Tensor, nn
 from deep_em_bench.methods.ganmm import steps as ganmm_steps
 from deep_em_bench.methods.ganmm.clusters import ClusterBatches
 from deep_em_bench.methods.ganmm.estimator import Ganmm
-from deep_em_bench.methods.ganmm.mixture import GanMixture
 from deep_em_bench.methods.ganmm.steps import Classifier, Gans, critic_loss, gradient_penalty
-from tests.methods.small_ganmm import BLOBS, IMAGES, KIND, ganmm
+from tests.methods.small_ganmm import BLOBS, IMAGES, KIND, classifier, clusters, gans
 
 
-def gans(X: np.ndarray, **params: Any) -> tuple[GanMixture, Gans, ClusterBatches]:
-    method = ganmm(**params)
-    data = method._begin(X)
-    labels = torch.arange(len(data)) % method.n_clusters
-    w = nn.functional.one_hot(labels, method.n_clusters).float()
-    batches = ClusterBatches(labels, w, 0.0, "top", method._generator)
-    return method, Gans(method, data, method._generator), batches
+def training(X: np.ndarray = BLOBS, **params: Any) -> tuple[Ganmm, Gans, ClusterBatches]:
+    """GANs with clusters to train on: every K-th row."""
+    method, wgans = gans(X, **params)
+    labels = torch.arange(len(X)) % method.n_clusters
+    return method, wgans, clusters(labels, method.n_clusters, method._runtime.generator)
 
 
-def states(method: GanMixture) -> dict[str, Tensor]:
+def states(method: Ganmm) -> dict[str, Tensor]:
     return {
         f"{name}.{key}": value.clone()
         for name, net in method._nets().items()
@@ -92,9 +89,9 @@ def test_loop_and_batched_give_the_same_parameters(params: dict[str, Any]) -> No
     fixed: dict[str, Any] = {"n_clusters": 4, "g_lr": 1e-4, "d_lr": 1e-4, **params}
     found = {}
     for ensemble in ("loop", "batched"):
-        method, training, batches = gans(X, ensemble=ensemble, **fixed)
+        method, wgans, batches = training(X, ensemble=ensemble, **fixed)
         first = states(method)
-        distances = training.train(batches, 20)
+        distances = wgans.train(batches, 20)
         found[ensemble] = (states(method), distances)
     loop, batched = found["loop"][0], found["batched"][0]
     assert loop.keys() == batched.keys()
@@ -107,7 +104,7 @@ def test_loop_and_batched_give_the_same_parameters(params: dict[str, Any]) -> No
 
 class TestGans:
     def test_each_update_moves_its_own_net_alone(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        method, training, batches = gans(BLOBS, ensemble="batched", critic_steps=2)
+        method, wgans, batches = training(ensemble="batched", critic_steps=2)
         moved: list[str] = []
         descend = ganmm_steps.descend
 
@@ -118,16 +115,16 @@ class TestGans:
             moved.extend({k[0] for k in before if not torch.equal(before[k], after[k])})
 
         monkeypatch.setattr(ganmm_steps, "descend", watched)
-        training.train(batches, 2)
+        wgans.train(batches, 2)
         assert moved == ["G", "D", "D"] * 2
 
     @pytest.mark.parametrize("ensemble", ["loop", "batched"])
     def test_weights_are_clipped_where_asked(self, ensemble: str) -> None:
         fixed = {"wgan": "clip", "clip": 0.0625, "ensemble": ensemble}  # a float32
-        method, training, batches = gans(BLOBS, **fixed)
-        training.train(batches, 1, clip=False)
+        method, wgans, batches = training(**fixed)
+        wgans.train(batches, 1, clip=False)
         assert max(float(p.detach().abs().max()) for p in method.D_.parameters()) > 0.0625
-        training.train(batches, 1)
+        wgans.train(batches, 1)
         assert max(float(p.detach().abs().max()) for p in method.D_.parameters()) <= 0.0625
         assert max(float(p.detach().abs().max()) for p in method.G_.parameters()) > 0.0625
 
@@ -135,49 +132,40 @@ class TestGans:
         X = np.array([[0, 0], [6, 0], [0, 8], [6, 8]], dtype=np.float32)  # 5 from their mean
         fixed: dict[str, Any] = {"n_clusters": 2, "gradient_penalty": 3.0, "scaling": "standard"}
         for unit, expected in (("fixed", 3.0), ("spread", 3 * 2**0.5)):  # two columns of std 1
-            _, training, _ = gans(X, penalty_unit=unit, **fixed)
-            assert [g.penalty for g in training.groups] == pytest.approx([expected])
-        _, training, _ = gans(X, wgan="clip", **fixed)
-        assert training.groups[0].penalty == 0
+            _, wgans, _ = training(X, penalty_unit=unit, **fixed)
+            assert [g.penalty for g in wgans.groups] == pytest.approx([expected])
+        _, wgans, _ = training(X, wgan="clip", **fixed)
+        assert wgans.groups[0].penalty == 0
 
     def test_no_steps_change_nothing(self) -> None:
-        method, training, batches = gans(BLOBS)
+        method, wgans, batches = training()
         before = states(method)
-        assert training.train(batches, 0).tolist() == [0.0] * 3
+        assert wgans.train(batches, 0).tolist() == [0.0] * 3
         assert all(torch.equal(before[k], v) for k, v in states(method).items())
 
     def test_a_gan_learns_its_own_rows(self) -> None:
         learning = {"g_lr": 2e-3, "d_lr": 2e-3, "hidden": (32,), "critic_steps": 5}
-        method = ganmm(**learning)
-        data = method._begin(BLOBS)
+        method, wgans = gans(**learning)
         labels = torch.from_numpy(KIND)
-        w = nn.functional.one_hot(labels, 3).float()
-        batches = ClusterBatches(labels, w, 0.0, "top", method._generator)
-        training = Gans(method, data, method._generator)
-        first = training.train(batches, 20)
-        training.train(batches, 200)
-        last = training.train(batches, 20)
+        batches = clusters(labels, 3, method._runtime.generator)
+        first = wgans.train(batches, 20)
+        wgans.train(batches, 200)
+        last = wgans.train(batches, 20)
         assert (last < first / 2).all()  # the critics' distance falls as the fakes get better
-        x = method._generate(torch.randn(3, 200, 4, generator=method._generator))
-        middles = torch.stack([data[labels == i].mean(dim=0) for i in range(3)])
+        x = wgans.draw(200)
+        middles = torch.stack([wgans.data[labels == i].mean(dim=0) for i in range(3)])
         nearest = torch.cdist(x, middles).argmin(dim=2)  # (3, 200)
         assert (nearest == torch.arange(3).unsqueeze(1)).float().mean() > 0.95
 
 
 def _batches(h: Classifier) -> ClusterBatches:
     """Each blob as a cluster."""
-    labels = torch.from_numpy(KIND)
-    w = nn.functional.one_hot(labels, 3).float()
-    return ClusterBatches(labels, w, 0.0, "top", h.stream)
+    return clusters(torch.from_numpy(KIND), 3, h.runtime.generator)
 
 
 class TestClassifier:
-    def make(self, **params: Any) -> tuple[Ganmm, Classifier]:
-        method = ganmm(**params)
-        return method, Classifier(method, method._begin(BLOBS), method._generator)
-
     def test_only_the_classifier_learns(self) -> None:
-        method, h = self.make()
+        method, h = classifier()
         before = states(method)
         h.train(_batches(h), torch.full((3,), 1 / 3), 2)
         changed = {k[0] for k, v in states(method).items() if not torch.equal(before[k], v)}
@@ -187,7 +175,7 @@ class TestClassifier:
     def test_how_batches_are_made(
         self, batches: str, updates: int, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        _, h = self.make(classifier_batches=batches, e_batch_size=5)
+        _, h = classifier(classifier_batches=batches, e_batch_size=5)
         seen: list[list[int]] = []
         update = h._update
 
@@ -204,18 +192,18 @@ class TestClassifier:
 
     @pytest.mark.parametrize("source", ["generated", "clusters"])
     def test_what_it_learns_from(self, source: str) -> None:
-        _, h = self.make(classifier_data=source)
-        x = h._of_each_cluster(_batches(h))
+        _, h = classifier(classifier_data=source)
+        x = h._rows_of_each_component(_batches(h))
         assert x.shape == (3, 10, 2)
         rows = {tuple(row) for row in h.data.tolist()}
         assert (set(map(tuple, x.flatten(0, 1).tolist())) <= rows) == (source == "clusters")
         h.noise = 0.1
-        noisy = h._of_each_cluster(_batches(h))
+        noisy = h._rows_of_each_component(_batches(h))
         assert not set(map(tuple, noisy.flatten(0, 1).tolist())) & rows
 
     def test_double_softmax_bounds_the_loss(self) -> None:
         for double in (False, True):
-            method, h = self.make(double_softmax=double)
+            method, h = classifier(double_softmax=double)
             with torch.no_grad():
                 for p in method.E_.parameters():
                     p.zero_()
@@ -225,7 +213,7 @@ class TestClassifier:
             assert found == pytest.approx(math.log(math.e + 2) - 1 if double else 0, abs=1e-5)
 
     def test_phi_weighs_the_components(self) -> None:
-        method, h = self.make()
+        method, h = classifier()
         x, c = torch.randn(6, 2), torch.tensor([0, 0, 1, 1, 2, 2])
         logits = method.E_.train()(x).detach()
         each = nn.functional.cross_entropy(logits, c, reduction="none")
@@ -233,7 +221,7 @@ class TestClassifier:
         assert float(h._update(x, c, weight)[0]) == pytest.approx(float(each[:2].sum() / 2))
 
     def test_smoothed_targets(self) -> None:
-        method, h = self.make(label_smoothing=0.3)
+        method, h = classifier(label_smoothing=0.3)
         x, c = torch.randn(2, 2), torch.tensor([0, 2])
         logs = method.E_.train()(x).detach().log_softmax(dim=1)
         target = 0.7 * torch.eye(3)[c] + 0.1
@@ -242,9 +230,9 @@ class TestClassifier:
 
     def test_real_data_alone_part_the_blobs(self) -> None:
         terms = {"consistency": 1.0, "marginal_entropy": 2.0, "conditional_entropy": 0.25}
-        method, h = self.make(e_lr=5e-3, e_batch_norm=True, e_hidden=(32, 32), **terms)
+        _, h = classifier(e_lr=5e-3, e_batch_norm=True, e_hidden=(32, 32), **terms)
         h.learn_from_data(150)
-        labels = method._responsibilities(h.data).argmax(dim=1).numpy()
+        labels = h.posteriors().argmax(dim=1).numpy()
         counts = [np.bincount(KIND[labels == i], minlength=3).max() for i in range(3)]
         assert sum(counts) > 0.95 * len(KIND)
         assert h.train(_batches(h), torch.full((3,), 1 / 3), 1)["divergence"] >= 0

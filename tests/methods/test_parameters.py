@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import Any, Literal
 
 import numpy as np
@@ -23,6 +24,7 @@ from deep_em_bench.methods.parameters import (
     Positive,
     check_parameters,
     converted,
+    describe,
 )
 
 
@@ -112,3 +114,12 @@ def test_gmm_refuses_them_too() -> None:
 def test_batch_norm_wants_two_rows() -> None:
     with pytest.raises(ConfigError, match="at least 2"):
         converted("batch_size", 1, BatchSize)
+
+
+def test_a_subclass_may_change_a_default_alone() -> None:
+    first, second = ({p.name: p for p in describe(kind)} for kind in (Ganmm, GanmmEm))
+    assert (first["optimizer"].default, second["optimizer"].default) == ("adam", "rmsprop")
+    assert dataclasses.replace(second["optimizer"], default="adam") == first["optimizer"]
+    assert GanmmEm().optimizer == "rmsprop"
+    with pytest.raises(ConfigError, match="'optimizer' of GanmmEm"):
+        GanmmEm(2, optimizer="sgd").fit(np.zeros((8, 2), np.float32))  # pyright: ignore[reportArgumentType]
