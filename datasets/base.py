@@ -1,8 +1,8 @@
 """The contract every data set keeps, and the registry that finds it.
 
-A loader is a function registered by name; it takes a :class:`Request` and its own keyword words,
-and returns a whole :class:`Dataset`. Subsets and unknown words are the business of
-:func:`datasets.load`, the same for every data set::
+A loader is a function registered by name. It takes a :class:`Request` and its own keyword words,
+and returns a whole :class:`Dataset`. :func:`datasets.load` draws subsets and refuses unknown
+words, in the same way for every data set::
 
     @register("blobs", origin="generated", shape=(2,), n=1000, n_classes=3)
     def blobs(request: Request, *, centers: int = 3) -> Dataset: ...
@@ -30,6 +30,7 @@ __all__ = [
     "data_root",
     "register",
     "registry",
+    "scale_pixels",
     "user_cache",
 ]
 
@@ -39,20 +40,20 @@ DATA_VARIABLE = "DEEP_EM_BENCH_DATA"
 
 @dataclass(frozen=True, kw_only=True)
 class Source:
-    """Where data come from, on what terms, and which bytes they were."""
+    """Where data come from, under which licence, and from which files."""
 
     where: str
     licence: str
     sha256: Mapping[str, str] = field(default_factory=dict)
-    """Digest (hex) of each file that was read, by its path below the data root."""
+    """Digest (hex) of each file, by its path below the data root."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Dataset:
-    """Data with their labels. Only ``X`` ever reaches a method, and with it the classes of
-    ``labelled`` rows where the method is semi-supervised; ``y`` is for the metrics.
+    """Data with their labels.
 
-    Raises ``DataError`` if the arrays are not what is said below.
+    A method sees ``X`` alone; a semi-supervised one sees the classes of ``labelled`` rows too.
+    ``y`` is for the metrics. Raises ``DataError`` for arrays of another type, shape or range.
     """
 
     name: str
@@ -63,18 +64,18 @@ class Dataset:
     class_names: tuple[str, ...]
     source: Source
     X_test: np.ndarray | None = None
-    """The held-out split, shaped as X; None where there is none."""
+    """The held-out split, points of the same shape as in X; None: there is none."""
     y_test: np.ndarray | None = None
     labelled: np.ndarray | None = None
-    """Sorted indices of the rows of X whose class semi-supervised methods know; None: nobody."""
+    """Sorted indices of the rows of X whose class semi-supervised methods see; None: of no row."""
     words: Mapping[str, Any] = field(default_factory=dict)
-    """The loader's words, defaults included, ``subset``, ``labelled``, and the words of an
-    embedding; filled in by :func:`load`."""
+    """The loader's words with their defaults, ``subset``, ``labelled``, and the words of an
+    embedding. :func:`load` sets them."""
 
     def __post_init__(self) -> None:
         self._check("X", self.X, "y", self.y)
         if (self.X_test is None) != (self.y_test is None):
-            raise DataError(f"data set {self.name!r} has X_test or y_test alone; give both")
+            raise DataError(f"data set {self.name!r} has only one of X_test and y_test; give both")
         if self.X_test is not None and self.y_test is not None:
             self._check("X_test", self.X_test, "y_test", self.y_test)
             if self.X_test.shape[1:] != self.shape:
@@ -85,7 +86,7 @@ class Dataset:
 
     @property
     def n_classes(self) -> int:
-        """How many classes there are, whether or not a subset holds them all."""
+        """Number of classes, also of those that a subset lacks."""
         return len(self.class_names)
 
     @property
@@ -94,7 +95,7 @@ class Dataset:
         return self.X.shape[1:]
 
     def describe(self) -> dict[str, Any]:
-        """What a record keeps of the data: plain numbers, strings, lists and dicts."""
+        """The facts that a record keeps: plain numbers, strings, lists and dicts."""
         return {
             "name": self.name,
             "words": dict(self.words),
@@ -128,20 +129,20 @@ class Dataset:
 
 @dataclass(frozen=True, kw_only=True)
 class Request:
-    """What a loader is told besides its own words."""
+    """What every loader gets besides its own words."""
 
     seed: int
-    """The seed of everything that is drawn; derived from the user's for data alone."""
+    """Seed of all draws of data, derived from the user's seed."""
     data_dir: str | Path | None = None
 
     @property
     def root(self) -> Path:
-        """The folder that holds one folder a data set."""
+        """The data root, with one folder for each data set."""
         return data_root(self.data_dir)
 
 
 Loader = Callable[..., Dataset]
-"""Called as ``loader(request, **words)``; every word is keyword-only and has a default."""
+"""Called as ``loader(request, **words)``; words are keyword-only and have defaults."""
 
 registry: Registry[Loader] = Registry("data set", "deep_em_bench.datasets")
 register = registry.register
@@ -156,10 +157,16 @@ def data_root(data_dir: str | Path | None = None) -> Path:
 
 
 def user_cache() -> Path:
-    """The folder for this project's files among the user's caches."""
+    """This project's folder in the user's cache."""
     import pooch  # brings requests with it, and embedded data need neither
 
     return Path(pooch.os_cache("deep-em-bench"))
+
+
+def scale_pixels(pixels: np.ndarray) -> np.ndarray:
+    """Pixels ``(N, H, W, C)`` uint8 as images ``(N, C, H, W)`` float32 in [0, 1]."""
+    images = pixels.transpose(0, 3, 1, 2)
+    return np.divide(images, np.float32(255), dtype=np.float32, order="C")
 
 
 def check_choice(word: str, value: object, choices: tuple[str, ...]) -> None:

@@ -1,8 +1,8 @@
 """Faces of CelebA in two classes: with one of the 40 attributes, and without it.
 
-The compact file holds 4,000 of the aligned images, cut and shrunk to 64x64. It is not offered for
-download, for CelebA's terms forbid to pass it on: ``python -m datasets.prepare celeba`` makes it
-from the official files.
+The compact file has 4,000 of the aligned images, cut and shrunk to 64x64. CelebA's terms forbid
+passing it on, so it cannot be downloaded: ``deep-em-bench prepare celeba`` makes it from the
+official files.
 """
 
 from __future__ import annotations
@@ -14,8 +14,15 @@ import numpy as np
 
 from deep_em_bench.core import DataError
 from deep_em_bench.core.npz import read_npz
-from deep_em_bench.datasets.base import Dataset, Request, Source, check_choice, register
-from deep_em_bench.datasets.download import OfficialFile, obtain, verify
+from deep_em_bench.datasets.base import (
+    Dataset,
+    Request,
+    Source,
+    check_choice,
+    register,
+    scale_pixels,
+)
+from deep_em_bench.datasets.download import OfficialFile, obtain, verify_all
 
 __all__ = ["ATTRIBUTES", "FACES_FILE", "LAYOUT", "celeba", "labels_sha256", "select"]
 
@@ -72,16 +79,16 @@ LAYOUT = {
     "image_id": (np.dtype("<u2"), (IMAGES,)),
     "attr_names": (np.dtype("<U19"), (len(ATTRIBUTES),)),
 }
-"""The arrays of the compact file: the images' pixels, -1 or 1 for each attribute, numbers."""
+"""Type and shape of the compact file's arrays: pixels, -1 or 1 for each attribute, numbers."""
 
 HELD_OUT = 5
-"""One in so many images of either class is held out."""
+"""One of so many images of either class is held out."""
 
-REMEDY = "make it from the official files by: python -m datasets.prepare celeba --force"
+REMEDY = "make it from the official files by: deep-em-bench prepare celeba --force"
 
 
 def labels_sha256(arrays: dict[str, np.ndarray]) -> str:
-    """Of image numbers and attributes; the pixels depend on the scale of the JPEG files."""
+    """Digest of image numbers and attributes; pixels depend on the scale of the JPEG files."""
     parts = (arrays[name].tobytes() for name in ("attr_names", "image_id", "attr"))
     return hashlib.sha256(b"".join(parts)).hexdigest()
 
@@ -102,9 +109,9 @@ FACES_FILE = OfficialFile(
 def celeba(request: Request, *, attribute: str = "Male") -> Dataset:
     """Celebrities' faces, 64x64, with and without one attribute, as many of each (CelebA, 2015).
 
-    LABELS CHOOSE THE IMAGES HERE, as in GAN-EM's appendix B.3: see :func:`select`. The clusters
-    are thereby made to follow the attribute, and figures are not those of faces at large. One in
-    five selected images of either class, in the order of their numbers, is held out.
+    LABELS CHOOSE THE IMAGES, as in GAN-EM's appendix B.3: see :func:`select`. So clusters follow
+    the attribute more than they do for faces at large. One in five of the chosen images of either
+    class, by their numbers, is held out.
 
     Arguments:
         attribute: one of the 40, such as "Eyeglasses" or "Wearing_Hat".
@@ -112,21 +119,19 @@ def celeba(request: Request, *, attribute: str = "Male") -> Dataset:
     check_choice("attribute", attribute, ATTRIBUTES)
     path = obtain(FACES_FILE, request.root)
     arrays = _read(path)
-    sha256 = {FACES_FILE.path: verify(FACES_FILE, path)}
+    sha256 = verify_all([FACES_FILE], [path])
     rows = select(arrays["attr"], ATTRIBUTES.index(attribute))
     y = (arrays["attr"][rows, ATTRIBUTES.index(attribute)] == 1).astype(np.int64)
-    held = np.zeros(len(rows), dtype=bool)
+    test = np.zeros(len(rows), dtype=bool)
     for value in (0, 1):
-        held[np.flatnonzero(y == value)[HELD_OUT - 1 :: HELD_OUT]] = True
-    # (N, H, W, C) -> (N, C, H, W)
-    images = arrays["X"][rows].transpose(0, 3, 1, 2)
-    X = np.divide(images, np.float32(255), dtype=np.float32, order="C")
+        test[np.flatnonzero(y == value)[HELD_OUT - 1 :: HELD_OUT]] = True
+    X = scale_pixels(arrays["X"][rows])
     return Dataset(
         name="celeba",
-        X=X[~held],
-        y=y[~held],
-        X_test=X[held],
-        y_test=y[held],
+        X=X[~test],
+        y=y[~test],
+        X_test=X[test],
+        y_test=y[test],
         class_names=(f"not {attribute}", attribute),
         source=Source(
             where=(
@@ -142,12 +147,12 @@ def celeba(request: Request, *, attribute: str = "Male") -> Dataset:
 def select(attributes: np.ndarray, column: int) -> np.ndarray:
     """Sorted rows, as many with as without the attribute of ``column`` (GAN-EM, appendix B.3).
 
-    All images of the rarer value (with the attribute, where both are as many) are taken; of the
-    other value as many, those that agree in most of the other attributes with the more frequent
-    value among the first ones, of equals those that come first. This is how "all other attributes
-    should maintain as much purity as possible" is read here. ``attributes`` is (N, 40), -1 or 1.
+    All images of the rarer value are taken (with the attribute, if both are equally frequent). Of
+    the other value as many are taken: those that agree in most other attributes with the typical
+    image of the first ones; ties go to the first rows. This is our reading of "all other
+    attributes should maintain as much purity as possible". ``attributes`` is (N, 40), -1 or 1.
 
-    Raises ``DataError`` where all images have one value.
+    Raises ``DataError`` if all images have one value.
     """
     has = attributes[:, column] == 1
     rare = has.sum() <= (~has).sum()

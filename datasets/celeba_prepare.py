@@ -13,15 +13,15 @@ from PIL import Image, UnidentifiedImageError
 
 from deep_em_bench.core import DataError
 from deep_em_bench.datasets.celeba import ATTRIBUTES, IMAGES, SIDE
-from deep_em_bench.datasets.download import OfficialFile
+from deep_em_bench.datasets.download import OfficialFile, read_limited, unexpected
 
 __all__ = ["ATTRIBUTES_FILE", "compact_arrays", "read_attributes"]
 
 ATTRIBUTE_BYTES = 2**26
-"""Largest attribute file that is read; the official one has 26,721,026 bytes."""
+"""Largest size of the attribute file; the official one has 26,721,026 bytes."""
 
 IMAGE_BYTES = 2**20
-"""Largest image that is read; the official ones have some ten thousand bytes."""
+"""Largest size of an image file; the official ones have some ten thousand bytes."""
 
 SIZES = ((178, 218), (89, 109))
 """Width and height of an aligned image, and of one at half the scale."""
@@ -29,29 +29,29 @@ SIZES = ((178, 218), (89, 109))
 BALANCED_BY = "Male"
 
 Opener = Callable[[str], bytes]
-"""From the name of an image, such as 000001.jpg, to its file's bytes."""
+"""Maps the name of an image, such as 000001.jpg, to the content of its file."""
 
 
 ATTRIBUTES_FILE = OfficialFile(
     path="celeba/list_attr_celeba.txt",
     sha256="f0e5da289d5ccf75ffe8811132694922b60f2af59256ed362afa03fefba324d0",
     by_hand=(
-        "get list_attr_celeba.txt and img_align_celeba.zip, on the terms that stand there, from "
-        "https://mmlab.ie.cuhk.edu.hk/projects/CelebA.html and put both into that folder"
+        "get list_attr_celeba.txt and img_align_celeba.zip from "
+        "https://mmlab.ie.cuhk.edu.hk/projects/CelebA.html, under its terms, and put both into "
+        "that folder"
     ),
 )
 
 IMAGES_NAMES = ("img_align_celeba", "img_align_celeba.zip")
-"""The folder, or the zip file as it is offered, beside the attributes."""
+"""The folder, or the official zip file, in the folder of the attributes."""
 
 
 def compact_arrays(attributes: Path) -> dict[str, np.ndarray]:
-    """The arrays of the compact file from list_attr_celeba.txt and the images beside it.
+    """The arrays of the compact file, from list_attr_celeba.txt and the images in its folder.
 
-    Of each value of Male the 2,000 images of the lowest numbers are taken; of each image the
-    square of its full width around the middle, shrunk to 64x64 by Pillow's bicubic filter.
-    Nothing is unpacked to disk. Raises ``DataError`` that says which file is missing or not what
-    it should be.
+    The first 2,000 images of each value of Male are taken, and of each image the middle square of
+    its full width, shrunk to 64x64 by Pillow's bicubic filter. Nothing is unpacked to disk. Raises
+    ``DataError`` for a file that is missing or has other content.
     """
     names, values = read_attributes(attributes)
     column = values[:, ATTRIBUTES.index(BALANCED_BY)]
@@ -59,7 +59,7 @@ def compact_arrays(attributes: Path) -> dict[str, np.ndarray]:
         np.concatenate([np.flatnonzero(column == value)[: IMAGES // 2] for value in (-1, 1)])
     )
     if len(rows) < IMAGES:
-        raise _refusal(
+        raise unexpected(
             attributes,
             f"too few images of one value of {BALANCED_BY}",
             f"{IMAGES // 2:,} of each",
@@ -85,23 +85,16 @@ def compact_arrays(attributes: Path) -> dict[str, np.ndarray]:
 def read_attributes(path: Path) -> tuple[list[str], np.ndarray]:
     """Names of all images, and their attributes ``(N, 40)`` int8, -1 or 1.
 
-    The file has the number of images, a line with the 40 names, and a line an image.
+    The file has the number of images, a line with the 40 names, and one line for each image.
     """
-    try:
-        size = path.stat().st_size
-        if size > ATTRIBUTE_BYTES:
-            raise _refusal(path, f"{size:,} bytes", f"at most {ATTRIBUTE_BYTES:,}")
-        lines = path.read_text(encoding="ascii").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        raise DataError(
-            f"{path} cannot be read ({error}); give the path of list_attr_celeba.txt"
-        ) from error
+    content = read_limited(path, ATTRIBUTE_BYTES, "list_attr_celeba.txt")
+    lines = content.decode("ascii", errors="replace").splitlines()
     if len(lines) < 2 or lines[0].strip() != str(len(lines) - 2):
         first = lines[0].strip()[:20] if lines else ""
-        said = f"first line {first!r} over {max(0, len(lines) - 2):,} images"
-        raise _refusal(path, said, "their number in the first line")
+        start = f"first line {first!r} over {max(0, len(lines) - 2):,} images"
+        raise unexpected(path, start, "their number in the first line")
     if tuple(lines[1].split()) != ATTRIBUTES:
-        raise _refusal(path, "other names in line 2", "CelebA's 40 attributes in their order")
+        raise unexpected(path, "other names in line 2", "CelebA's 40 attributes in their order")
     names: list[str] = []
     values = np.empty((len(lines) - 2, len(ATTRIBUTES)), dtype=np.int8)
     for i, line in enumerate(lines[2:]):
@@ -109,7 +102,7 @@ def read_attributes(path: Path) -> tuple[list[str], np.ndarray]:
         number, ending = name[:-4], name[-4:]
         known = ending == ".jpg" and len(number) == 6 and number.isdecimal()
         if not known or len(row) != len(ATTRIBUTES) or not {"-1", "1"}.issuperset(row):
-            raise _refusal(
+            raise unexpected(
                 path,
                 f"{line[:40]!r} in line {i + 3}",
                 "000001.jpg and so on, and 40 times 1 or -1",
@@ -121,9 +114,9 @@ def read_attributes(path: Path) -> tuple[list[str], np.ndarray]:
 
 @contextlib.contextmanager
 def _opened(images: Path) -> Iterator[Opener]:
-    """What reads an image by its name, from a folder or a zip file."""
+    """A function that reads an image by its name, from a folder or a zip file."""
     if images.is_dir():
-        yield lambda name: _of_folder(images, name)
+        yield lambda name: read_limited(images / name, IMAGE_BYTES, "an aligned image of CelebA")
         return
     try:
         archive = zipfile.ZipFile(images)
@@ -133,28 +126,18 @@ def _opened(images: Path) -> Iterator[Opener]:
             f"img_align_celeba.zip"
         ) from error
     with archive:
-        # By the last part of the path alone: nothing is unpacked to a place that a path names.
+        # By file name alone: paths in the archive have no effect.
         members = {Path(info.filename).name: info for info in archive.infolist()}
         yield lambda name: _of_archive(archive, members.get(name), f"{name} of {images}")
-
-
-def _of_folder(folder: Path, name: str) -> bytes:
-    path = folder / name
-    try:
-        if path.stat().st_size > IMAGE_BYTES:
-            raise _too_large(str(path))
-        return path.read_bytes()
-    except OSError as error:
-        raise DataError(
-            f"{path} cannot be read ({error.strerror}); unpack all of img_align_celeba.zip there"
-        ) from error
 
 
 def _of_archive(archive: zipfile.ZipFile, info: zipfile.ZipInfo | None, what: str) -> bytes:
     if info is None:
         raise DataError(f"{what} is missing; give the whole img_align_celeba.zip")
     if info.file_size > IMAGE_BYTES:
-        raise _too_large(what)
+        raise DataError(
+            f"{what} has {info.file_size:,} bytes; expected at most {IMAGE_BYTES:,}; fetch it anew"
+        )
     try:
         return archive.read(info)
     except (zipfile.BadZipFile, OSError, EOFError, RuntimeError) as error:
@@ -178,13 +161,3 @@ def _face(content: bytes, what: str) -> np.ndarray:
         raise DataError(
             f"{what} is no JPEG file that can be read ({error}); fetch it anew"
         ) from error
-
-
-def _too_large(what: str) -> DataError:
-    return DataError(
-        f"{what} has more than {IMAGE_BYTES:,} bytes; expected an aligned image of CelebA"
-    )
-
-
-def _refusal(path: Path, found: str, expected: str) -> DataError:
-    return DataError(f"{path}: found {found}; expected {expected}; fetch it anew")

@@ -1,8 +1,7 @@
-"""Files of the data root: found there, else downloaded, and never accepted unverified.
+"""Files of the data root: read, downloaded if they are missing, and verified.
 
-A download goes to a name of its own beside its place, is hashed, and is moved there only when
-the hash is the pinned one. So a broken transfer leaves nothing behind, and of two processes that
-fetch one file at the same moment each moves a whole one into place.
+A download goes to a temporary name and is moved into place only if its hash is the pinned one. So
+a broken transfer leaves nothing behind, and two processes may fetch one file at the same moment.
 """
 
 from __future__ import annotations
@@ -12,7 +11,7 @@ import hashlib
 import logging
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -20,13 +19,21 @@ from urllib.parse import urlsplit
 from deep_em_bench.core import DataError
 from deep_em_bench.core.files import temporary_beside
 
-__all__ = ["OfficialFile", "file_sha256", "obtain", "verify"]
+__all__ = [
+    "OfficialFile",
+    "file_sha256",
+    "obtain",
+    "read_limited",
+    "unexpected",
+    "verify",
+    "verify_all",
+]
 
 TIMEOUT = (10, 60)
-"""Seconds to wait for a mirror: to connect, and between two pieces of its answer."""
+"""Seconds to wait for a mirror: for the connection, and between two pieces of its answer."""
 
 CHUNK = 2**16
-"""Bytes a piece; small enough for a live progress bar."""
+"""Bytes of a piece, few enough for a smooth progress bar."""
 
 log = logging.getLogger(__name__)
 
@@ -44,21 +51,21 @@ class OfficialFile:
     path: str
     """Its place below the data root, with ``/`` between the parts."""
     sha256: str
-    """What ``digest`` gives for the official content, in hex."""
+    """The official content's ``digest``, in hex."""
     mirrors: tuple[str, ...] = ()
-    """Where it can be had, tried in this order."""
+    """Addresses, tried in this order."""
     digest: Callable[[Path], str] = file_sha256
-    """What is compared; other than the bytes where copies differ in what does not matter.
-    Raises ``DataError`` for a file that it cannot read."""
+    """Digest that is compared. By default that of all bytes; another one where official copies
+    differ in blanks, say. Raises ``DataError`` for a file that it cannot read."""
     by_hand: str = ""
-    """The sentence that says how to make the file, where nobody offers it for download."""
+    """How to make the file, if it cannot be downloaded."""
 
 
 def obtain(file: OfficialFile, root: Path) -> Path:
-    """The path of ``file`` below ``root``, downloaded first where it is missing.
+    """The path of ``file`` below ``root``, downloaded first if it is missing.
 
-    Raises ``DataError`` where it is missing and no mirror gives it. A file that was already there
-    is not looked into: see :func:`verify`.
+    Raises ``DataError`` if no mirror has it. A file that is already there is not read: see
+    :func:`verify`.
     """
     path = root / file.path
     if path.exists():
@@ -88,9 +95,9 @@ def obtain(file: OfficialFile, root: Path) -> Path:
 
 
 def verify(file: OfficialFile, path: Path) -> str:
-    """The sha256 of the bytes at ``path``; raises ``DataError`` unless they are the official ones.
+    """The sha256 of the bytes at ``path``; raises ``DataError`` for an unofficial file.
 
-    Call it after parsing: a parser says better than a hash what is wrong with a damaged file.
+    Call it after parsing: the parser's message says more about a damaged file than a hash does.
     """
     difference = _difference(file, path)
     if difference is not None:
@@ -98,8 +105,34 @@ def verify(file: OfficialFile, path: Path) -> str:
     return file_sha256(path)
 
 
+def verify_all(files: Sequence[OfficialFile], paths: Sequence[Path]) -> dict[str, str]:
+    """The sha256 of each file by its path below the data root; raises as :func:`verify`."""
+    return {file.path: verify(file, path) for file, path in zip(files, paths, strict=True)}
+
+
+def read_limited(path: Path, most: int, kind: str) -> bytes:
+    """The content of a file of at most ``most`` bytes; ``kind`` says what it should be.
+
+    Raises ``DataError`` for a larger file, and for one that cannot be read.
+    """
+    try:
+        size = path.stat().st_size
+        if size > most:
+            raise unexpected(path, f"{size:,} bytes", f"at most {most:,}")
+        return path.read_bytes()
+    except OSError as error:
+        raise DataError(
+            f"{path} cannot be read ({error.strerror}); expected {kind} there"
+        ) from error
+
+
+def unexpected(path: Path, found: str, expected: str) -> DataError:
+    """The error for a file with other content than expected."""
+    return DataError(f"{path}: found {found}; expected {expected}; fetch the file anew")
+
+
 def _download(url: str, target: Path) -> str | None:
-    """Fetch ``url`` into ``target``; what went wrong, in a short phrase, or None."""
+    """Fetch ``url`` into ``target``; returns a short phrase for a failure, else None."""
     import pooch
 
     log.info("downloading %s", url)
@@ -108,7 +141,7 @@ def _download(url: str, target: Path) -> str | None:
     )
     try:
         downloader(url, str(target), None)
-    except OSError as error:  # what requests raises is one too, its text hundreds of characters
+    except OSError as error:  # also the errors of requests, whose texts are very long
         response = getattr(error, "response", None)
         if response is not None:
             return f"HTTP status {response.status_code}"
@@ -117,12 +150,12 @@ def _download(url: str, target: Path) -> str | None:
 
 
 def _difference(file: OfficialFile, path: Path) -> str | None:
-    """How the content at ``path`` differs from the official one, or None if it does not."""
+    """How the content at ``path`` differs from the official one; None: it does not."""
     try:
-        found = file.digest(path)
+        digest = file.digest(path)
     except DataError:
         return "its content is of another kind"
-    return None if found == file.sha256 else f"its sha256 is {found}, expected {file.sha256}"
+    return None if digest == file.sha256 else f"its sha256 is {digest}, expected {file.sha256}"
 
 
 def _remedy(file: OfficialFile, path: Path) -> str:

@@ -1,4 +1,4 @@
-"""Data that need no file: the digits and irises that scikit-learn ships, moons and blobs drawn."""
+"""Data that need no file: scikit-learn's digits and irises; moons and blobs, which are drawn."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ def digits(request: Request) -> Dataset:
     The test part of UCI's Optical Recognition of Handwritten Digits (Alpaydin & Kaynak, 1998);
     values 0..16 are divided by 16.
     """
-    found = load_digits()
+    data = load_digits()
     return Dataset(
         name="digits",
-        X=(found.images[:, None] / 16).astype(np.float32),  # (N, H, W) -> (N, 1, H, W)
-        y=found.target.astype(np.int64),
+        X=(data.images[:, None] / 16).astype(np.float32),  # (N, H, W) -> (N, 1, H, W)
+        y=data.target.astype(np.int64),
         class_names=tuple(str(digit) for digit in range(10)),
         source=_shipped("load_digits, UCI Optical Recognition of Handwritten Digits"),
     )
@@ -34,12 +34,12 @@ def digits(request: Request) -> Dataset:
 @register("iris", origin="embedded", shape=(4,), n=150, n_classes=3)
 def iris(request: Request) -> Dataset:
     """150 irises of three species, four lengths in cm (Fisher, 1936); no held-out split."""
-    found = load_iris()
+    data = load_iris()
     return Dataset(
         name="iris",
-        X=found.data.astype(np.float32),
-        y=found.target.astype(np.int64),
-        class_names=tuple(str(name) for name in found.target_names),
+        X=data.data.astype(np.float32),
+        y=data.target.astype(np.int64),
+        class_names=tuple(str(name) for name in data.target_names),
         source=_shipped("load_iris, UCI Iris"),
     )
 
@@ -49,22 +49,15 @@ def moons(request: Request, *, n_samples: int = 1000, noise: float = 0.05) -> Da
     """Two interleaved half circles in the plane, drawn anew at each seed.
 
     Arguments:
-        n_samples: points in the training split, and as many, drawn independently, held out.
+        n_samples: points of the training split; as many others are held out.
         noise: standard deviation of the Gaussian noise; the circles have radius 1.
     """
     _check_whole("n_samples", n_samples, least=2)
     _check_real("noise", noise)
-    X, y = make_moons(n_samples, noise=noise, random_state=request.seed)
-    X_test, y_test = make_moons(n_samples, noise=noise, random_state=_test_seed(request))
-    return Dataset(
-        name="moons",
-        X=X.astype(np.float32),
-        y=y.astype(np.int64),
-        X_test=X_test.astype(np.float32),
-        y_test=y_test.astype(np.int64),
-        class_names=("upper", "lower"),
-        source=_drawn("make_moons"),
+    fitted, held_out = (
+        make_moons(n_samples, noise=noise, random_state=seed) for seed in _seeds(request)
     )
+    return _drawn("moons", fitted, held_out, class_names=("upper", "lower"))
 
 
 @register("blobs", origin="generated", shape=(2,), n=1000, n_classes=3)
@@ -79,7 +72,7 @@ def blobs(
     """Isotropic Gaussians with uniform random centres in [-10, 10]^D, drawn anew at each seed.
 
     Arguments:
-        n_samples: points in the training split, and as many, drawn independently, held out.
+        n_samples: points of the training split; as many others are held out.
         centers: number of Gaussians, each a class.
         cluster_std: standard deviation of each.
         n_features: dimension D.
@@ -88,40 +81,45 @@ def blobs(
     _check_whole("n_samples", n_samples, least=centers)
     _check_whole("n_features", n_features, least=1)
     _check_real("cluster_std", cluster_std)
+    seed, test_seed = _seeds(request)
     X, y, middles = make_blobs(
         n_samples,
         n_features,
         centers=centers,
         cluster_std=cluster_std,
-        random_state=request.seed,
+        random_state=seed,
         return_centers=True,
     )
-    X_test, y_test = make_blobs(
-        n_samples, centers=middles, cluster_std=cluster_std, random_state=_test_seed(request)
+    held_out = make_blobs(
+        n_samples, centers=middles, cluster_std=cluster_std, random_state=test_seed
     )
-    return Dataset(
-        name="blobs",
-        X=X.astype(np.float32),
-        y=y.astype(np.int64),
-        X_test=X_test.astype(np.float32),
-        y_test=y_test.astype(np.int64),
-        class_names=tuple(f"blob {i}" for i in range(centers)),
-        source=_drawn("make_blobs"),
-    )
+    names = tuple(f"blob {i}" for i in range(centers))
+    return _drawn("blobs", (X, y), held_out, class_names=names)
 
 
-def _test_seed(request: Request) -> int:
-    return derive_seed(request.seed, "test")
+def _seeds(request: Request) -> tuple[int, int]:
+    """Seeds of the training and of the held-out split."""
+    return request.seed, derive_seed(request.seed, "test")
 
 
 def _shipped(what: str) -> Source:
     return Source(where=f"scikit-learn {sklearn.__version__}: {what}", licence="CC BY 4.0")
 
 
-def _drawn(function: str) -> Source:
-    return Source(
-        where=f"drawn by scikit-learn {sklearn.__version__}: {function}",
-        licence="none needed: generated numbers",
+def _drawn(name: str, fitted: Any, held_out: Any, *, class_names: tuple[str, ...]) -> Dataset:
+    """The data set of two pairs of points and classes."""
+    (X, y), (X_test, y_test) = fitted, held_out
+    return Dataset(
+        name=name,
+        X=X.astype(np.float32),
+        y=y.astype(np.int64),
+        X_test=X_test.astype(np.float32),
+        y_test=y_test.astype(np.int64),
+        class_names=class_names,
+        source=Source(
+            where=f"drawn by scikit-learn {sklearn.__version__}: make_{name}",
+            licence="none needed: generated numbers",
+        ),
     )
 
 

@@ -1,4 +1,4 @@
-"""The first ten classes of Oxford 102 Flowers at 64x64, as the responsibility GAN has them."""
+"""The first ten classes of Oxford 102 Flowers at 64x64, as in the responsibility GAN's paper."""
 
 from __future__ import annotations
 
@@ -14,7 +14,14 @@ import numpy as np
 
 from deep_em_bench.core import DataError
 from deep_em_bench.core.npz import Expected, read_npz
-from deep_em_bench.datasets.base import Dataset, Request, Source, check_choice, register
+from deep_em_bench.datasets.base import (
+    Dataset,
+    Request,
+    Source,
+    check_choice,
+    register,
+    scale_pixels,
+)
 from deep_em_bench.datasets.download import OfficialFile, file_sha256
 
 __all__ = ["COMPACT", "OFFICIAL", "compact_arrays", "flowers102"]
@@ -23,9 +30,9 @@ Split = Literal["train", "train_valid", "test", "all"]
 SPLITS: tuple[Split, ...] = ("train", "train_valid", "test", "all")
 
 COMPACT = "flowers102/flowers10_64x64.npz"
-"""Below the data root; X, y, image_id and split of COMPACT_ARRAYS."""
+"""Path below the data root of the file with COMPACT_ARRAYS."""
 
-REMEDY = "make it anew by: python -m datasets.prepare flowers102 --force"
+REMEDY = "make it anew by: deep-em-bench prepare flowers102 --force"
 
 CLASS_NAMES = (
     "pink primrose",
@@ -41,12 +48,12 @@ CLASS_NAMES = (
 )
 
 COUNTS = (40, 60, 40, 56, 65, 45, 40, 85, 46, 45)
-"""Images of each of the ten classes."""
+"""Number of images of each of the ten classes."""
 
 N = sum(COUNTS)
 SIDE = 64
 IMAGES = 8189
-"""In the official archive, of 102 classes."""
+"""Number of images in the official archive, of 102 classes."""
 
 COMPACT_ARRAYS: Expected = {
     "X": (np.uint8, (N, SIDE, SIDE, 3)),
@@ -69,7 +76,7 @@ OFFICIAL = tuple(
 
 MEMBER = re.compile(r"jpg/image_(\d{5})\.jpg")
 MOST_BYTES = 2**22
-"""Of one JPEG file; the largest official ones have some hundred thousand."""
+"""Largest size of a JPEG file; the largest official ones have some hundred thousand bytes."""
 MOST_PIXELS = 2**23
 
 
@@ -77,33 +84,31 @@ MOST_PIXELS = 2**23
 def flowers102(request: Request, *, split: Split = "train") -> Dataset:
     """Flowers: the first ten of Oxford's 102 classes, 64x64 colour (Nilsback & Zisserman, 2008).
 
-    The images are squeezed to a square, their aspect ratio not kept.
+    The images are squeezed to a square; their aspect ratio is not kept.
 
     Arguments:
-        split: "train" fits on the official 100 training images and "train_valid" on those and the
-            100 for validation, both with the 322 test images held out; "test" fits on the 322 and
-            holds the other 200 out; "all" fits on all 522 and holds nothing out.
+        split: "train" fits the official 100 training images, "train_valid" these and the 100 for
+            validation; both hold the 322 test images out. "test" fits the 322 and holds the other
+            200 out. "all" fits all 522 and holds none out.
     """
     check_choice("split", split, SPLITS)
     path = request.root / COMPACT
     if not path.exists():
         raise DataError(
             f"{path} is missing; make it from the official archive (345 MB) by: "
-            f"python -m datasets.prepare flowers102"
+            f"deep-em-bench prepare flowers102"
         )
     arrays = read_npz(path, COMPACT_ARRAYS, remedy=REMEDY)
     _check(path, arrays)
-    # (N, H, W, C) -> (N, C, H, W)
-    X = np.divide(arrays["X"].transpose(0, 3, 1, 2), np.float32(255), dtype=np.float32, order="C")
-    y, part = arrays["y"].astype(np.int64), arrays["split"]
+    X, y, part = scale_pixels(arrays["X"]), arrays["y"].astype(np.int64), arrays["split"]
     fit = np.isin(part, {"train": [1], "train_valid": [1, 2], "test": [3]}.get(split, [1, 2, 3]))
-    held = part == 3 if split in ("train", "train_valid") else ~fit
+    test = part == 3 if split in ("train", "train_valid") else ~fit
     return Dataset(
         name="flowers102",
         X=X[fit],
         y=y[fit],
-        X_test=X[held] if held.any() else None,
-        y_test=y[held] if held.any() else None,
+        X_test=X[test] if test.any() else None,
+        y_test=y[test] if test.any() else None,
         class_names=CLASS_NAMES,
         source=Source(
             where=_OXFORD,
@@ -114,20 +119,19 @@ def flowers102(request: Request, *, split: Split = "train") -> Dataset:
 
 
 def compact_arrays(archive: Path, labels: Path, sets: Path) -> dict[str, np.ndarray]:
-    """The arrays of the compact file from the three official ones, images in number order.
+    """The arrays of the compact file, made from the three official ones; images by number.
 
-    Nothing is unpacked to disk. Raises ``DataError`` for an archive with other names in it than
-    the official ones, with an image that is missing or cannot be read, and for labels or sets that
-    are not those of 8,189 images.
+    Nothing is unpacked to disk. Raises ``DataError`` for unofficial names in the archive, for an
+    image that is missing or cannot be read, and for labels or sets of other than 8,189 images.
     """
-    of_image, set_of_image = _labels(labels, sets)
-    wanted = np.flatnonzero(of_image <= len(CLASS_NAMES))  # rows; image numbers begin at 1
-    found = _images(archive, {int(row) + 1 for row in wanted})
+    classes, image_sets = _labels(labels, sets)
+    rows = np.flatnonzero(classes <= len(CLASS_NAMES))  # image numbers begin at 1
+    images = _images(archive, {int(row) + 1 for row in rows})
     return {
-        "X": np.stack([found[int(row) + 1] for row in wanted]),
-        "y": (of_image[wanted] - 1).astype(np.uint8),
-        "image_id": (wanted + 1).astype(np.uint16),
-        "split": set_of_image[wanted].astype(np.uint8),
+        "X": np.stack([images[int(row) + 1] for row in rows]),
+        "y": (classes[rows] - 1).astype(np.uint8),
+        "image_id": (rows + 1).astype(np.uint16),
+        "split": image_sets[rows].astype(np.uint8),
         "class_names": np.array(CLASS_NAMES),
     }
 
@@ -141,7 +145,7 @@ def _check(path: Path, arrays: Mapping[str, np.ndarray]) -> None:
         )
     if set(split.tolist()) != {1, 2, 3}:
         raise DataError(
-            f"{path}: split holds {sorted(set(split.tolist()))}; expected 1, 2 and 3; {REMEDY}"
+            f"{path}: split has {sorted(set(split.tolist()))}; expected 1, 2 and 3; {REMEDY}"
         )
     if len(set(image_id.tolist())) != N or not 1 <= image_id.min() <= image_id.max() <= IMAGES:
         raise DataError(
@@ -152,27 +156,27 @@ def _check(path: Path, arrays: Mapping[str, np.ndarray]) -> None:
 
 
 def _labels(labels: Path, sets: Path) -> tuple[np.ndarray, np.ndarray]:
-    """Class 1..102 and set 1..3 of each image, by image number less one."""
+    """Class 1..102 and set 1..3 of each image; row i is image number i + 1."""
     from scipy.io import loadmat
 
-    of_image = np.asarray(loadmat(str(labels))["labels"]).ravel().astype(np.int64)
-    found = loadmat(str(sets))
-    members = [np.asarray(found[name]).ravel() for name in ("trnid", "valid", "tstid")]
+    classes = np.asarray(loadmat(str(labels))["labels"]).ravel().astype(np.int64)
+    numbers_of = loadmat(str(sets))
+    members = [np.asarray(numbers_of[name]).ravel() for name in ("trnid", "valid", "tstid")]
     numbers = np.sort(np.concatenate(members))
-    if len(of_image) != IMAGES or not np.array_equal(numbers, np.arange(1, IMAGES + 1)):
+    if len(classes) != IMAGES or not np.array_equal(numbers, np.arange(1, IMAGES + 1)):
         raise DataError(
-            f"{labels} has {len(of_image)} labels and {sets} {len(numbers)} image numbers; "
+            f"{labels} has {len(classes)} labels and {sets} {len(numbers)} image numbers; "
             f"expected {IMAGES:,} of both, each number once; fetch both anew"
         )
-    set_of_image = np.zeros(IMAGES, dtype=np.int64)
+    image_sets = np.zeros(IMAGES, dtype=np.int64)
     for i, rows in enumerate(members, start=1):
-        set_of_image[rows.astype(np.int64) - 1] = i
-    return of_image, set_of_image
+        image_sets[rows.astype(np.int64) - 1] = i
+    return classes, image_sets
 
 
 def _images(archive: Path, wanted: set[int]) -> dict[int, np.ndarray]:
     """The wanted images ``(64, 64, 3)`` uint8 by number."""
-    found: dict[int, np.ndarray] = {}
+    images: dict[int, np.ndarray] = {}
     try:
         with tarfile.open(archive, "r|gz") as members:
             for member in members:
@@ -180,28 +184,28 @@ def _images(archive: Path, wanted: set[int]) -> dict[int, np.ndarray]:
                 if number in wanted:
                     stream = members.extractfile(member)
                     assert stream is not None  # a regular file has one
-                    found[number] = _decode(f"{archive}: {member.name}", stream.read())
+                    images[number] = _decode(f"{archive}: {member.name}", stream.read())
     except (tarfile.TarError, OSError, EOFError, zlib.error) as error:
         raise DataError(f"{archive} cannot be unpacked ({error}); fetch it anew") from error
-    if missing := wanted - set(found):
+    if missing := wanted - set(images):
         raise DataError(
             f"{archive} lacks {len(missing)} of {len(wanted)} images, the first of them "
             f"image_{min(missing):05}.jpg; fetch it anew"
         )
-    return found
+    return images
 
 
 def _number(archive: Path, member: tarfile.TarInfo) -> int | None:
-    """The number of the image that a member is; None for the folder."""
+    """The image number in a member's name; None for the folder."""
     if member.isdir() and member.name.rstrip("/") == "jpg":
         return None
-    named = MEMBER.fullmatch(member.name)
-    if named is None or not member.isreg() or member.size > MOST_BYTES:
+    match = MEMBER.fullmatch(member.name)
+    if match is None or not member.isreg() or member.size > MOST_BYTES:
         raise DataError(
-            f"{archive} holds {member.name[:80]!r} of {member.size:,} bytes; expected regular "
+            f"{archive} has {member.name[:80]!r} of {member.size:,} bytes; expected regular "
             f"files jpg/image_00001.jpg and so on of at most {MOST_BYTES:,}; fetch it anew"
         )
-    return int(named[1])
+    return int(match[1])
 
 
 def _decode(what: str, content: bytes) -> np.ndarray:

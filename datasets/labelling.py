@@ -1,4 +1,4 @@
-"""Which training rows are labelled for semi-supervised methods: few, of every class, by seed."""
+"""The rows whose classes semi-supervised methods see: a few of every class, by seed."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ __all__ = ["draw_labelled"]
 
 
 def draw_labelled(y: np.ndarray, count: int, *, n_classes: int, seed: int) -> np.ndarray:
-    """Sorted indices of ``count`` rows, as many of each class as of any other, or one more.
+    """Sorted indices of ``count`` rows, equally many of each class, or one more of some.
 
-    This is the one draw that looks at labels: semi-supervised methods are given those of these
-    rows (GAN-EM, section 5.3). At one seed everyone gets the same rows, and a smaller count lies
-    within a larger one. Raises ``ConfigError`` for fewer rows than classes, for more than a class
-    has, and for anything but a whole number.
+    No other draw depends on labels; semi-supervised methods see those of these rows (GAN-EM,
+    section 5.3). At one seed all methods get the same rows, and the rows of a smaller count are
+    among those of a larger one. Raises ``ConfigError`` for fewer rows than classes, for more than
+    a class has, and for anything but a whole number.
     """
     if isinstance(count, bool) or not isinstance(count, Integral) or count < n_classes:
         raise ConfigError(
@@ -29,10 +29,10 @@ def draw_labelled(y: np.ndarray, count: int, *, n_classes: int, seed: int) -> np
     rows = [rng.permutation(np.flatnonzero(y == c)) for c in range(n_classes)]
     shares = np.full(n_classes, count // n_classes)
     shares[rng.permutation(n_classes)[: count % n_classes]] += 1
-    for c, (found, share) in enumerate(zip(rows, shares, strict=True)):
-        if len(found) < share:
+    for c, (of_class, share) in enumerate(zip(rows, shares, strict=True)):
+        if len(of_class) < share:
             raise ConfigError(
-                f"labelled is {count}, {share} of class {c}, which has {len(found)} rows; label "
-                f"fewer, or take a larger subset"
+                f"labelled is {count}, {share} of class {c}, which has {len(of_class)} rows; "
+                f"label fewer, or take a larger subset"
             )
     return np.sort(np.concatenate([r[:s] for r, s in zip(rows, shares, strict=True)]))

@@ -1,4 +1,4 @@
-"""From a registered name and its words to a data set: subsets, labelled rows, embeddings."""
+"""Data sets by name, with subsets, labelled rows and embeddings."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from deep_em_bench.datasets.labelling import draw_labelled
 __all__ = ["check_words", "draw_subset", "load"]
 
 COMMON = ("subset", "labelled", "assign", "features", "recipe", "features_seed")
-"""Words that a suite may give to any data set."""
+"""Words of every data set."""
 
 
 def load(
@@ -39,25 +39,24 @@ def load(
     """The data set registered as ``name``.
 
     Arguments:
-        seed: of the subset and of generated data; the same seed gives the same rows to everyone.
-        subset: how many rows of the training split to keep, as a count or as a fraction in
-            (0, 1]; drawn without a look at the labels. The held-out split stays whole.
-        labelled: how many rows of the training split (of the subset) semi-supervised methods know
-            the class of: see :func:`draw_labelled`.
-        assign: what is scored besides the fitted rows: the "held_out" split, or "all" of the
-            training split, fitted rows included, as GANMM's Figures 3 to 5 assign them.
-        features: "raw", or an embedding that gives vectors learnt from the whole training split
-            without labels, such as "sae10": see :mod:`datasets.embedding`.
+        seed: seed of the subset and of generated data; it gives the same rows to all methods.
+        subset: number of rows of the training split, as a count or a fraction in (0, 1], drawn
+            without labels. The held-out split stays whole.
+        labelled: number of rows of the training split (of the subset) whose class semi-supervised
+            methods see: see :func:`draw_labelled`.
+        assign: the rows that are scored besides the fitted ones: the "held_out" split, or "all"
+            of the training split, as in GANMM's Figures 3 to 5.
+        features: "raw", or an embedding such as "sae10", which is learnt from the whole training
+            split without labels: see :mod:`datasets.embedding`.
         recipe: the embedding's budget: "quick" (its default) or "paper".
-        features_seed: of the embedding; it does not follow ``seed``, so that cells of all seeds
-            share one.
-        device: where an embedding is learnt: "auto", "cpu", "cuda" or "cuda:1".
+        features_seed: seed of the embedding, independent of ``seed``: all seeds share one.
+        device: device that learns an embedding: "auto", "cpu", "cuda" or "cuda:1".
         data_dir: the data root; else ``$DEEP_EM_BENCH_DATA``, else the user's cache folder.
         words: the data set's own options.
 
     Raises:
         ConfigError: an unknown name or word, or a value out of range.
-        DataError: a file that is missing and cannot be downloaded, or that is damaged.
+        DataError: a file that cannot be downloaded, or that is damaged.
 
     Example:
         >>> digits = load("digits", subset=0.5)
@@ -88,7 +87,7 @@ def load(
 
 
 def check_words(name: str, words: Iterable[str]) -> None:
-    """Raise the ``ConfigError`` of :func:`load` for an unknown data set or word, without its data.
+    """Raise ``ConfigError`` for an unknown data set or word, without loading data.
 
     >>> check_words("moons", ["n_samples", "subset"])
     """
@@ -96,7 +95,7 @@ def check_words(name: str, words: Iterable[str]) -> None:
 
 
 def _own_words(name: str, words: Iterable[str]) -> dict[str, Any]:
-    """Those of the data set's loader, with their defaults. Raises for any other of ``words``."""
+    """The words of the data set's loader with their defaults; raises for others in ``words``."""
     accepted = {
         word: parameter.default
         for word, parameter in inspect.signature(registry.get(name).value).parameters.items()
@@ -111,8 +110,8 @@ def _own_words(name: str, words: Iterable[str]) -> dict[str, Any]:
 def draw_subset(n: int, subset: int | float, *, seed: int) -> np.ndarray:
     """Sorted indices of ``subset`` (a count, or a fraction in (0, 1]) out of ``n`` rows.
 
-    Class-blind: labels are not among its arguments. At one seed a smaller subset lies within a
-    larger one, so a curve over sizes adds rows and never swaps them.
+    Labels play no part. At one seed the rows of a smaller subset are among those of a larger one,
+    so that a curve over sizes only adds rows.
     """
     whole = isinstance(subset, Integral) and not isinstance(subset, bool)
     fraction = isinstance(subset, Real) and not isinstance(subset, Integral)

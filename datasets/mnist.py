@@ -1,4 +1,4 @@
-"""MNIST and Fashion-MNIST, read from the four idx files that each was published as."""
+"""MNIST and Fashion-MNIST, each read from its four idx files."""
 
 from __future__ import annotations
 
@@ -8,8 +8,15 @@ from typing import Literal
 
 import numpy as np
 
-from deep_em_bench.datasets.base import Dataset, Request, Source, check_choice, register
-from deep_em_bench.datasets.download import OfficialFile, obtain, verify
+from deep_em_bench.datasets.base import (
+    Dataset,
+    Request,
+    Source,
+    check_choice,
+    register,
+    scale_pixels,
+)
+from deep_em_bench.datasets.download import OfficialFile, obtain, verify_all
 from deep_em_bench.datasets.idx import read_labelled_images
 
 __all__ = ["FASHION_MNIST", "MNIST", "IdxFamily", "fashion_mnist", "mnist"]
@@ -30,9 +37,9 @@ class IdxFamily:
 
     name: str
     sha256: tuple[str, str, str, str]
-    """Of the files, in the order of FILES."""
+    """Digests of the files, in the order of FILES."""
     mirrors: tuple[str, ...]
-    """Addresses of folders, each with a slash at its end."""
+    """Addresses of folders, with a slash at the end."""
     class_names: tuple[str, ...]
     where: str
     licence: str
@@ -103,8 +110,8 @@ def mnist(request: Request, *, split: Split = "train") -> Dataset:
     """MNIST: 60,000 handwritten digits and 10,000 held out, 28x28 pixels (LeCun et al., 1998).
 
     Arguments:
-        split: "train" fits on the 60,000; "all" fits on all 70,000 and holds nothing out, as the
-            released code of GAN-EM does.
+        split: "train" fits the 60,000; "all" fits all 70,000 and holds none out, as GAN-EM's
+            released code does.
     """
     return _load(MNIST, request, split)
 
@@ -114,7 +121,7 @@ def fashion_mnist(request: Request, *, split: Split = "train") -> Dataset:
     """Fashion-MNIST: 60,000 articles of clothing, 10,000 held out, 28x28 (Xiao et al., 2017).
 
     Arguments:
-        split: "train" fits on the 60,000; "all" fits on all 70,000 and holds nothing out.
+        split: "train" fits the 60,000; "all" fits all 70,000 and holds none out.
     """
     return _load(FASHION_MNIST, request, split)
 
@@ -124,9 +131,7 @@ def _load(family: IdxFamily, request: Request, split: Split) -> Dataset:
     paths = [obtain(file, request.root) for file in family.files]
     X, y = _read(family, *paths[:2])
     X_test, y_test = _read(family, *paths[2:])
-    sha256 = {
-        file.path: verify(file, path) for file, path in zip(family.files, paths, strict=True)
-    }
+    sha256 = verify_all(family.files, paths)
     source = Source(where=family.where, licence=family.licence, sha256=sha256)
     if split == "all":
         X, y = np.concatenate([X, X_test]), np.concatenate([y, y_test])
@@ -147,5 +152,4 @@ def _read(family: IdxFamily, images: Path, labels: Path) -> tuple[np.ndarray, np
     grey, y = read_labelled_images(
         images, labels, size=(28, 28), n_classes=len(family.class_names)
     )
-    X = np.divide(grey[:, None], np.float32(255), dtype=np.float32)  # (N, H, W) -> (N, 1, H, W)
-    return X, y.astype(np.int64)
+    return scale_pixels(grey[..., None]), y.astype(np.int64)

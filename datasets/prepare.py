@@ -1,7 +1,7 @@
 """The command that turns a large official archive into one compact file.
 
-The archive is downloaded into the data root if it is not there, and compared with its pinned
-digest. The compact file is an .npz in the same root, which the loader of the data set reads.
+The archive is downloaded into the data root if it is missing, and its digest is compared. The
+compact file is an .npz in the same root; the data set's loader reads it.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from deep_em_bench.core.npz import write_npz
 from deep_em_bench.core.parser import CommandParser
 from deep_em_bench.datasets import celeba, celeba_prepare, flowers
 from deep_em_bench.datasets.base import data_root
-from deep_em_bench.datasets.download import OfficialFile, obtain, verify
+from deep_em_bench.datasets.download import OfficialFile, obtain, verify_all
 
 __all__ = ["PREPARATIONS", "Preparation", "main", "prepare"]
 
@@ -33,11 +33,10 @@ class Preparation:
 
     files: tuple[OfficialFile, ...]
     target: str
-    """The path of the compact file below the data root."""
+    """Path of the compact file below the data root."""
     arrays: Callable[..., Mapping[str, np.ndarray]]
-    """A function of the paths of ``files``, in their order, that returns the compact file's
-    arrays. It is called after the digests are verified, and raises ``DataError`` for a file that
-    it cannot use."""
+    """Makes the compact file's arrays from the paths of ``files``, whose digests are verified.
+    Raises ``DataError`` for a file that it cannot use."""
 
 
 PREPARATIONS: dict[str, Preparation] = {
@@ -53,11 +52,11 @@ PREPARATIONS: dict[str, Preparation] = {
 
 
 def prepare(name: str, *, data_dir: str | Path | None = None, force: bool = False) -> Path:
-    """Make the compact file of the data set ``name`` if it is not there; return its path.
+    """Make the compact file of the data set ``name`` if it is missing; return its path.
 
     With ``force`` it is made again. The file is written whole or not at all. Raises
-    ``ConfigError`` for a data set that needs no preparation, and ``DataError`` for a file that is
-    missing and cannot be downloaded, is not the official one, or cannot be written.
+    ``ConfigError`` for a data set that needs no preparation, and ``DataError`` for a file that
+    cannot be downloaded or written, or is not the official one.
     """
     if name not in PREPARATIONS:
         raise ConfigError(unknown_name("data set to prepare", name, PREPARATIONS))
@@ -67,9 +66,8 @@ def prepare(name: str, *, data_dir: str | Path | None = None, force: bool = Fals
         log.info("%s exists; --force makes it again", target)
         return target
     paths = [obtain(file, root) for file in chosen.files]
-    for file, path in zip(chosen.files, paths, strict=True):
-        log.info("verifying %s", path)
-        verify(file, path)
+    log.info("verifying %s", ", ".join(map(str, paths)))
+    verify_all(chosen.files, paths)
     log.info("making %s", target)
     write_npz(target, chosen.arrays(*paths))
     return target

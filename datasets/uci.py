@@ -1,8 +1,8 @@
-"""The two UCI data sets of the GANMM paper, in the sane reading and in that paper's.
+"""The two UCI data sets of the GANMM paper, in the standard reading and in that paper's.
 
-GANMM's code subtracts each column's mean, divides by the largest absolute value that is left, and
-then drops the last rows so that 50 divides the count. Its 6,000 "instances" of Artificial
-Characters are in truth 30,654 line segments, each labelled with its character's letter.
+GANMM's code subtracts each column's mean, divides by the largest absolute value, and then drops
+the last rows so that 50 divides the count. Its 6,000 "instances" of Artificial Characters are in
+fact 30,654 line segments, each labelled with the letter of its character.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import numpy as np
 from deep_em_bench.core import DataError
 from deep_em_bench.core.npz import Expected, read_npz
 from deep_em_bench.datasets.base import Dataset, Request, Source, check_choice, register
-from deep_em_bench.datasets.download import OfficialFile, obtain, verify
+from deep_em_bench.datasets.download import OfficialFile, obtain, read_limited, verify_all
 
 __all__ = ["artificial_characters", "ganmm_scale", "image_segmentation", "standardise"]
 
@@ -28,34 +28,24 @@ LICENCE = "CC BY 4.0"
 SURFACES = ("BRICKFACE", "SKY", "FOLIAGE", "CEMENT", "WINDOW", "PATH", "GRASS")
 
 MOST_BYTES = 2**22
-"""Largest text file that is read; the largest has 0.3 million bytes."""
+"""Largest size of a text file; the largest has 0.3 million bytes."""
 
 LETTERS = ("A", "C", "D", "E", "F", "G", "H", "L", "P", "R")
 
 SEGMENTS: Expected = {"raw": (np.float64, (30_654, 6)), "y": (np.uint8, (30_654,))}
-"""The arrays that are read from artificial_characters.npz: type and shape of each."""
+"""Type and shape of each array of artificial_characters.npz."""
 
 
 def _rows(path: Path) -> list[list[str]]:
-    """The cells of each data row; header lines and white space left out."""
-    try:
-        size = path.stat().st_size
-        if size > MOST_BYTES:
-            raise DataError(
-                f"{path} has {size:,} bytes; expected at most {MOST_BYTES:,}; fetch the file anew"
-            )
-        text = path.read_text(encoding="ascii")
-    except (OSError, UnicodeDecodeError) as error:
-        raise DataError(
-            f"{path} cannot be read ({error}); expected comma-separated ASCII text there"
-        ) from error
-    lines = (line.strip() for line in text.splitlines())
+    """The cells of each data row, without header lines and white space."""
+    content = read_limited(path, MOST_BYTES, "comma-separated ASCII text")
+    lines = (line.strip() for line in content.decode("ascii", errors="replace").splitlines())
     header = (";", "REGION-CENTROID-COL,")
     return [line.split(",") for line in lines if line and not line.startswith(header)]
 
 
 def _rows_sha256(path: Path) -> str:
-    """Of the data rows alone: copies in circulation differ in header, blanks and line ends."""
+    """Digest of the data rows: copies in circulation differ in header, blanks and line ends."""
     return hashlib.sha256("\n".join(map(",".join, _rows(path))).encode()).hexdigest()
 
 
@@ -84,7 +74,7 @@ def _segments(path: Path) -> dict[str, np.ndarray]:
 
 
 def _segments_sha256(path: Path) -> str:
-    """Of the arrays alone: an .npz written again with the same arrays has other bytes."""
+    """Digest of the arrays: two .npz files with the same arrays may differ in their bytes."""
     arrays = _segments(path)
     return hashlib.sha256(b"".join(arrays[name].tobytes() for name in SEGMENTS)).hexdigest()
 
@@ -128,14 +118,13 @@ def image_segmentation(request: Request, *, reading: Reading = "standard") -> Da
     held-out split.
 
     Arguments:
-        reading: "standard" is all rows, each column with mean 0 and standard deviation 1;
-            "ganmm" is GANMM's scaling and its first 2,300 rows. A constant column (there is one)
-            becomes 0 in both.
+        reading: "standard" has all rows, columns with mean 0 and standard deviation 1; "ganmm"
+            has GANMM's scaling and its first 2,300 rows. The one constant column is 0 in both.
     """
     check_choice("reading", reading, READINGS)
     paths = [obtain(file, request.root) for file in SEGMENTATION_FILES]
     parts = [_regions(path, n) for path, n in zip(paths, (210, 2100), strict=True)]
-    sha256 = {f.path: verify(f, path) for f, path in zip(SEGMENTATION_FILES, paths, strict=True)}
+    sha256 = verify_all(SEGMENTATION_FILES, paths)
     X, y = (np.concatenate(both) for both in zip(*parts, strict=True))
     return _read_as(
         reading,
@@ -154,16 +143,16 @@ def artificial_characters(request: Request, *, reading: Reading = "standard") ->
     """UCI Artificial Characters: 30,654 line segments of 6,000 capital letters (Botta, 1992).
 
     A row is one segment: x1, y1, x2, y2, its length, and the diagonal of its character's bounding
-    box; its class is its character's letter. No held-out split.
+    box. Its class is the letter. No held-out split.
 
     Arguments:
-        reading: "standard" is all rows, each column with mean 0 and standard deviation 1;
-            "ganmm" is GANMM's scaling and its first 30,500 rows.
+        reading: "standard" has all rows, columns with mean 0 and standard deviation 1; "ganmm"
+            has GANMM's scaling and its first 30,500 rows.
     """
     check_choice("reading", reading, READINGS)
     path = obtain(CHARACTERS_FILE, request.root)
     arrays = _segments(path)
-    sha256 = {CHARACTERS_FILE.path: verify(CHARACTERS_FILE, path)}
+    sha256 = verify_all([CHARACTERS_FILE], [path])
     return _read_as(
         reading,
         arrays["raw"],
@@ -189,7 +178,7 @@ def ganmm_scale(raw: np.ndarray) -> np.ndarray:
 
 
 def _centre(raw: np.ndarray) -> np.ndarray:
-    """Float64 columns with mean 0; a constant one is 0 to the last bit, not to rounding."""
+    """Float64 columns with mean 0; a constant one is exactly 0, without rounding errors."""
     raw = raw.astype(np.float64)
     return np.where(np.ptp(raw, axis=0) > 0, raw - raw.mean(axis=0), 0)
 
@@ -209,7 +198,7 @@ def _read_as(
     where: str,
     sha256: dict[str, str],
 ) -> Dataset:
-    if reading == "ganmm":  # scaled by all rows, then cut: the order in GANMM's data files
+    if reading == "ganmm":  # scaled by all rows, then cut, as in GANMM's data files
         X, y = ganmm_scale(raw)[:n_ganmm], y[:n_ganmm]
     else:
         X = standardise(raw)

@@ -191,7 +191,7 @@ def test_subsets_out_of_range_are_refused(subset: Any) -> None:
         ({"y": np.array([0, 1, 1, 0], np.uint8)}, "y is uint8"),
         ({"y": np.array([0, 1, 2, 0])}, r"y runs from 0 to 2; expected classes in 0\.\.1"),
         ({"y": np.array([0, -1, 1, 0])}, "y runs from -1 to 1"),
-        ({"X_test": np.zeros((4, 2), np.float32)}, "X_test or y_test alone"),
+        ({"X_test": np.zeros((4, 2), np.float32)}, "only one of X_test and y_test"),
         (
             {"X_test": np.zeros((1, 3), np.float32), "y_test": np.array([0])},
             r"points of X_test have shape \(3,\); expected \(2,\)",

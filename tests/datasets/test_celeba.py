@@ -130,12 +130,12 @@ def test_another_file_is_refused(name: str, value: np.ndarray, said: str, small:
     write_npz(small / FACES_FILE.path, {**faces(), name: value})
     with pytest.raises(DataError, match=said) as caught:
         datasets.load("celeba", data_dir=small)
-    assert "python -m datasets.prepare celeba" in str(caught.value)
+    assert "deep-em-bench prepare celeba" in str(caught.value)
 
 
 def test_a_missing_file_says_how_to_make_it(tmp_path: Path) -> None:
     with pytest.raises(
-        DataError, match=r"cannot be downloaded; make it from the official files by: python -m"
+        DataError, match=r"cannot be downloaded; make it from the official files by: deep-em"
     ):
         datasets.load("celeba", data_dir=tmp_path)
 
@@ -193,7 +193,7 @@ class TestPrepare:
             (png.getvalue(), "no JPEG file"),
             (whole[: len(whole) // 2], "no JPEG file"),
             (b"", "no JPEG file"),
-            (bytes(2**20 + 1), "more than 1,048,576 bytes"),
+            (bytes(2**20 + 1), "1,048,577 bytes; expected at most 1,048,576"),
         ):
             third.write_bytes(content)
             with pytest.raises(DataError, match=rf"000003\.jpg.*{said}"):
@@ -230,7 +230,7 @@ class TestPrepare:
             listed.write_text("\n".join(change))
             with pytest.raises(DataError, match=said):
                 compact_arrays(listed)
-        with pytest.raises(DataError, match=r"give the path of list_attr_celeba\.txt"):
+        with pytest.raises(DataError, match=r"cannot be read .*; expected list_attr_celeba\.txt"):
             read_attributes(official / "absent.txt")
 
     def test_without_the_official_files_it_says_where_they_are(self, tmp_path: Path) -> None:

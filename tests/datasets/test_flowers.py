@@ -71,7 +71,7 @@ def test_channels_are_red_green_blue(root: Path) -> None:
 
 
 def test_a_missing_file_names_the_command(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match=r"python -m datasets\.prepare flowers102") as caught:
+    with pytest.raises(DataError, match=r"deep-em-bench prepare flowers102") as caught:
         datasets.load("flowers102", data_dir=tmp_path)
     assert f"{tmp_path / COMPACT} is missing" in str(caught.value)
 
@@ -94,8 +94,8 @@ def moved(y: np.ndarray) -> np.ndarray:
         (changed(y=lambda y: y[:-1]), r"y is uint8 \(521,\)"),
         (changed(y=lambda y: y + np.uint8(1)), r"classes 0\.\.10 have \[0, 40, 60"),
         (changed(y=moved), r"have \[39, 60, 40, .*expected \[40, 60, 40"),
-        (changed(split=lambda s: s - np.uint8(1)), r"split holds \[0, 1, 2\]"),
-        (changed(split=lambda s: s.clip(1, 2)), r"split holds \[1, 2\]"),
+        (changed(split=lambda s: s - np.uint8(1)), r"split has \[0, 1, 2\]"),
+        (changed(split=lambda s: s.clip(1, 2)), r"split has \[1, 2\]"),
         (changed(image_id=lambda i: i % np.uint16(500)), "of them different; expected 522"),
         (changed(image_id=lambda i: i + np.uint16(8000)), r"expected 522 in 1\.\.8189"),
     ],
@@ -184,8 +184,8 @@ def test_images_are_squeezed_not_cut(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "content", "says"),
     [
-        ("../jpg/image_00003.jpg", b"", r"holds '\.\./jpg/image_00003\.jpg' of 0 bytes"),
-        ("/jpg/image_00003.jpg", b"", "holds '/jpg/image_00003.jpg'"),
+        ("../jpg/image_00003.jpg", b"", r"has '\.\./jpg/image_00003\.jpg' of 0 bytes"),
+        ("/jpg/image_00003.jpg", b"", "has '/jpg/image_00003.jpg'"),
         ("jpg/../../image_00003.jpg", b"", "expected regular files"),
         ("jpg/image_00003.jpg.exe", b"", "expected regular files"),
         ("jpg/image_00003.jpg", special(tarfile.SYMTYPE, "/etc/passwd"), "expected regular"),
