@@ -150,9 +150,14 @@ class Method(MethodParameters, ClusterMixin, BaseEstimator, ABC):
             )
         return check_data(points, Units(*self.units_))
 
+    def _outgoing(self, points: np.ndarray) -> np.ndarray:
+        """Points in the units of :meth:`_fitting` back in the user's own."""
+        return Units(*self.units_).undo(points)
+
     def n_parameters(self) -> int:
-        """How many numbers the fitted model consists of."""
-        return sum(array.size for array in self._arrays().values())
+        """How many numbers the fitted model consists of, the scale of its columns aside."""
+        arrays = self._arrays().items()
+        return sum(array.size for name, array in arrays if not name.startswith("column_"))
 
     def save(self, path: str | Path) -> None:
         """Write the fitted method to ``path`` (.safetensors) and a .json beside it.

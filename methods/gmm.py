@@ -13,6 +13,7 @@ from sklearn.mixture import GaussianMixture
 from sklearn.utils.validation import check_is_fitted
 
 from deep_em_bench.methods.base import Generative, Method, Preset, check_draw, register
+from deep_em_bench.methods.columns import StandardisedColumns
 from deep_em_bench.methods.parameters import NonNegative, Positive, hyperparameters, parameter
 
 __all__ = ["Gmm"]
@@ -32,9 +33,9 @@ PRESETS = {
 LEARNT = ("weights_", "means_", "covariances_", "precisions_cholesky_")
 
 
-@register("gmm", title="GMM", version=1, presets=PRESETS)
+@register("gmm", title="GMM", version=2, presets=PRESETS)
 @hyperparameters
-class Gmm(Method, Generative):
+class Gmm(StandardisedColumns, Method, Generative):
     r"""Gaussian mixture fitted by EM (Dempster et al., 1977).
 
     .. math:: p(x) = \sum_i \phi_i \, \mathcal{N}(x \mid \mu_i, \Sigma_i)
@@ -47,7 +48,7 @@ class Gmm(Method, Generative):
         "full", "full: a matrix per component; tied: one for all; diag: diagonal matrices"
     )
     reg_covar: NonNegative = parameter(
-        1e-3, "added to the diagonal of every covariance, in squared units of the data"
+        1e-3, "added to the diagonal of every covariance, in squared units of the columns"
     )
     n_pca: Positive | None = parameter(
         None, "principal components to fit, at most min(N, D); None: the data as they are"
@@ -59,7 +60,7 @@ class Gmm(Method, Generative):
     def fit(self, X: np.ndarray, y: np.ndarray | None = None) -> Self:
         """Fit the mixture to ``X``; ``y`` is ignored."""
         X = self._fitting(X)
-        flat = X.reshape(len(X), -1).astype(np.float64)
+        flat = self._learn_columns(X).astype(np.float64)
         if self.n_pca is not None:
             pca = PCA(min(self.n_pca, *flat.shape), random_state=self.random_state).fit(flat)
             self.mean_, self.axes_ = pca.mean_, pca.components_
@@ -75,7 +76,7 @@ class Gmm(Method, Generative):
         )
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", ConvergenceWarning)  # converged_ says it
-            mixture.fit(self._project(flat))
+            mixture.fit(self._project(X))
         self._keep(mixture)
         self.labels_ = self.predict(X)
         self.n_iter_, self.converged_ = int(mixture.n_iter_), bool(mixture.converged_)
@@ -91,7 +92,7 @@ class Gmm(Method, Generative):
     def predict_proba(self, X: np.ndarray) -> np.ndarray:
         """Posterior of each component, ``(N, K)`` float32."""
         X = self._checked(X)
-        return self._mixture.predict_proba(self._project(X.reshape(len(X), -1))).astype(np.float32)
+        return self._mixture.predict_proba(self._project(X)).astype(np.float32)
 
     def sample(
         self, n: int, component: int | None = None, *, random_state: int = 0
@@ -114,12 +115,13 @@ class Gmm(Method, Generative):
             )
         if self.n_pca is not None:
             X = X @ self.axes_ + self.mean_
+        X = self._unstandardised(X).reshape(n, *self.shape_)
         if len(self.shape_) == 3:
             X = X.clip(0, 1)
-        return X.reshape(n, *self.shape_).astype(np.float32), components.astype(np.int64)
+        return self._outgoing(X.astype(np.float32)), components.astype(np.int64)
 
-    def _project(self, flat: np.ndarray) -> np.ndarray:
-        flat = flat.astype(np.float64)
+    def _project(self, X: np.ndarray) -> np.ndarray:
+        flat = self._points(X).astype(np.float64)
         return flat if self.n_pca is None else (flat - self.mean_) @ self.axes_.T
 
     def _covariance(self, i: int) -> np.ndarray:

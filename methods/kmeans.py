@@ -12,6 +12,7 @@ from sklearn.metrics import pairwise_distances_argmin
 from threadpoolctl import threadpool_limits
 
 from deep_em_bench.methods.base import Method, Preset, Reducer, register
+from deep_em_bench.methods.columns import StandardisedColumns
 from deep_em_bench.methods.parameters import (
     NonNegative,
     Positive,
@@ -43,7 +44,7 @@ TSNE_PRESETS = {
 
 
 @hyperparameters
-class _OneHot(Method):
+class _OneHot(StandardisedColumns, Method):
     """A method that ends in K-means with k-means++ starts; its responsibilities are one-hot."""
 
     n_init: Positive = parameter(10, "independent starts of K-means; the lowest inertia is kept")
@@ -63,7 +64,7 @@ class _OneHot(Method):
             self.callback(row)
 
 
-@register("kmeans", title="K-means", version=1, presets=KMEANS_PRESETS)
+@register("kmeans", title="K-means", version=2, presets=KMEANS_PRESETS)
 @hyperparameters
 class KMeans(_OneHot):
     """K-means (Lloyd, 1982) with k-means++ starts; responsibilities are one-hot.
@@ -81,13 +82,13 @@ class KMeans(_OneHot):
     def fit(self, X: np.ndarray, y: np.ndarray | None = None) -> Self:
         """Place K centres on ``X``; ``y`` is ignored."""
         X = self._fitting(X)
-        self._place_centers(X.reshape(len(X), -1))
+        self._place_centers(self._learn_columns(X))
         return self
 
     def predict(self, X: np.ndarray) -> np.ndarray:
         """The nearest centre of each row, ``(N,)`` int64."""
         X = self._checked(X)
-        return _nearest(X.reshape(len(X), -1), self.cluster_centers_)
+        return _nearest(self._points(X), self.cluster_centers_)
 
     def _place_centers(self, points: np.ndarray) -> None:
         """K-means of ``points``, ``(N, d)``, with all that a fit keeps of it."""
@@ -99,7 +100,7 @@ class KMeans(_OneHot):
         self._record({"iteration": self.n_iter_, "inertia": float(k_means.inertia_)})
 
 
-@register("pca_kmeans", title="PCA + K-means", version=1, presets=PCA_PRESETS)
+@register("pca_kmeans", title="PCA + K-means", version=2, presets=PCA_PRESETS)
 @hyperparameters
 class PcaKMeans(KMeans, Reducer):
     """PCA (Pearson, 1901), then K-means on the components; responsibilities are one-hot."""
@@ -109,7 +110,7 @@ class PcaKMeans(KMeans, Reducer):
     def fit(self, X: np.ndarray, y: np.ndarray | None = None) -> Self:
         """Find axes and centres in ``X``; ``y`` is ignored."""
         X = self._fitting(X)
-        flat = X.reshape(len(X), -1).astype(np.float64)
+        flat = self._learn_columns(X).astype(np.float64)
         pca = PCA(min(self.n_components, *flat.shape), random_state=self.random_state).fit(flat)
         self.mean_ = pca.mean_
         self.axes_ = np.zeros((self.n_components, flat.shape[1]))
@@ -121,14 +122,14 @@ class PcaKMeans(KMeans, Reducer):
     def transform(self, X: np.ndarray) -> np.ndarray:
         """Principal components ``(N, n_components)`` float32."""
         X = self._checked(X)
-        return ((X.reshape(len(X), -1) - self.mean_) @ self.axes_.T).astype(np.float32)
+        return ((self._points(X) - self.mean_) @ self.axes_.T).astype(np.float32)
 
     def predict(self, X: np.ndarray) -> np.ndarray:
         """The nearest centre of each row, ``(N,)`` int64."""
         return _nearest(self.transform(X), self.cluster_centers_)
 
 
-@register("tsne_kmeans", title="t-SNE + K-means", version=1, presets=TSNE_PRESETS)
+@register("tsne_kmeans", title="t-SNE + K-means", version=2, presets=TSNE_PRESETS)
 @hyperparameters
 class TsneKMeans(_OneHot, Reducer):
     """t-SNE (van der Maaten and Hinton, 2008), then K-means on its map; one-hot responsibilities.
@@ -150,7 +151,7 @@ class TsneKMeans(_OneHot, Reducer):
     def fit(self, X: np.ndarray, y: np.ndarray | None = None) -> Self:
         """Map the points of ``X`` and find centres in the map; ``y`` is ignored."""
         X = self._fitting(X)
-        flat = X.reshape(len(X), -1)
+        flat = self._learn_columns(X)
         embedded, self.n_iter_, divergence = self._map(flat)
         k_means = self._k_means(embedded)
         # Equal points may lie apart in the map: all of them take the cluster of the first one.
@@ -168,12 +169,12 @@ class TsneKMeans(_OneHot, Reducer):
         The coordinates of a point depend on the other points in ``X``.
         """
         X = self._checked(X)
-        return self._map(X.reshape(len(X), -1))[0]
+        return self._map(self._points(X))[0]
 
     def predict(self, X: np.ndarray) -> np.ndarray:
         """The cluster of the nearest fitted point of each row, ``(N,)`` int64."""
         X = self._checked(X)
-        return self.clusters_[_nearest(X.reshape(len(X), -1), self.points_)]
+        return self.clusters_[_nearest(self._points(X), self.points_)]
 
     def _map(self, flat: np.ndarray) -> tuple[np.ndarray, int, float]:
         """The map of ``flat`` (N, D), its iterations, and its divergence from the data."""

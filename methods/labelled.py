@@ -25,6 +25,7 @@ from deep_em_bench.methods.base import (
     check_labels,
     register,
 )
+from deep_em_bench.methods.columns import column_scale
 from deep_em_bench.methods.parameters import (
     Fraction,
     NonNegative,
@@ -80,7 +81,7 @@ class _Labelled(Method, SemiSupervised):
             )
         rows, classes = labelled
         flat = X.reshape(len(X), -1).astype(np.float64)
-        self.shift_, self.scale_ = _standard(flat) if X.ndim == 2 else (np.zeros(1), np.ones(1))
+        self.shift_, self.scale_ = column_scale(flat) if X.ndim == 2 else (np.zeros(1), np.ones(1))
         targets = np.full(len(X), -1, dtype=np.int64)
         targets[rows] = classes
         self.classes_ = np.unique(classes)
@@ -220,10 +221,3 @@ class LabelSpreading(_Labelled):
 
 def _logistic(C: float, max_iter: int) -> SklearnLogisticRegression:
     return SklearnLogisticRegression(C=C, max_iter=max_iter)
-
-
-def _standard(flat: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Mean and standard deviation of each column; 1 for a constant one."""
-    spread = flat.std(axis=0)
-    spread[spread <= np.abs(flat).max(axis=0, initial=0) * 1e-6] = 1.0
-    return flat.mean(axis=0), spread

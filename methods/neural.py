@@ -12,6 +12,8 @@ import torch
 from torch import Tensor, nn
 
 from deep_em_bench.methods.base import DivergenceError, Method
+from deep_em_bench.methods.columns import column_scale
+from deep_em_bench.methods.data import Units
 from deep_em_bench.methods.nets.projection import split_projection
 from deep_em_bench.methods.nets.runtime import Runtime
 from deep_em_bench.methods.parameters import NeuralParameters
@@ -29,15 +31,16 @@ class Scaling:
 
     def __init__(self, shift: np.ndarray, scale: np.ndarray) -> None:
         self.shift, self.scale = shift, scale
+        self.units = Units()
+        """Those in which vectors came to float32."""
 
     @classmethod
     def of(cls, X: np.ndarray, *, symmetric: bool = False) -> Scaling:
         if X.ndim == 4:
             shift, scale = (0.5, 0.5) if symmetric or X.shape[1] > 1 else (0.0, 1.0)
             return cls(np.array(shift, np.float32), np.array(scale, np.float32))
-        spread = X.std(axis=0, dtype=np.float64)
-        spread[spread <= np.abs(X).max(axis=0, initial=0) * 1e-6] = 1.0
-        return cls(X.mean(axis=0, dtype=np.float64).astype(np.float32), spread.astype(np.float32))
+        mean, spread = column_scale(X)
+        return cls(mean.astype(np.float32), spread.astype(np.float32))
 
     def output(self, shape: tuple[int, ...]) -> nn.Module:
         """The last layer of a generator of such data."""
@@ -49,7 +52,7 @@ class Scaling:
         return torch.from_numpy(np.ascontiguousarray((X - self.shift) / self.scale))
 
     def from_net(self, x: Tensor) -> np.ndarray:
-        return x.float().cpu().numpy() * self.scale + self.shift
+        return self.units.undo(x.float().cpu().numpy() * self.scale + self.shift)
 
 
 class NeuralMethod(NeuralParameters, Method):
@@ -74,6 +77,7 @@ class NeuralMethod(NeuralParameters, Method):
         """Check and scale ``X``, start the runtime, build the nets; the data on the device."""
         X = self._fitting(X)
         self._scaling = self._scale(X)
+        self._scaling.units = Units(*self.units_)
         self._runtime = Runtime(self)
         self._build()
         for net in self._nets().values():
@@ -168,6 +172,7 @@ class NeuralMethod(NeuralParameters, Method):
         super()._restore({k: v for k, v in arrays.items() if "." not in k})
         self._runtime = Runtime(self)
         self._scaling = Scaling(arrays["scaling.shift"], arrays["scaling.scale"])
+        self._scaling.units = Units(*self.units_)
         self._build()
         for name, net in self._nets().items():
             state = {

@@ -43,7 +43,7 @@ def first_division(
         return torch.from_numpy(k_means.labels_.astype(np.int64)).to(data.device)
     if start == "gmm":
         points = h.inputs.flatten(1).cpu().numpy()
-        w = Gmm(K, random_state=seed).fit(points).predict_proba(points)
+        w = Gmm(K, standardise=False, random_state=seed).fit(points).predict_proba(points)
         w = torch.from_numpy(w).to(data.device)
     else:
         w = _pretrained(settings, h)

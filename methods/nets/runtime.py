@@ -20,12 +20,14 @@ STATISTICS_BATCH = 1000
 
 
 def resolve_device(device: str) -> torch.device:
-    """``auto`` is CUDA where there is one, else the CPU; any other name must be usable as it is.
+    """``auto`` is CUDA, else MPS, else the CPU; any other name must be usable as it is.
 
     Raises :class:`ConfigError` for a device that is not there: never a silent CPU.
     """
     if device == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        if torch.cuda.is_available():
+            return torch.device("cuda")
+        return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
     try:
         resolved = torch.device(device)
         torch.zeros(1, device=resolved).tolist()

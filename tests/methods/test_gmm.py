@@ -45,7 +45,7 @@ def covariances(method: Gmm) -> np.ndarray:
 @EVERY_TYPE
 def test_posteriors_are_scikit_learns(covariance_type: Covariance) -> None:
     X = blobs()
-    method = Gmm(3, covariance_type=covariance_type).fit(X)
+    method = Gmm(standardise=False, n_clusters=3, covariance_type=covariance_type).fit(X)
     expected = oracle(X, covariance_type=covariance_type)
     assert adjusted_rand_score(KIND, method.labels_) == 1
     between = np.random.default_rng(1).uniform(-5, 25, size=(200, 3)).astype(np.float32)
@@ -59,7 +59,7 @@ def test_posteriors_are_scikit_learns(covariance_type: Covariance) -> None:
 def test_parameters_reach_the_mixture() -> None:
     X = np.random.default_rng(0).normal(size=(300, 3)).astype(np.float32)  # starts differ
     given: dict[str, Any] = {"reg_covar": 0.5, "n_init": 4, "max_iter": 3, "tol": 0.0}
-    method = Gmm(3, **given, random_state=5).fit(X)
+    method = Gmm(standardise=False, n_clusters=3, **given, random_state=5).fit(X)
     with pytest.warns(UserWarning, match="did not converge"):
         expected = oracle(X, **given, random_state=5)
     np.testing.assert_allclose(covariances(method), expected.covariances_, rtol=1e-10)
@@ -68,7 +68,7 @@ def test_parameters_reach_the_mixture() -> None:
 
 @EVERY_TYPE
 def test_draws_have_the_moments_of_their_components(covariance_type: Covariance) -> None:
-    method = Gmm(3, covariance_type=covariance_type).fit(blobs())
+    method = Gmm(standardise=False, n_clusters=3, covariance_type=covariance_type).fit(blobs())
     for i, S in enumerate(covariances(method)):
         drawn, component = method.sample(20_000, component=i)
         assert (component == i).all()
@@ -81,7 +81,7 @@ def test_draws_have_the_moments_of_their_components(covariance_type: Covariance)
 
 def test_components_are_drawn_by_their_weights() -> None:
     X = np.concatenate([blobs()[KIND == 0], blobs()[KIND == 1][:50]])
-    method = Gmm(2).fit(X)
+    method = Gmm(standardise=False, n_clusters=2).fit(X)
     counts = np.bincount(method.sample(20_000)[1], minlength=2)
     shares = np.bincount(method.labels_, minlength=2) / len(X)
     assert sorted(shares) == pytest.approx([0.2, 0.8])
@@ -91,7 +91,7 @@ def test_components_are_drawn_by_their_weights() -> None:
 class TestPca:
     def test_posteriors_are_those_of_the_projected_data(self) -> None:
         X = blobs()
-        method = Gmm(3, n_pca=2).fit(X)
+        method = Gmm(standardise=False, n_clusters=3, n_pca=2).fit(X)
         pca = PCA(2, random_state=0).fit(X.astype(np.float64))
         expected = oracle(pca.transform(X.astype(np.float64)))
         new = X[:50] + 3
@@ -101,7 +101,7 @@ class TestPca:
 
     def test_samples_are_back_in_the_space_of_the_data(self) -> None:
         X = blobs() + 100
-        method = Gmm(3, n_pca=2).fit(X)
+        method = Gmm(standardise=False, n_clusters=3, n_pca=2).fit(X)
         for i in range(3):
             own = X[method.labels_ == i]
             drawn, _ = method.sample(5000, component=i)
@@ -113,9 +113,11 @@ class TestPca:
 
     def test_more_components_than_there_are_change_no_posterior(self) -> None:
         X = blobs()
-        whole = Gmm(3, n_pca=50, reg_covar=0.0).fit(X)
+        whole = Gmm(standardise=False, n_clusters=3, n_pca=50, reg_covar=0.0).fit(X)
         assert whole.axes_.shape == (3, 3)
-        plain = Gmm(3, reg_covar=0.0).fit(X)  # a mixture does not mind a rotation
+        plain = Gmm(standardise=False, n_clusters=3, reg_covar=0.0).fit(
+            X
+        )  # a mixture does not mind a rotation
         new = X[:50] + 3
         order = [int(plain.labels_[whole.labels_ == i][0]) for i in range(3)]
         np.testing.assert_allclose(
@@ -126,18 +128,25 @@ class TestPca:
 def test_images_stay_images() -> None:
     X = np.random.default_rng(0).random((60, 1, 4, 4), dtype=np.float32)
     for n_pca in (None, 5):
-        drawn, _ = Gmm(2, n_pca=n_pca, reg_covar=1.0).fit(X).sample(50)
+        drawn, _ = (
+            Gmm(standardise=False, n_clusters=2, n_pca=n_pca, reg_covar=1.0).fit(X).sample(50)
+        )
         assert drawn.shape == (50, 1, 4, 4)
         assert (drawn.min(), drawn.max()) == (0, 1)  # so wide a mixture is clipped at both ends
 
 
 def test_parameters_are_counted_once() -> None:
     X = blobs()
-    counts = {kind: Gmm(3, covariance_type=kind).fit(X).n_parameters() for kind in COVARIANCES}
+    counts = {
+        kind: Gmm(standardise=False, n_clusters=3, covariance_type=kind).fit(X).n_parameters()
+        for kind in COVARIANCES
+    }
     assert counts == {"full": 3 + 9 + 27, "tied": 3 + 9 + 9, "diag": 3 + 9 + 9}
-    assert Gmm(3, n_pca=2).fit(X).n_parameters() == 3 + 6 + 12 + 3 + 6  # mean and axes of the PCA
+    assert (
+        Gmm(standardise=False, n_clusters=3, n_pca=2).fit(X).n_parameters() == 3 + 6 + 12 + 3 + 6
+    )  # mean and axes of the PCA
 
 
 def test_nothing_is_drawn_before_a_fit() -> None:
     with pytest.raises(NotFittedError):
-        Gmm(3).sample(4)
+        Gmm(standardise=False, n_clusters=3).sample(4)

@@ -29,7 +29,10 @@ NEW = np.random.default_rng(1).normal(size=(100, 6)).astype(np.float32)
     ],
 )
 def test_labels_centres_and_inertia_are_scikit_learns(params: dict[str, Any]) -> None:
-    method, expected = KMeans(8, **params).fit(X), SklearnKMeans(8, **params).fit(X)
+    method, expected = (
+        KMeans(standardise=False, n_clusters=8, **params).fit(X),
+        SklearnKMeans(8, **params).fit(X),
+    )
     np.testing.assert_array_equal(method.labels_, expected.labels_)
     np.testing.assert_array_equal(method.cluster_centers_, expected.cluster_centers_)
     np.testing.assert_array_equal(method.predict(NEW), expected.predict(NEW))
@@ -38,21 +41,27 @@ def test_labels_centres_and_inertia_are_scikit_learns(params: dict[str, Any]) ->
 
 
 def test_inertia_is_the_squared_distance_to_the_nearest_centre() -> None:
-    method = KMeans(8, n_init=1).fit(X)
+    method = KMeans(standardise=False, n_clusters=8, n_init=1).fit(X)
     squared = ((X[:, None] - method.cluster_centers_) ** 2).sum(axis=2)  # (N, K)
     assert method.history_[-1]["inertia"] == pytest.approx(squared.min(axis=1).sum(), rel=1e-5)
     assert method.labels_.tolist() == squared.argmin(axis=1).tolist()
 
 
 def test_more_starts_are_no_worse() -> None:
-    inertia = [KMeans(8, n_init=n).fit(X).history_[-1]["inertia"] for n in (1, 10)]
+    inertia = [
+        KMeans(standardise=False, n_clusters=8, n_init=n).fit(X).history_[-1]["inertia"]
+        for n in (1, 10)
+    ]
     assert inertia[1] < inertia[0]
 
 
 def test_images_are_rows_of_pixels() -> None:
     images = np.random.default_rng(2).random((60, 1, 4, 4), dtype=np.float32)
-    flat = KMeans(5, n_init=1).fit(images.reshape(60, 16))
-    assert KMeans(5, n_init=1).fit(images).labels_.tolist() == flat.labels_.tolist()
+    flat = KMeans(standardise=False, n_clusters=5, n_init=1).fit(images.reshape(60, 16))
+    assert (
+        KMeans(standardise=False, n_clusters=5, n_init=1).fit(images).labels_.tolist()
+        == flat.labels_.tolist()
+    )
 
 
 WIDTH = np.array([6, 5, 4, 1, 1, 1], dtype=np.float32)
@@ -71,7 +80,9 @@ WIDE_NEW = np.random.default_rng(1).normal(size=(100, 6)).astype(np.float32) * W
     ],
 )
 def test_it_is_k_means_of_the_components(n_components: int, params: dict[str, Any]) -> None:
-    method = PcaKMeans(8, n_components=n_components, **params).fit(WIDE)
+    method = PcaKMeans(standardise=False, n_clusters=8, n_components=n_components, **params).fit(
+        WIDE
+    )
     pca = PCA(n_components, random_state=params["random_state"]).fit(WIDE.astype(np.float64))
     Z, Z_new = (
         pca.transform(rows.astype(np.float64)).astype(np.float32) for rows in (WIDE, WIDE_NEW)
@@ -85,7 +96,7 @@ def test_it_is_k_means_of_the_components(n_components: int, params: dict[str, An
 
 
 def test_axes_are_orthonormal_and_of_falling_variance() -> None:
-    method = PcaKMeans(3, n_components=3, n_init=1).fit(WIDE)
+    method = PcaKMeans(standardise=False, n_clusters=3, n_components=3, n_init=1).fit(WIDE)
     np.testing.assert_allclose(method.axes_ @ method.axes_.T, np.eye(3), atol=1e-6)
     variance = method.transform(WIDE).var(axis=0)
     assert (np.diff(variance) < 0).all()
@@ -93,7 +104,11 @@ def test_axes_are_orthonormal_and_of_falling_variance() -> None:
 
 
 def test_components_beyond_the_data_are_0() -> None:
-    features = PcaKMeans(2, n_components=8, n_init=1).fit(WIDE).transform(WIDE_NEW)
+    features = (
+        PcaKMeans(standardise=False, n_clusters=2, n_components=8, n_init=1)
+        .fit(WIDE)
+        .transform(WIDE_NEW)
+    )
     assert features.shape == (100, 8)
     assert features[:, :6].std(axis=0).min() > 0
     assert not features[:, 6:].any()
@@ -106,7 +121,7 @@ SHORT = {"iterations": 250, "n_init": 1}
 
 @pytest.fixture(scope="module")
 def fitted() -> TsneKMeans:
-    return TsneKMeans(3, **SHORT).fit(GROUPS)
+    return TsneKMeans(standardise=False, n_clusters=3, **SHORT).fit(GROUPS)
 
 
 def test_clear_groups_are_found(fitted: TsneKMeans) -> None:
@@ -120,33 +135,37 @@ def test_a_new_point_takes_the_cluster_of_the_nearest_fitted_one(fitted: TsneKMe
 
 
 def test_the_map_of_new_points_is_made_of_them_alone(fitted: TsneKMeans) -> None:
-    other = TsneKMeans(3, **SHORT).fit(GROUPS[:20] + 1)
+    other = TsneKMeans(standardise=False, n_clusters=3, **SHORT).fit(GROUPS[:20] + 1)
     np.testing.assert_array_equal(fitted.transform(GROUPS), other.transform(GROUPS))
     assert (fitted.transform(GROUPS[:30])[:5] != fitted.transform(GROUPS)[:5]).any()
 
 
 def test_equal_points_share_a_cluster_wherever_the_map_has_them() -> None:
     twice = np.concatenate([GROUPS, GROUPS])
-    labels = TsneKMeans(8, **SHORT).fit(twice).labels_
+    labels = TsneKMeans(standardise=False, n_clusters=8, **SHORT).fit(twice).labels_
     np.testing.assert_array_equal(labels[: len(GROUPS)], labels[len(GROUPS) :])
 
 
 @pytest.mark.parametrize("n", [1, 2, 3, 4, 7])
 @pytest.mark.parametrize("n_components", [1, 2, 3])
 def test_few_points_and_few_columns_have_a_map_too(n: int, n_components: int) -> None:
-    method = TsneKMeans(1, n_components=n_components, **SHORT).fit(GROUPS[:n, :2])
+    method = TsneKMeans(standardise=False, n_clusters=1, n_components=n_components, **SHORT).fit(
+        GROUPS[:n, :2]
+    )
     found = method.transform(GROUPS[:n, :2])
     assert found.shape == (n, n_components)
     assert np.isfinite(found).all()
 
 
 def test_points_that_do_not_differ_lie_at_one_place() -> None:
-    method = TsneKMeans(1, **SHORT).fit(np.ones((6, 3), dtype=np.float32))
+    method = TsneKMeans(standardise=False, n_clusters=1, **SHORT).fit(
+        np.ones((6, 3), dtype=np.float32)
+    )
     assert not method.transform(np.ones((4, 3), dtype=np.float32)).any()
 
 
 def test_what_barnes_hut_cannot_do_is_refused() -> None:
     with pytest.raises(UserError, match="n_components"):
-        TsneKMeans(3, n_components=4).fit(GROUPS)  # type: ignore[arg-type]
+        TsneKMeans(standardise=False, n_clusters=3, n_components=4).fit(GROUPS)  # type: ignore[arg-type]
     with pytest.raises(UserError, match="iterations"):
-        TsneKMeans(3, iterations=10).fit(GROUPS)
+        TsneKMeans(standardise=False, n_clusters=3, iterations=10).fit(GROUPS)
