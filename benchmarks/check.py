@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING
 
 from deep_em_bench.benchmarks.options import add_common, load_plugins, setting_from
 from deep_em_bench.core import ConfigError, DataError, UserError
-from deep_em_bench.core.files import temporary_beside
+from deep_em_bench.core.files import claim_folder, temporary_beside
 from deep_em_bench.core.guard import guarded
 from deep_em_bench.core.parser import CommandParser
 
@@ -68,6 +68,7 @@ def _check(chosen: argparse.Namespace) -> int:
         with _replacement(path) as part:  # before minutes are spent on measuring
             part.touch()
     with tempfile.TemporaryDirectory(prefix="deep-em-bench-") as folder:
+        claim_folder(Path(folder))
         measured = _measured(suite, setting_from(chosen, suite.name, Path(folder)))
     if measured is None:
         return 1
@@ -107,7 +108,7 @@ def _measured(suite: Suite, setting: Setting) -> tuple[Values, set[str]] | None:
     None, after saying why, where a cell failed.
     """
     from deep_em_bench.benchmarks import bands
-    from deep_em_bench.benchmarks.engine.work import work
+    from deep_em_bench.benchmarks.engine.progress import work
     from deep_em_bench.benchmarks.plan import plan
     from deep_em_bench.results.store import Store
 

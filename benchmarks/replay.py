@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from deep_em_bench.benchmarks.engine.job import Setting
-from deep_em_bench.benchmarks.engine.work import work
+from deep_em_bench.benchmarks.engine.progress import work
 from deep_em_bench.benchmarks.options import setting_from
 from deep_em_bench.benchmarks.plan import Cell, DatasetSpec
 from deep_em_bench.benchmarks.suite import generation_of

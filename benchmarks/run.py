@@ -67,7 +67,7 @@ def _replay(options: argparse.Namespace) -> int:
 
 def _run(options: argparse.Namespace) -> int:
     from deep_em_bench.benchmarks.engine import engine
-    from deep_em_bench.benchmarks.engine.work import work
+    from deep_em_bench.benchmarks.engine.progress import work
     from deep_em_bench.benchmarks.plan import Selection, plan
     from deep_em_bench.benchmarks.suite import Suite
     from deep_em_bench.results.store import Store

@@ -1,13 +1,26 @@
-"""Files that are written whole or not at all: under a name of their own, then moved into place."""
+"""Files that are written whole or not at all, and temporary folders of killed commands."""
 
 from __future__ import annotations
 
 import contextlib
+import functools
+import os
+import shutil
+import tempfile
+import time
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
 
-__all__ = ["SUFFIX", "temporary_beside"]
+try:
+    import fcntl
+except ImportError:  # Windows
+    fcntl = None
+
+__all__ = ["SUFFIX", "claim_folder", "sweep_folders", "temporary_beside"]
+
+LOCK = "deep-em-bench.lock"
+HOUR = 3600
 
 SUFFIX = ".tmp"
 """The end of every temporary name."""
@@ -35,3 +48,24 @@ def temporary_beside(path: Path) -> Iterator[Path]:
     finally:
         with contextlib.suppress(OSError):
             part.unlink(missing_ok=True)
+
+
+@functools.cache
+def claim_folder(folder: Path) -> None:
+    """Lock a temporary folder as long as this process lives; a sweep removes it afterwards."""
+    descriptor = os.open(folder / LOCK, os.O_CREAT | os.O_RDWR)  # never closed
+    if fcntl is not None:
+        fcntl.flock(descriptor, fcntl.LOCK_SH)
+
+
+def sweep_folders() -> None:
+    """Remove this user's claimed temporary folders, an hour old or more, whose process ended."""
+    if fcntl is None:
+        return
+    for path in Path(tempfile.gettempdir()).glob(f"*/{LOCK}"):
+        with contextlib.suppress(OSError):  # another user's, or another command removes it
+            status = path.parent.lstat()
+            if status.st_uid == os.getuid() and time.time() - status.st_mtime > HOUR:
+                with path.open("r+") as file:
+                    fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                    shutil.rmtree(path.parent)

@@ -1,4 +1,4 @@
-"""A command's exit status, whatever ends it: its own, a user's mistake, or an interruption."""
+"""A command's exit status: its own, that of a user's mistake, or that of an interruption."""
 
 from __future__ import annotations
 
@@ -11,19 +11,22 @@ from collections.abc import Callable
 from deep_em_bench.core.errors import UserError, one_line
 from deep_em_bench.core.output import piped
 
-__all__ = ["INTERRUPTED", "guarded"]
+__all__ = ["INTERRUPTED", "UNGUARDED", "guarded"]
 
 INTERRUPTED = 130
-SAID_AT_INTERRUPTION = "interrupted: what was finished is kept"
+UNGUARDED = 86
+"""Exit status of a child process that imports the program and so calls the command again."""
+
+INTERRUPTION = "interrupted: what was finished is kept"
 
 
 def guarded(command: Callable[[], int], *, prefix: str = "error") -> int:
     """The exit status of ``command``: a user's mistake is one line and 1, an interruption 130.
 
-    The line begins with ``prefix``.
-    SIGINT and SIGTERM interrupt: the first ends the cells that run and what else there is to end,
-    a second one ends this process at once, which the cells notice and end as well.
+    The line begins with ``prefix``. SIGINT and SIGTERM interrupt: the first one ends the running
+    cells; a second one ends this process at once, which the cells notice, and end too.
     """
+    _refuse_to_run_on_import()
     interrupted = False
 
     def interrupt(*_: object) -> None:
@@ -34,7 +37,7 @@ def guarded(command: Callable[[], int], *, prefix: str = "error") -> int:
         raise KeyboardInterrupt
 
     before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
-    # What is ignored stays so, as by nohup and a shell's &.
+    # Signals that nohup and a shell's & have ignored stay ignored.
     caught = [n for n, handler in before.items() if handler not in (signal.SIG_IGN, None)]
     with contextlib.ExitStack() as stack:
         for number in caught:
@@ -45,7 +48,7 @@ def guarded(command: Callable[[], int], *, prefix: str = "error") -> int:
         except (Exception, KeyboardInterrupt) as error:
             # An import that is interrupted may end in an error of its own.
             if interrupted or isinstance(error, KeyboardInterrupt):
-                print(SAID_AT_INTERRUPTION, file=sys.stderr)
+                print(INTERRUPTION, file=sys.stderr)
                 return INTERRUPTED
             if not isinstance(error, UserError):
                 raise
@@ -53,6 +56,13 @@ def guarded(command: Callable[[], int], *, prefix: str = "error") -> int:
             return 1
 
 
+def _refuse_to_run_on_import() -> None:
+    """End a child process whose import of the program has called the command."""
+    multiprocessing = sys.modules.get("multiprocessing.process")
+    if getattr(multiprocessing and multiprocessing.current_process(), "_inheriting", False):
+        os._exit(UNGUARDED)
+
+
 def _leave(*_: object) -> None:
-    os.write(2, f"{SAID_AT_INTERRUPTION}\n".encode())
+    os.write(2, f"{INTERRUPTION}\n".encode())
     os._exit(INTERRUPTED)

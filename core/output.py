@@ -1,4 +1,4 @@
-"""Standard output that may be closed, of few characters, on a full disk, or left by its reader."""
+"""Standard streams that are closed, of few characters, on a full disk, or left by their reader."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import io
 import os
 import sys
 from collections.abc import Callable
+from typing import TextIO
 
 from deep_em_bench.core.errors import UserError
 
@@ -25,12 +26,14 @@ def piped(command: Callable[[], int]) -> int:
     Raises :class:`UserError` where there is no room for the output.
     """
     if sys.stdout is None:  # closed, as by >&-
-        sys.stdout = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115
+        sys.stdout = _opened(1)
+    if sys.stderr is None:
+        sys.stderr = _opened(2)
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")
     try:
         status = command()
-        sys.stdout.flush()  # else what is left would fail at the interpreter's end
+        sys.stdout.flush()  # else the rest would fail at the interpreter's end
     except BrokenPipeError:
         _discard_output()
         return READER_GONE
@@ -42,6 +45,17 @@ def piped(command: Callable[[], int]) -> int:
             f"cannot write to standard output: {error.strerror}; free some space"
         ) from error
     return status
+
+
+def _opened(number: int) -> TextIO:
+    """The null device as this standard stream: else the next file would get its number."""
+    null = os.open(os.devnull, os.O_WRONLY)
+    if null == number:
+        os.set_inheritable(null, True)
+    else:
+        os.dup2(null, number)
+        os.close(null)
+    return open(number, "w", encoding="utf-8", closefd=False)
 
 
 def _discard_output() -> None:

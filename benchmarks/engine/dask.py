@@ -1,36 +1,35 @@
-"""A dask cluster under joblib: the one that is named, or one started on this machine."""
+"""Cells on a dask cluster: the one that is named, or one started on this machine."""
 
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterator
-from concurrent.futures import Future
+import logging
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import CancelledError
 from typing import TYPE_CHECKING, Any
 
+from deep_em_bench.benchmarks.engine.job import Job, Outcome
 from deep_em_bench.core import UserError
 
 if TYPE_CHECKING:
     from distributed import Client  # type: ignore[import-not-found]
-    from joblib._dask import DaskDistributedBackend
 
-__all__ = ["connected"]
+__all__ = ["connected", "n_threads", "outcomes"]
 
 
 @contextlib.contextmanager
-def connected(scheduler: str | None) -> Iterator[int]:
-    """joblib set up for the cluster; how many cells it runs at the same time.
+def connected(scheduler: str | None) -> Iterator[Client]:
+    """A client of the cluster at the address ``scheduler``, or of one started here.
 
-    Raises :class:`UserError` where dask is not installed, no ``scheduler`` answers, it has no
-    workers, or workers are killed under one cell so often that dask tries no other.
+    Raises :class:`UserError` where dask is not installed or no scheduler answers.
     """
     try:
-        from distributed import Client, KilledWorker  # type: ignore[import-not-found]
+        from distributed import Client  # type: ignore[import-not-found]
     except ImportError as error:
         raise UserError(
-            "--backend dask needs dask; run in the repository: pip install -e '.[dask]'"
+            "--backend dask needs dask; install it: pip install 'deep-em-bench[dask]'"
         ) from error
-    import joblib
-
+    logging.getLogger("distributed").setLevel(logging.CRITICAL)  # errors are raised, too
     with contextlib.ExitStack() as stack:
         try:
             client = stack.enter_context(Client(scheduler))
@@ -44,34 +43,37 @@ def connected(scheduler: str | None) -> Iterator[int]:
                 f"no dask scheduler answers at {scheduler}; "
                 f"give the address that it printed at its start"
             ) from error
-        nthreads: Any = client.nthreads()  # no coroutine, for the client is not asynchronous
-        threads = sum(nthreads.values())
-        if not threads:
-            raise UserError(f"the dask cluster at {scheduler} has no workers; start some")
-        stack.enter_context(joblib.parallel_config(_backend(client), n_jobs=threads))
-        try:
-            yield threads
-        except KilledWorker as error:
-            raise UserError(
-                "dask gave a cell up, for the workers that ran it were all killed; start them "
-                "with more memory, or take --max-memory; what was finished is kept"
-            ) from error
+        yield client
 
 
-def _backend(client: Client) -> DaskDistributedBackend:
-    """joblib's own, which by itself would wait for ever for a task that dask has given up."""
-    from joblib._dask import DaskDistributedBackend
+def n_threads(client: Client) -> int:
+    """How many cells the cluster runs at a time. Raises :class:`UserError` if it has no worker."""
+    threads: Any = client.nthreads()  # no coroutine, for the client is not asynchronous
+    if not threads:
+        raise UserError("the dask cluster has no workers; start some")
+    return sum(threads.values())
 
-    class Backend(DaskDistributedBackend):
-        def submit(self, func: Any, callback: Callable[[Any], None] | None = None) -> Future[Any]:
-            future = super().submit(func, callback)
-            if callback is not None:
-                future.add_done_callback(lambda ended: ended.exception() and callback(ended))
-            return future
 
-        def retrieve_result_callback(self, out: Any) -> Any:
-            if isinstance(out, Future):
-                return out.result()  # raises, which is how joblib is told
-            return super().retrieve_result_callback(out)
+def outcomes(
+    client: Client, run: Callable[[Job], Outcome], jobs: Sequence[Job]
+) -> Iterator[Outcome]:
+    """The outcome of ``run`` for each job, as they come; the workers start the first ones first.
 
-    return Backend(client=client)
+    A job whose worker was killed starts again on another one. Raises :class:`UserError` where
+    dask gives such a job up, and where the scheduler ends.
+    """
+    from distributed import KilledWorker, as_completed  # type: ignore[import-not-found]
+
+    futures = client.map(run, jobs, pure=False)
+    try:
+        for future in as_completed(futures):
+            yield future.result()
+    except KilledWorker as error:
+        raise UserError(
+            "dask gave a cell up, for the workers that ran it were all killed; start them "
+            "with more memory, or take --max-memory; what was finished is kept"
+        ) from error
+    except (CancelledError, OSError) as error:
+        raise UserError(
+            "the dask scheduler ended; start it again, and run again: what was finished is kept"
+        ) from error

@@ -1,4 +1,4 @@
-"""Cells through joblib: what is left to do, on what, and one outcome after the other."""
+"""Which cells are left to run, on which data, and their outcomes one after the other."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from deep_em_bench.benchmarks.engine.dask import connected
+from deep_em_bench.benchmarks.engine.dask import connected, n_threads, outcomes
 from deep_em_bench.benchmarks.engine.isolate import deaf_children, supervise
 from deep_em_bench.benchmarks.engine.job import Job, Outcome, Setting
 from deep_em_bench.benchmarks.engine.schedule import seconds_of
@@ -24,6 +24,7 @@ from deep_em_bench.benchmarks.parameters import accepts
 from deep_em_bench.benchmarks.plan import Cell, DatasetSpec
 from deep_em_bench.core import ConfigError, DataError, UnreadableError, UserError
 from deep_em_bench.core.code import code_digest, source_of
+from deep_em_bench.core.files import sweep_folders
 from deep_em_bench.results.record import DatasetUsed, Status
 from deep_em_bench.results.store import Store
 
@@ -35,8 +36,8 @@ Rerun = Literal["none", "failed", "all"]
 
 log = logging.getLogger(__name__)
 
-MOST_IN_VAIN = 3
-"""How often workers may be killed without a cell having ended in between."""
+MOST_KILLS = 3
+"""How often workers may be killed before a cell ends."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -88,7 +89,7 @@ def pending(
 
 
 def look_at(cells: Iterable[Cell], setting: Setting) -> dict[str, DatasetUsed]:
-    """The data of each cell, by key, looked at (and downloaded, where need be) once.
+    """The data of each cell, by key; each data set is loaded (and downloaded if need be) once.
 
     Raises :class:`DataError` or :class:`ConfigError` for data that cannot be had.
     """
@@ -105,37 +106,44 @@ def run(
     scheduler: str | None = None,
     on_row: Callable[[Mapping[str, Any]], None] | None = None,
 ) -> Generator[Outcome, None, None]:
-    """Run every cell; its outcome as soon as its record is written, in no certain order.
+    """Run every cell; yields its outcome as soon as its record is written, in any order.
 
     With one job the cells run one after the other under this process. With more, joblib's workers
-    supervise them: on this machine (``loky``) or on the cluster of a dask ``scheduler``.
+    supervise them on this machine (``loky``), or those of the dask cluster of a ``scheduler``.
 
     Raises :class:`UserError` before the first cell starts for data that cannot be had and for
     a folder that records cannot be written to.
     """
     used = look_at(cells, setting)
     Store(setting.folder).check_writable()
-    with _workers(backend, scheduler, min(setting.jobs, max(1, len(cells)))) as jobs:
-        # With --jobs a last cell alone has one, too: its seconds stand beside those of the others.
-        all_cores = jobs == setting.jobs == 1
-        setting = dataclasses.replace(setting, jobs=jobs, preload=_modules(cells))
-        queue = [
+    sweep_folders()
+    setting = dataclasses.replace(setting, preload=_modules(cells))
+
+    def queue(jobs: int, threads: int) -> list[Job]:
+        running = dataclasses.replace(setting, jobs=jobs)
+        return [
             Job(
                 cell=cell,
-                setting=setting,
+                setting=running,
                 dataset=used[cell.key],
                 n_clusters=cell.n_clusters or used[cell.key].n_classes or 1,
-                threads=setting.threads or (_cores() if all_cores else 1),
+                threads=setting.threads or threads,
                 code=_code(cell.method),
                 takes_device="device" in accepts(cell.method),
             )
             for cell in cells
         ]
-        if jobs == 1 and backend == "loky":
-            for job in queue:
-                yield supervise(job, on_row)
-            return
-        yield from _spread(queue)
+
+    if backend == "dask":
+        with connected(scheduler) as client:
+            yield from outcomes(client, _supervise_in_worker, queue(n_threads(client), 1))
+    elif (jobs := min(setting.jobs, len(cells))) > 1:
+        with _loky(jobs):
+            yield from _spread(queue(jobs, 1))
+    else:
+        # With --jobs a last cell alone has one thread, too: its seconds stand beside the others'.
+        for job in queue(1, _cores() if setting.jobs == 1 else 1):
+            yield supervise(job, on_row)
 
 
 def _described(spec: DatasetSpec, setting: Setting) -> DatasetUsed:
@@ -156,29 +164,29 @@ def _described(spec: DatasetSpec, setting: Setting) -> DatasetUsed:
 
 
 def _spread(queue: Sequence[Job]) -> Generator[Outcome, None, None]:
-    """The jobs through joblib's workers; those of a worker that was killed start once more."""
+    """The jobs through joblib's workers; those of a killed worker start once more."""
     import joblib
 
     waiting = {job.cell.key: job for job in queue}
-    in_vain = 0
+    kills = 0
     while waiting:
         # A batch would keep the outcomes of its first cells back until its last one is done.
         parallel = joblib.Parallel(return_as="generator_unordered", batch_size=1)
         with deaf_children():
-            outcomes = parallel(
+            ended = parallel(
                 joblib.delayed(_supervise_in_worker)(job) for job in [*waiting.values()]
             )
         try:
-            with contextlib.closing(outcomes):
-                for outcome in outcomes:
+            with contextlib.closing(ended):
+                for outcome in ended:
                     waiting.pop(outcome.cell.key)
-                    in_vain = 0
+                    kills = 0
                     yield outcome
         except BrokenProcessPool as error:
-            in_vain += 1
-            if in_vain == MOST_IN_VAIN:
+            kills += 1
+            if kills == MOST_KILLS:
                 raise UserError(
-                    f"workers were killed {in_vain} times in a row before a cell ended; take "
+                    f"workers were killed {kills} times in a row before a cell ended; take "
                     f"fewer --jobs, or --max-memory; what was finished is kept"
                 ) from error
             log.warning("a worker was killed; %d cells start again", len(waiting))
@@ -192,8 +200,8 @@ def _supervise_in_worker(job: Job) -> Outcome:
 
 
 def _begin_worker(command: int) -> None:
-    """Have this worker of loky end with the command's process, and not before it."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the command ends its workers itself
+    """Have this loky worker end with the command's process, and not before it."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the command itself ends its workers
 
     def watch() -> None:
         # Where the command was killed before this began, another process is the parent already.
@@ -205,28 +213,21 @@ def _begin_worker(command: int) -> None:
 
 
 @contextlib.contextmanager
-def _workers(backend: Backend, scheduler: str | None, jobs: int) -> Iterator[int]:
-    """joblib set up for the backend; how many cells run at the same time."""
-    if backend == "loky":
-        if jobs == 1:
-            yield 1
-            return
-        import joblib
+def _loky(jobs: int) -> Iterator[None]:
+    """joblib set up for so many workers on this machine."""
+    import joblib
 
-        first = {"initializer": _begin_worker, "initargs": (os.getpid(),)}
-        with _without_leftovers_told(), joblib.parallel_config("loky", n_jobs=jobs, **first):
-            yield jobs
-        return
-    with connected(scheduler) as jobs:
-        yield jobs
+    first = {"initializer": _begin_worker, "initargs": (os.getpid(),)}
+    with _quiet_tracker(), joblib.parallel_config("loky", n_jobs=jobs, **first):
+        yield
 
 
 @contextlib.contextmanager
-def _without_leftovers_told() -> Iterator[None]:
+def _quiet_tracker() -> Iterator[None]:
     """Silence loky's tracker, which tidies up after a command that ends at once, and warns."""
-    name, told = "PYTHONWARNINGS", "ignore:resource_tracker:UserWarning"
+    name, silence = "PYTHONWARNINGS", "ignore:resource_tracker:UserWarning"
     before = os.environ.get(name)
-    os.environ[name] = f"{before},{told}" if before else told
+    os.environ[name] = f"{before},{silence}" if before else silence
     try:
         yield
     finally:

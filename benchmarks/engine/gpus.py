@@ -1,9 +1,9 @@
-"""Which GPU a cell runs on: each has one cell at a time, whoever started it.
+"""Which GPU a cell runs on: each GPU has one cell at a time, whichever command started it.
 
-A supervisor and its cell hold a lock file of the GPU while the cell runs. The system lets go of
-the lock when both have ended, however they end: who is killed blocks nobody, and a cell that lives
-on for a moment without its supervisor is not joined by another. Since the lock belongs to the
-machine, workers of several commands, or of a cluster, share its GPUs as those of one do.
+A supervisor and its cell hold a lock on a file of the GPU while the cell runs. The system
+releases the lock when both have ended, however they end. So a killed process blocks nobody, and a
+cell that outlives its supervisor for a moment is not joined by another. The lock belongs to the
+machine: several commands, or the workers of a cluster, share its GPUs as one command does.
 """
 
 from __future__ import annotations
@@ -17,10 +17,10 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
-from multiprocessing import reduction
 from pathlib import Path
-from typing import IO, Any
+from typing import IO
 
+from deep_em_bench.benchmarks.engine.cell import Descriptor
 from deep_em_bench.core import ConfigError
 
 try:
@@ -28,7 +28,7 @@ try:
 except ImportError:  # Windows
     fcntl = None
 
-__all__ = ["Lock", "claimed", "visible"]
+__all__ = ["claimed", "visible"]
 
 LOOK = 0.1
 """Seconds between two looks for a GPU that is free."""
@@ -36,33 +36,18 @@ LOOK = 0.1
 log = logging.getLogger(__name__)
 
 DRIVERS = ("/dev/nvidiactl", "/dev/dxg", "/dev/kfd")
-"""On Linux one of these is there where a GPU is: of NVIDIA, under WSL, of AMD."""
-
-
-class Lock:
-    """An open lock file, which a child process gets as an argument and holds as well."""
-
-    def __init__(self, descriptor: int) -> None:
-        self.descriptor = descriptor
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        return _received, (reduction.DupFd(self.descriptor),)  # type: ignore[attr-defined]
-
-
-def _received(descriptor: Any) -> Lock:
-    return Lock(descriptor.detach())
+"""On Linux a machine with a GPU has one of these: of NVIDIA, under WSL, of AMD."""
 
 
 @contextlib.contextmanager
-def claimed(device: str) -> Iterator[tuple[str, Lock | None]]:
-    """The device to use in place of ``device``, this process's own until the block is left.
+def claimed(device: str) -> Iterator[tuple[str, Descriptor | None]]:
+    """A device for this process alone until the block ends, and its lock if it has one.
 
-    With it its lock, where there is one, for the process that uses the device to hold.
+    The lock is to be held by the process that uses the device, too. "cuda" and "auto" become the
+    first free GPU, as in "cuda:1", after a wait where none is free. On a machine without GPUs,
+    and for any other device, it is ``device`` itself.
 
-    "cuda" and "auto" become the first GPU that is free, as in "cuda:1", after a wait where none
-    is. On a machine without GPUs, and for any other device, it is ``device`` itself.
-
-    Raises :class:`ConfigError` where several GPUs cannot be shared out.
+    Raises :class:`ConfigError` where several GPUs cannot be shared.
     """
     names = visible() if device in ("auto", "cuda") else ()
     if not names:
@@ -74,9 +59,9 @@ def claimed(device: str) -> Iterator[tuple[str, Lock | None]]:
 
 @functools.cache
 def visible() -> tuple[str, ...]:
-    """A name for each GPU that this process may use, the same to every process of the machine."""
+    """A name for each GPU that this process may use, the same in every process of the machine."""
     if sys.platform == "linux" and not any(map(os.path.exists, DRIVERS)):
-        return ()  # without the seconds that an import of torch takes
+        return ()  # saves the seconds of importing torch
     import torch
 
     count = torch.cuda.device_count()
@@ -87,11 +72,11 @@ def visible() -> tuple[str, ...]:
 
 
 @contextlib.contextmanager
-def _locked(names: Sequence[str]) -> Iterator[tuple[int, Lock]]:
-    """The index of a GPU that nobody else has meanwhile, and its lock."""
+def _locked(names: Sequence[str]) -> Iterator[tuple[int, Descriptor]]:
+    """The index of a GPU that no other process has during the block, and its lock."""
     if fcntl is None and len(names) > 1:
         raise ConfigError(
-            f"{len(names)} GPUs cannot be shared out on this system; name one: --device cuda:0"
+            f"{len(names)} GPUs cannot be shared on this system; name one: --device cuda:0"
         )
     with contextlib.ExitStack() as stack:
         files = [stack.enter_context(_lock_file(name).open("a")) for name in names]
@@ -101,11 +86,11 @@ def _locked(names: Sequence[str]) -> Iterator[tuple[int, Lock]]:
         while free is None:
             time.sleep(LOOK)
             free = _lock_one(files)
-        yield free, Lock(files[free].fileno())
+        yield free, Descriptor(files[free].fileno())
 
 
 def _lock_one(files: Sequence[IO[str]]) -> int | None:
-    """The index of the first file that nobody else has locked; it is locked now."""
+    """Lock the first file that no other process has locked; its index, or None."""
     for index, file in enumerate(files):
         with contextlib.suppress(BlockingIOError):
             if fcntl is not None:

@@ -1,17 +1,16 @@
 """A process for every cell, so that a crash, a leak or a hang costs that one cell.
 
-Processes are forked from a server that has the heavy modules imported already (``forkserver``): a
-cell's start costs tens of milliseconds, not a fresh import of torch. Where forking is missing or
-unsafe (Windows, macOS) each is started anew. The child writes its own record; this side watches
-from outside, ends what takes too long, and writes the record of what could not write its own.
+Processes are forked from a server that has imported the heavy modules already (``forkserver``): a
+cell then starts in tens of milliseconds, without importing torch again. Where forking is missing
+or unsafe (Windows, macOS) each process starts anew. This side watches the cell from outside, ends
+it at its limits with all that it started, and writes its record.
 """
 
 from __future__ import annotations
 
 import contextlib
 import dataclasses
-import faulthandler
-import gc
+import math
 import multiprocessing
 import os
 import signal
@@ -19,44 +18,68 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
-from multiprocessing import forkserver, resource_tracker
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from multiprocessing import forkserver, reduction, resource_tracker, util
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import IO, TYPE_CHECKING
 
+import numpy as np
 import psutil
 
-from deep_em_bench.benchmarks.engine.gpus import Lock, claimed
-from deep_em_bench.benchmarks.engine.job import Job, Outcome
-from deep_em_bench.benchmarks.engine.limits import Limits
-from deep_em_bench.benchmarks.engine.provenance import Host, host
+from deep_em_bench.benchmarks.engine.cell import (
+    THREAD_VARIABLES,
+    Descriptor,
+    OnRow,
+    Result,
+    kill_descendants,
+    kill_group,
+    run_cell,
+)
+from deep_em_bench.benchmarks.engine.gpus import claimed
+from deep_em_bench.benchmarks.engine.job import Job, Outcome, Setting
+from deep_em_bench.benchmarks.engine.provenance import host
 from deep_em_bench.benchmarks.scoring import headline
 from deep_em_bench.core import DataError, UserError
 from deep_em_bench.core.errors import one_line
+from deep_em_bench.core.files import claim_folder
+from deep_em_bench.core.guard import UNGUARDED
 from deep_em_bench.results.record import Failure, Record, Status
 from deep_em_bench.results.store import Store
 
 if TYPE_CHECKING:
     from multiprocessing.context import ForkServerContext, SpawnContext
 
-__all__ = ["deaf_children", "supervise"]
+__all__ = ["Limits", "deaf_children", "resident_mb", "supervise"]
 
-THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 PRELOAD = "deep_em_bench.benchmarks.engine.preload"
 PATIENCE = 5.0
 """Seconds a process gets to end by itself before more is done about it."""
+LOOK = 0.1
+"""Seconds between two looks at the memory; growth in between is noticed at their end."""
+LONGEST = 3600.0
+"""Seconds of one wait; the system's own waiting allows no more than some weeks."""
 
-OnRow = Callable[[Mapping[str, Any]], None]
+_starting = threading.Lock()
+"""Held while a cell's process starts and is not among the active children yet."""
+
+
+@dataclass(frozen=True)
+class Ending:
+    """How a cell ended that has sent no record."""
+
+    status: Status
+    failure: Failure
 
 
 def supervise(job: Job, on_row: OnRow | None = None) -> Outcome:
-    """Run the cell in a process of its own; when this returns, its record is in the store.
+    """Run the cell in a process of its own and write its record.
 
     ``on_row`` gets the method's history rows as they come, if the job's setting says ``watch``.
-    A cell that may run on a GPU waits for one that is free. Raises :class:`UserError` where
-    records cannot be written.
+    A cell that may use a GPU waits for a free one. Raises :class:`UserError` where records
+    cannot be written.
     """
     if not job.takes_device:
         return _supervised(job, on_row)
@@ -65,45 +88,44 @@ def supervise(job: Job, on_row: OnRow | None = None) -> Outcome:
         return _supervised(dataclasses.replace(job, setting=setting), on_row, lock)
 
 
-def _supervised(job: Job, on_row: OnRow | None, lock: Lock | None = None) -> Outcome:
+def _supervised(job: Job, on_row: OnRow | None, lock: Descriptor | None = None) -> Outcome:
     with contextlib.ExitStack() as stack:
         try:
-            folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="deep-em-bench-"))
-            trace = Path(folder, "trace")
-            trace.touch()
+            trace = stack.enter_context(tempfile.TemporaryFile())
             child, receiver = _started(job, trace, lock)
         except OSError as error:
             raise UserError(
                 f"cannot start a cell's process: {error.strerror or error}; free some memory, "
                 f"processes, or space for temporary files"
             ) from error
-        started = time.perf_counter()  # from here on: before a first cell, its server had to start
+        started = time.perf_counter()  # not earlier: the first start includes the fork server's
         try:
-            ended = _watch(job, child, receiver, on_row)
+            result = _watch(job, child, receiver, on_row)
         finally:
             _end(child)
             receiver.close()
-        if isinstance(ended, UserError):
-            raise ended
-        if isinstance(ended, Outcome):
-            return dataclasses.replace(ended, seconds=time.perf_counter() - started)
-        # It could not write its record itself.
-        status, failure = ended
-        text = trace.read_text(encoding="utf-8", errors="replace")
-        failure = dataclasses.replace(failure, traceback=text)
-    record = Store(job.setting.folder).write(job.record(host(), status, failure))
+        if isinstance(result, UserError):
+            raise result
+        if isinstance(result, Ending):
+            trace.seek(0)
+            text = trace.read().decode(errors="replace")
+            failure = dataclasses.replace(result.failure, traceback=text)
+            result = job.record(host(), result.status, failure), {}
+    record = _written(job, *result)
     return _outcome(job, record, time.perf_counter() - started)
 
 
 def _started(
-    job: Job, trace: Path, lock: Lock | None, tries: int = 3
+    job: Job, trace: IO[bytes], lock: Descriptor | None, tries: int = 3
 ) -> tuple[BaseProcess, Connection]:
-    """The cell's process, and where it says how it goes. Raises ``OSError``."""
+    """The cell's process and the connection that it sends to. Raises ``OSError``."""
     receiver, sender = multiprocessing.Pipe(duplex=False)
+    stack = Descriptor(trace.fileno()) if hasattr(reduction, "DupFd") else None
     with sender:
-        child = _context(job).Process(target=_child, args=(job, host(), sender, trace, lock))
+        child = _context(job).Process(target=run_cell, args=(job, host(), sender, stack, lock))
         try:
-            child.start()
+            with _starting:
+                child.start()
         except (EOFError, ConnectionError) as error:
             receiver.close()
             if tries == 1:
@@ -125,14 +147,15 @@ def _context(job: Job) -> ForkServerContext | SpawnContext:
     context.set_forkserver_preload([PRELOAD, *job.setting.preload])
     with deaf_children():
         forkserver.ensure_running()
+    claim_folder(Path(util.get_temp_dir()))  # where the fork server has its socket
     return context
 
 
 @contextlib.contextmanager
 def deaf_children() -> Iterator[None]:
-    """Processes started in here never hear the terminal's Ctrl-C, not even while they import.
+    """Processes started in this block ignore the terminal's Ctrl-C, also while they import.
 
-    It is this process that acts on one; one that comes in here is heard at the end.
+    This process acts on it, at the end of the block at the latest.
     """
     if not hasattr(signal, "pthread_sigmask"):  # Windows
         yield
@@ -147,42 +170,48 @@ def deaf_children() -> Iterator[None]:
 
 def _watch(
     job: Job, child: BaseProcess, receiver: Connection, on_row: OnRow | None
-) -> Outcome | UserError | tuple[Status, Failure]:
-    """What the child says of its end, or what became of it where it says nothing."""
+) -> Result | UserError | Ending:
+    """What the cell sends at its end, or what became of it where it sends nothing."""
     assert child.pid is not None, "it was started"
     limits = Limits(job.setting, child.pid)
     while True:
         if wait([receiver, child.sentinel], limits.pause()):
             if not receiver.poll():  # the sentinel alone: it ended without a word
-                return "failed", _crash(child)
+                return _crash(child)
             try:
-                said = receiver.recv()
+                message = receiver.recv()
             except (EOFError, OSError):  # it ended before a word, or within one
-                return "failed", _crash(child)
-            if isinstance(said, Outcome | UserError):
+                return _crash(child)
+            if isinstance(message, tuple | UserError):
                 child.join(PATIENCE)
-                return said
+                return message
             if on_row is not None:
-                on_row(said)
-        passed = limits.passed()
-        if passed is not None:
-            return passed
+                on_row(message)
+        ending = limits.ending()
+        if ending is not None:
+            return ending
 
 
-def _crash(child: BaseProcess) -> Failure:
+def _crash(child: BaseProcess) -> UserError | Ending:
     child.join(PATIENCE)
     code = child.exitcode
+    if code == UNGUARDED:
+        return UserError(
+            "the program that calls main() is imported by every cell's process; "
+            "put the call below: if __name__ == '__main__':"
+        )
     if code is not None and code < 0:
         known = {number.value: number.name for number in signal.Signals}
         name = known.get(-code, f"signal {-code}")
         cause = " (often by the system, for lack of memory)" if name == "SIGKILL" else ""
-        return Failure(type=name, message=f"the cell's process was killed by {name}{cause}")
+        message = f"the cell's process was killed by {name}{cause}"
+        return Ending("failed", Failure(type=name, message=message))
     message = f"the cell's process ended with exit status {code} and without a record"
-    return Failure(type="ProcessEnded", message=message)
+    return Ending("failed", Failure(type="ProcessEnded", message=message))
 
 
 def _end(child: BaseProcess) -> None:
-    """See to it that the child and what it started are gone."""
+    """End the cell's process and all that it started."""
     assert child.pid is not None, "it was started"
     if child.is_alive():
         with contextlib.suppress(psutil.NoSuchProcess):
@@ -195,60 +224,79 @@ def _end(child: BaseProcess) -> None:
                 with contextlib.suppress(psutil.NoSuchProcess):
                     process.kill()
         child.join()
-    _kill_group(child.pid)  # what lost its parent on the way
+    kill_group(child.pid)
+    server = getattr(forkserver, "_forkserver")._forkserver_pid  # noqa: B009 - private
+    if server is not None:  # it has adopted what lost its parent, in whatever session
+        with _starting:
+            active = frozenset(process.pid for process in multiprocessing.active_children())
+            kill_descendants(server, spared=active)
 
 
-def _kill_group(leader: int) -> None:
-    """End the processes of a cell's group."""
-    if hasattr(os, "killpg"):
-        with contextlib.suppress(ProcessLookupError, PermissionError):
-            os.killpg(leader, signal.SIGKILL)
+class Limits:
+    """The limits, by its setting, of a cell whose process ``pid`` has just started."""
+
+    def __init__(self, setting: Setting, pid: int) -> None:
+        started = time.perf_counter()
+        self._setting = setting
+        self._pid = pid
+        timeout, memory = setting.timeout, setting.max_memory
+        self._deadline = math.inf if timeout is None else started + timeout
+        self._next_look = math.inf if memory is None else started
+
+    def pause(self) -> float | None:
+        """Seconds until the next look at the limits; None where there is no limit."""
+        until = min(self._deadline, self._next_look)
+        return None if until == math.inf else min(LONGEST, max(0.0, until - time.perf_counter()))
+
+    def ending(self) -> Ending | None:
+        """How the cell ends at the limit that it exceeds; None while it keeps to all."""
+        now = time.perf_counter()
+        if now >= self._deadline:
+            message = f"stopped after {self._setting.timeout:g} s; allow more with --timeout"
+            return Ending("timeout", Failure(type="Timeout", message=message))
+        if now < self._next_look or self._setting.max_memory is None:
+            return None
+        resident = resident_mb(self._pid)
+        self._next_look = time.perf_counter() + LOOK
+        if resident <= self._setting.max_memory:
+            return None
+        message = (
+            f"stopped at {math.ceil(resident)} MiB, over the {self._setting.max_memory:g} MiB "
+            f"allowed; allow more with --max-memory"
+        )
+        return Ending("memory", Failure(type="MemoryLimit", message=message))
 
 
-def _child(job: Job, at: Host, sender: Connection, trace: Path, lock: Lock | None) -> None:
-    """The cell's process: execute, write, say how it went; the lock is held to its end."""
-    gc.freeze()  # else a collection would write to, hence copy, every page shared with the server
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the supervisor's to act on
-    if hasattr(os, "setpgid"):
-        os.setpgid(0, 0)  # so that what it starts can be found once it is gone
-    os.dup2(2, 1)  # what a method prints is no output of the harness
-    threading.Thread(target=_die_with_parent, daemon=True).start()
+def resident_mb(pid: int) -> float:
+    """MiB of memory that a process and all that it started hold; 0 once it is gone.
+
+    Pages that two of them share count for each: libraries, and what a fork has not written to.
+    """
     try:
-        file = trace.open("w")
-    except FileNotFoundError:  # the supervisor was interrupted meanwhile, and tidied up
-        _leave()
-    with file:
-        _trace_into(file.fileno())
-        _tell(sender, _executed(job, at, _row_sender(sender) if job.setting.watch else None))
-        sender.close()
-        sys.stderr.flush()
-        # Nothing is left to do but tearing down, which a method's own threads could hold up.
-        os._exit(0)
+        parent = psutil.Process(pid)
+        family = [parent, *parent.children(recursive=True)]
+    except psutil.Error:
+        return 0.0
+    return sum(map(_resident_bytes, family)) / 2**20
 
 
-def _executed(job: Job, at: Host, on_row: OnRow | None) -> Outcome | UserError:
-    """How the cell ended; the error where it is none of the cell's, and stops the run."""
-    from deep_em_bench import methods
+def _resident_bytes(process: psutil.Process) -> int:
+    try:
+        return process.memory_info().rss
+    except psutil.Error:  # it ended since it was listed
+        return 0
 
+
+def _written(job: Job, record: Record, arrays: Mapping[str, np.ndarray]) -> Record:
     store = Store(job.setting.folder)
     try:
-        for plugin in job.setting.plugins:
-            methods.registry.load_plugin(plugin)
-        from deep_em_bench.benchmarks.execute import execute
-
-        _limit_threads(job.threads)
-        record, arrays = execute(job, at, on_row)
-        try:
-            store.write(record, arrays)
-        except DataError as error:  # the method's history or arrays are not what files can hold
-            failure = Failure(type=type(error).__name__, message=str(error))
-            record = store.write(job.record(at, "failed", failure))
-    except UserError as error:
-        return error
-    return _outcome(job, record)
+        return store.write(record, arrays)
+    except DataError as error:  # more than a record may hold
+        failure = Failure(type=type(error).__name__, message=str(error))
+        return store.write(job.record(host(), "failed", failure))
 
 
-def _outcome(job: Job, record: Record, seconds: float = 0.0) -> Outcome:
+def _outcome(job: Job, record: Record, seconds: float) -> Outcome:
     lines = f"{record.error.type}: {record.error.message}".splitlines() if record.error else [""]
     return Outcome(
         cell=job.cell,
@@ -257,48 +305,3 @@ def _outcome(job: Job, record: Record, seconds: float = 0.0) -> Outcome:
         error_rate=headline(record.metrics),
         seconds=seconds,
     )
-
-
-def _row_sender(sender: Connection) -> OnRow:
-    def send(row: Mapping[str, Any]) -> None:
-        _tell(sender, {k: v for k, v in row.items() if isinstance(v, int | float | str)})
-
-    return send
-
-
-def _tell(sender: Connection, said: Any) -> None:
-    """Send it to the supervisor; where that was killed, end: it is no failure of the cell's."""
-    try:
-        sender.send(said)
-    except (BrokenPipeError, ConnectionResetError):
-        _leave()
-
-
-def _trace_into(file: int) -> None:
-    """Have Python's stack written there on a crash, and when the supervisor ends a hanging fit."""
-    faulthandler.enable(file, all_threads=False)
-    if hasattr(faulthandler, "register"):
-        faulthandler.register(signal.SIGTERM, file, all_threads=False, chain=True)
-
-
-def _die_with_parent() -> None:
-    """A supervisor that was killed cannot end its cell; the cell then ends itself."""
-    parent = multiprocessing.parent_process()
-    assert parent is not None
-    wait([parent.sentinel])
-    _leave()
-
-
-def _leave() -> NoReturn:
-    """End this cell's process and what it started."""
-    _kill_group(os.getpid())
-    os._exit(1)
-
-
-def _limit_threads(threads: int) -> None:
-    if os.environ.get(THREAD_VARIABLES[0]) != str(threads):
-        from threadpoolctl import threadpool_limits
-
-        threadpool_limits(threads)
-    if "torch" in sys.modules:
-        sys.modules["torch"].set_num_threads(threads)

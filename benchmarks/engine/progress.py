@@ -1,32 +1,64 @@
-"""What is seen while cells run: bars on a terminal, elsewhere one line a cell."""
+"""Cells are run and their progress is shown: bars on a terminal, elsewhere one line a cell."""
 
 from __future__ import annotations
 
+import contextlib
+import sys
 import time
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NoReturn, TextIO
 
-from deep_em_bench.benchmarks.engine.job import Outcome
-from deep_em_bench.benchmarks.engine.schedule import Times, kind_of, kinds
+from deep_em_bench.benchmarks.engine import engine
+from deep_em_bench.benchmarks.engine.engine import Backend
+from deep_em_bench.benchmarks.engine.job import Outcome, Setting
+from deep_em_bench.benchmarks.engine.schedule import Times, kind_of, kinds, longest_first
 from deep_em_bench.benchmarks.plan import Cell
 
 if TYPE_CHECKING:
     from tqdm import tqdm
 
-__all__ = ["Bars", "Lines", "name_of", "seconds", "span"]
+__all__ = ["Bars", "Lines", "name_of", "seconds", "span", "work"]
 
 ROW_KEYS = ("churn", "cross_entropy", "responsibility_entropy", "d_loss", "g_loss")
-"""What of a history row the bar of a running fit shows, where it is there."""
+"""Values of a history row that the bar of a running fit shows."""
 
 
 SUITE_BAR = "{l_bar}{bar}| {n_fmt}/{total_fmt} [{elapsed}{postfix}]"
-"""tqdm's own, without its guess of the time left, which takes all cells for equal."""
+"""tqdm's own format without its estimate of the time left, which takes all cells for equal."""
+
+
+def work(
+    cells: Sequence[Cell],
+    setting: Setting,
+    *,
+    backend: Backend = "loky",
+    scheduler: str | None = None,
+    times: Times | None = None,
+) -> Counter[str]:
+    """Run the cells and show it on standard error; how many ended with each status.
+
+    Where several run at a time, ``times`` of earlier cells say which go first.
+    """
+    counts: Counter[str] = Counter()
+    workers = None if backend == "dask" else setting.jobs
+    if times is not None and workers != 1:
+        cells = longest_first(cells, times)
+    view = Bars if sys.stderr.isatty() else Lines
+    shown = view(cells, sys.stderr, times=times, workers=workers)
+    watched = shown.row if setting.watch else None
+    outcomes = engine.run(cells, setting, backend=backend, scheduler=scheduler, on_row=watched)
+    with contextlib.closing(outcomes), shown:
+        for outcome in outcomes:
+            counts[outcome.status] += 1
+            shown.finished(outcome)
+    return counts
 
 
 class Lines:
-    """One line a cell, as it ends, with the time that the cells left are expected to take.
+    """One line a cell when it ends, with the expected time of the cells that are left.
 
-    ``times`` are those of earlier cells, ``workers`` how many run at a time; None is not known.
+    ``times`` are those of earlier cells, ``workers`` how many run at a time (None: unknown).
     """
 
     def __init__(
@@ -68,7 +100,7 @@ class Lines:
         self._report(f"{count} {' · '.join(parts)}", self._left())
 
     def row(self, row: Mapping[str, Any]) -> None:
-        """The running fit has done an iteration."""
+        """The running fit has finished an iteration."""
 
     def _report(self, line: str, left: str) -> None:
         self._write(f"{line} · {left}" if left else line)
@@ -85,7 +117,7 @@ class Lines:
             self._times.learn(kind, outcome.seconds)
 
     def _left(self) -> str:
-        """As in "about 12 min left"; "" where nothing is left or nothing is known."""
+        """As in "about 12 min left"; empty where no cell is left or nothing is known."""
         workers = self._workers
         if workers is None:  # as many as kept the machines busy so far
             passed = time.perf_counter() - self._started
@@ -95,10 +127,10 @@ class Lines:
 
 
 class Bars(Lines):
-    """The same lines above two bars: one for the suite, one for the fit that is running.
+    """The same lines above two bars: one for the suite, one for the running fit.
 
-    A fit has a bar as soon as it tells of its first iteration; only cells that run one after the
-    other tell.
+    A fit's bar appears with its first history row; only cells that run one after the other send
+    theirs.
     """
 
     def __enter__(self) -> Bars:
@@ -151,7 +183,7 @@ class Bars(Lines):
 
 
 def name_of(cells: Sequence[Cell]) -> Callable[[Cell], str]:
-    """How cells are named among these: K is said where it alone tells two apart."""
+    """A function that names a cell among these; with K where the data set has several."""
     counts: dict[str, set[int | None]] = {}
     for cell in cells:
         counts.setdefault(cell.dataset.name, set()).add(cell.n_clusters)
@@ -165,12 +197,12 @@ def name_of(cells: Sequence[Cell]) -> Callable[[Cell], str]:
 
 
 def span(value: float) -> str:
-    """``50 s``, ``12 min``, ``3.4 h``: what matters of a time that is only expected."""
+    """An expected time, rounded: ``50 s``, ``12 min``, ``3.4 h``."""
     if value < 90:
         return f"{max(1, round(value))} s"
     return f"{value / 60:.0f} min" if value < 90 * 60 else f"{value / 3600:.1f} h"
 
 
 def seconds(value: float) -> str:
-    """``0.4 s``, ``41 s``, ``1234 s``: what matters of a duration."""
+    """A duration, rounded: ``0.4 s``, ``41 s``, ``1234 s``."""
     return f"{value:.1f} s" if value < 10 else f"{value:.0f} s"

@@ -295,7 +295,7 @@ def test_the_missing_extra_is_named(
     tmp_path: Path, plugin: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(sys.modules, "distributed", None)
-    with pytest.raises(UserError, match=r"pip install -e '\.\[dask\]'"):
+    with pytest.raises(UserError, match=r"pip install 'deep-em-bench\[dask\]'"):
         list(engine.run(cells_of("steady"), setting_for(tmp_path, plugin), backend="dask"))
 
 
@@ -311,7 +311,7 @@ HERE = "tcp://nowhere:1"
     [
         (OSError("timed out"), HERE, f"no dask scheduler answers at {HERE}; give the address"),
         (ValueError("missing port"), HERE, f"no dask scheduler answers at {HERE}"),
-        ({}, HERE, f"the dask cluster at {HERE} has no workers"),
+        ({}, HERE, "the dask cluster has no workers"),
         (RuntimeError("Nanny"), None, "a dask cluster cannot be started on this machine (Nanny)"),
     ],
 )

@@ -153,7 +153,7 @@ def test_what_would_be_ignored_is_refused(
     with pytest.raises(SystemExit) as caught:
         replay(Path("record.json"), *more)
     assert caught.value.code == 2
-    assert f"{more[0]} does not go with --replay, which runs the one" in capsys.readouterr().err
+    assert f"{more[0]} and --replay exclude each other" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("text", [None, "", "{}", "\xff"])

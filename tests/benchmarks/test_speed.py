@@ -45,7 +45,7 @@ def test_a_count_of_nothing_is_refused(
         speed.main(["fid", f"{option}={value}"])
     assert left.value.code == 2
     said = capsys.readouterr().err.splitlines()[-1]
-    assert said.endswith(f"argument {option}: '{value}' is no whole number of at least 1")
+    assert said.endswith(f"argument {option}: '{value}' is not a whole number of at least 1")
 
 
 def test_an_unusable_device_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:
