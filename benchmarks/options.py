@@ -122,7 +122,12 @@ def refuse_unused(parser: argparse.ArgumentParser, options: argparse.Namespace) 
 def add_common(parser: argparse.ArgumentParser, *, suite_required: bool) -> None:
     """Add the options that say on what cells run, and how."""
     add = parser.add_argument
-    add("--suite", required=suite_required, help="a name, or the path of a .toml file")
+    add(
+        "--suite",
+        type=_read_name,
+        required=suite_required,
+        help="a name, or the path of a .toml file",
+    )
     add("--jobs", type=count, default=1, metavar="N", help="cells at a time; not with dask")
     add("--threads", type=count, metavar="N", help="of a cell; default: all cores, 1 with --jobs")
     add("--device", default="auto", help="auto, cpu, cuda, cuda:1 (default: auto)")
@@ -144,6 +149,12 @@ def count(text: str) -> int:
     if not text.isdecimal() or int(text) < 1:
         raise argparse.ArgumentTypeError(f"{text!r} is not a whole number of at least 1")
     return int(text)
+
+
+def _read_name(text: str) -> str:
+    if not Path(text).stem.isprintable():  # records hold the name, and terminals print it
+        raise argparse.ArgumentTypeError(f"{text!r} is not printable UTF-8 text; rename the file")
+    return text
 
 
 def _read_globs(text: str) -> list[str]:

@@ -141,11 +141,12 @@ def _download(url: str, target: Path) -> str | None:
     )
     try:
         downloader(url, str(target), None)
-    except OSError as error:  # also the errors of requests, whose texts are very long
+    except (OSError, ValueError) as error:  # requests raises the first, malformed headers both
         response = getattr(error, "response", None)
         if response is not None:
             return f"HTTP status {response.status_code}"
-        return error.strerror or type(error).__name__
+        # The text of an error of requests has hundreds of characters.
+        return getattr(error, "strerror", None) or type(error).__name__
     return None
 
 

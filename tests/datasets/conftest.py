@@ -40,6 +40,7 @@ def mirror(monkeypatch: pytest.MonkeyPatch) -> Iterator[SimpleNamespace]:
 
     ``asked`` lists the paths asked for. With ``cut_after`` it promises a whole file, sends that
     many bytes and hangs up. At ``meeting`` (a barrier) every request waits for the others.
+    ``answers`` has a status and one header for a path, in place of its file.
     """
     monkeypatch.setenv("NO_PROXY", "*")
 
@@ -48,6 +49,13 @@ def mirror(monkeypatch: pytest.MonkeyPatch) -> Iterator[SimpleNamespace]:
             served.asked.append(self.path)
             if served.meeting is not None:
                 served.meeting.wait(timeout=240)
+            if self.path in served.answers:
+                status, header, value = served.answers[self.path]
+                self.send_response(status)
+                self.send_header(header, value)
+                self.end_headers()
+                self.wfile.write(b"no length")
+                return
             content = served.files.get(self.path.lstrip("/"))
             if content is None:
                 self.send_error(404)
@@ -64,6 +72,7 @@ def mirror(monkeypatch: pytest.MonkeyPatch) -> Iterator[SimpleNamespace]:
     served = SimpleNamespace(
         url=f"http://127.0.0.1:{server.server_port}/",
         files={},
+        answers={},
         asked=[],
         cut_after=None,
         meeting=None,

@@ -56,6 +56,25 @@ def test_the_next_mirror_serves_where_one_fails(mirror: SimpleNamespace, tmp_pat
     assert files_below(tmp_path) == ["family/file.gz"]
 
 
+@pytest.mark.parametrize(
+    ("status", "header", "value"),
+    [
+        (302, "Location", "http://[::bad"),
+        (302, "Location", f"http://{'a' * 70}.example/"),
+        (302, "Location", "gopher://elsewhere/"),
+        (200, "Content-Length", "many"),
+        (200, "Transfer-Encoding", "chunked"),
+    ],
+)
+def test_the_next_mirror_serves_where_one_answers_nonsense(
+    mirror: SimpleNamespace, tmp_path: Path, status: int, header: str, value: str
+) -> None:
+    mirror.files["good/file.gz"] = CONTENT
+    mirror.answers["/bad/file.gz"] = (status, header, value)
+    file = official(f"{mirror.url}bad/", f"{mirror.url}good/")
+    assert obtain(file, tmp_path).read_bytes() == CONTENT
+
+
 def test_without_a_network_one_line_says_what_to_do(tmp_path: Path) -> None:
     with pytest.raises(DataError) as caught:
         obtain(official(DEAD_MIRROR, "file:///nowhere/"), tmp_path)
