@@ -15,7 +15,6 @@ import torch.nn.functional as F
 from sklearn.cluster import KMeans as SklearnKMeans
 from torch import Tensor, nn
 
-from deep_em_bench.core import derive_seed
 from deep_em_bench.methods.base import Preset, Reducer, register
 from deep_em_bench.methods.nets.assignment import assignment_row
 from deep_em_bench.methods.nets.autoencoder import Recipe, StackedAutoencoder
@@ -152,7 +151,7 @@ class Dec(NeuralMethod, Reducer):
 
     def transform(self, X: np.ndarray) -> np.ndarray:
         """The embedding z, ``(N, n_components)`` float32."""
-        return self._apply(self.encoder_, self._incoming(X)).cpu().numpy()
+        return self._runtime.apply(self.encoder_, self._incoming(X)).cpu().numpy()
 
     def _pretrain(self, x: Tensor) -> None:
         """Train the encoder as half of an auto-encoder; without updates only the data scale."""
@@ -165,17 +164,18 @@ class Dec(NeuralMethod, Reducer):
             batch_size=self.batch_size,
             corruption=self.corruption,
         )
-        with self._backends():
+        runtime = self._runtime
+        with runtime.backends():
             self._autoencoder.fit(
-                x, recipe, generator=self._generator, report=_log, arithmetic=self._arithmetic
+                x, recipe, generator=runtime.generator, report=_log, arithmetic=runtime.arithmetic
             )
-        with self._arithmetic():
+        with runtime.arithmetic():
             self.reconstruction_error_ = self._autoencoder.reconstruction_error(x)
 
     def _place_centers(self, x: Tensor) -> None:
         """Move the centres to those of K-means on the embedding."""
-        z = self._apply(self.encoder_, x).cpu().numpy()
-        seed = derive_seed(self.random_state, "centers")
+        z = self._runtime.apply(self.encoder_, x).cpu().numpy()
+        seed = self._runtime.seed("centers")
         k_means = SklearnKMeans(self.n_clusters, n_init=self.n_init, random_state=seed).fit(z)
         self.centers_.place(torch.from_numpy(k_means.cluster_centers_))
 
@@ -186,9 +186,9 @@ class Dec(NeuralMethod, Reducer):
         self.encoder_.train()
         total = torch.zeros((), device=x.device)
 
-        @self._compiled
+        @self._runtime.compile_update
         def update(rows: Tensor) -> None:
-            with self._arithmetic():
+            with self._runtime.arithmetic():
                 z = self.encoder_(x[rows])
             loss = F.kl_div(self.centers_(z).log_softmax(dim=1), p[rows], reduction="batchmean")
             descend(optimizer, loss)
@@ -202,21 +202,22 @@ class Dec(NeuralMethod, Reducer):
 
     def _assign(self, x: Tensor) -> Tensor:
         """q of all rows, ``(N, K)``, Eq. (1)."""
-        return self._apply(nn.Sequential(self.encoder_, self.centers_), x).softmax(dim=1)
+        return self._runtime.apply(nn.Sequential(self.encoder_, self.centers_), x).softmax(dim=1)
 
     def _endless(self, n: int) -> Iterator[Tensor]:
         while True:
-            yield from self._batches(n, self.batch_size, 1)
+            yield from self._runtime.batches(n, self.batch_size, 1)
 
     def _nets(self) -> dict[str, nn.Module]:
         return {"encoder": self.encoder_, "centers": self.centers_}
 
     def _build(self) -> None:
         sizes = (math.prod(self.shape_), *self.hidden, self.n_components)
-        stream = self._stream("weights", torch.device("cpu"))
-        self._autoencoder = StackedAutoencoder(sizes, generator=stream, device=self._device)
+        stream = self._runtime.stream("weights", torch.device("cpu"))
+        device = self._runtime.device
+        self._autoencoder = StackedAutoencoder(sizes, generator=stream, device=device)
         self.encoder_ = self._autoencoder.encoder
-        self.centers_ = _StudentT(self.n_clusters, self.n_components).to(self._device)
+        self.centers_ = _StudentT(self.n_clusters, self.n_components).to(device)
 
 
 class _StudentT(nn.Module):

@@ -1,36 +1,46 @@
-"""IMSAT: a classifier that is sure, balanced, and blind to the worst small perturbation."""
+"""IMSAT: a classifier trained to be sure, balanced, and stable under small perturbations."""
 
 from __future__ import annotations
 
+import contextlib
 import math
-from typing import Literal, Self
+import time
+from collections.abc import Iterator
+from typing import Any, Literal, Self
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
-from deep_em_bench.core import derive_seed
 from deep_em_bench.methods.base import Preset, register
-from deep_em_bench.methods.imsat_training import Training
-from deep_em_bench.methods.nets.assignment import Standstill
-from deep_em_bench.methods.nets.consistency import neighbour_distance
+from deep_em_bench.methods.nets.assignment import Standstill, assignment_row
+from deep_em_bench.methods.nets.consistency import (
+    InformationTerms,
+    information_terms,
+    neighbour_distance,
+)
 from deep_em_bench.methods.nets.networks import initialise
+from deep_em_bench.methods.nets.optimise import adam, descend
 from deep_em_bench.methods.nets.projection import Projection
+from deep_em_bench.methods.nets.runtime import Runtime
+from deep_em_bench.methods.nets.starts import mutual_information
 from deep_em_bench.methods.neural import NeuralMethod
 from deep_em_bench.methods.parameters import (
     BatchSize,
     Count,
     Fraction,
+    NeuralParameters,
     NonNegative,
     Positive,
     hyperparameters,
     parameter,
 )
 
-__all__ = ["Imsat"]
+__all__ = ["Imsat", "ImsatParameters", "Training"]
 
 PRESETS = {
     "paper": Preset(
+        title="IMSAT, as printed",
         source="Hu et al., Learning discrete representations via information maximizing "
         "self-augmented training, sections 3, 4.1 and the released code",
         params={
@@ -61,16 +71,58 @@ PRESETS = {
         ),
     ),
     "stable": Preset(
+        title="IMSAT, most informative of four starts",
         source="ours: principal components and smaller nets, four starts of which the one of the "
         "largest mutual information goes on, a learning rate that falls to 0, and no bound on the "
-        "marginal entropy"
+        "marginal entropy",
     ),
 }
 
 
+@hyperparameters
+class ImsatParameters(NeuralParameters):
+    """The hyper-parameters of IMSAT."""
+
+    max_iter: Count = parameter(20, "maximum number of iterations, each a row of the history")
+    epochs: Count = parameter(1, "passes over the data in an iteration")
+    steps: Count = parameter(100, "least updates of an iteration; passes are added to reach it")
+    n_init: Positive = parameter(4, "starts; only that of the largest mutual information goes on")
+    init_iter: Positive = parameter(3, "iterations of each start before one is chosen")
+    tol: Fraction = parameter(1e-3, "largest share of labels that a stationary iteration changes")
+    patience: Positive = parameter(3, "stationary iterations in a row that end the fit")
+    batch_size: BatchSize = parameter(200, "rows of every update")
+    lr: NonNegative = parameter(1e-3, "learning rate of Adam")
+    lr_schedule: Literal["constant", "linear"] = parameter(
+        "linear", "linear: the learning rate falls to 0 at the end of max_iter"
+    )
+    n_components: Positive | None = parameter(
+        50, "principal components that the net sees; None or too many: the data as they are"
+    )
+    hidden: tuple[Positive, ...] = parameter((256, 256), "layer sizes; batch norm after each")
+    hidden_std: NonNegative = parameter(
+        0.1, "standard deviation of first hidden weights, times the root of fan-in"
+    )
+    last_std: NonNegative = parameter(
+        1e-3, "standard deviation of the last layer's first weights, times the root of fan-in"
+    )
+    information: NonNegative = parameter(0.1, "weight lambda of the mutual information")
+    marginal_entropy: NonNegative = parameter(4.0, "weight mu of H(Y) in it")
+    entropy_bound: Fraction = parameter(1.0, "share of log K above which H(Y) has no gradient")
+    radius: NonNegative = parameter(3.5, "length of the perturbation r, in units of radius_unit")
+    radius_unit: Literal["distance", "coordinate"] = parameter(
+        "coordinate", "distance: to a point's 10th neighbour; coordinate: that over sqrt(D)"
+    )
+    probe: NonNegative | None = parameter(
+        None, "length xi of the random start in the search for r's direction; None: that of r"
+    )
+    image_range: Literal["unit", "symmetric"] = parameter(
+        "unit", "grey images as the net sees them: unit: [0, 1]; symmetric: [-1, 1]"
+    )
+
+
 @register("imsat", title="IMSAT", version=1, presets=PRESETS)
 @hyperparameters
-class Imsat(NeuralMethod):
+class Imsat(ImsatParameters, NeuralMethod):
     r"""Information maximising self-augmented training (Hu, Miyato, Tokui, Matsumoto and Sugiyama).
 
     A classifier :math:`p(y \mid x)` is trained on
@@ -78,77 +130,20 @@ class Imsat(NeuralMethod):
     .. math::
         E_x KL(p(y \mid x) \,\|\, p(y \mid x + r)) - \lambda (\mu H(Y) - H(Y \mid X))
 
-    r being the worst perturbation of a length that is each point's own (virtual adversarial
-    training): the mutual information of points and clusters, and smoothness around each point.
-
-    The defaults, the preset ``stable``, depart from the paper in this: the net sees 50 principal
-    components and is smaller, its last layer starts from larger weights, and grey images stay in
-    [0, 1]; of four starts the one of the largest mutual information goes on; batches have 200 rows
-    in place of 250; the learning rate begins at 1e-3 in place of 2e-3 and falls to 0; r has one
-    length for a coordinate, whatever their number, and its direction is sought at that length; the
-    marginal entropy has no bound; a fit that stands still ends.
+    where r is the worst perturbation of a length that is each point's own (virtual adversarial
+    training). The first term asks for smoothness around each point, the second is the mutual
+    information of points and clusters. The defaults are the preset ``stable``.
     """
-
-    max_iter: Count = parameter(20, "budget of iterations, each a row of ``history_``")
-    epochs: Count = parameter(1, "passes over the data in an iteration")
-    steps: Count = parameter(
-        100, "minimum number of updates in an iteration; passes are added until it is reached"
-    )
-    n_init: Positive = parameter(
-        4, "number of starts, of which only the one of the largest mutual information goes on"
-    )
-    init_iter: Positive = parameter(3, "iterations after which that start is chosen")
-    tol: Fraction = parameter(
-        1e-3, "an iteration is stationary if at most this share of labels changes"
-    )
-    patience: Positive = parameter(
-        3, "stationary iterations in a row after which the fit has converged"
-    )
-    batch_size: BatchSize = parameter(200, "of every update")
-    lr: NonNegative = parameter(1e-3, "learning rate of Adam")
-    lr_schedule: Literal["constant", "linear"] = parameter(
-        "linear", "``linear``: falls to 0 at the end of the budget"
-    )
-    n_components: Positive | None = parameter(
-        50,
-        "principal components that the net is given in place of the data; None, or no fewer than "
-        "there are columns: the data as they are",
-    )
-    hidden: tuple[Positive, ...] = parameter((256, 256), "layer sizes; batch norm after each")
-    hidden_std: NonNegative = parameter(
-        0.1, "standard deviation of the first weights times the root of fan-in"
-    )
-    last_std: NonNegative = parameter(
-        1e-3, "standard deviation of the first weights times the root of fan-in"
-    )
-    information: NonNegative = parameter(0.1, "lambda")
-    marginal_entropy: NonNegative = parameter(4.0, "mu")
-    entropy_bound: Fraction = parameter(
-        1.0, "share of log K above which H(Y) is not pushed further"
-    )
-    radius: NonNegative = parameter(3.5, "length of r in units of ``radius_unit``")
-    radius_unit: Literal["distance", "coordinate"] = parameter(
-        "coordinate",
-        "``distance``, a point's distance to its 10th neighbour; ``coordinate``, that distance "
-        "over the square root of D",
-    )
-    probe: NonNegative | None = parameter(
-        None,
-        "xi, the length of the random start of the power iteration that finds the direction of "
-        "r; None: the length of r",
-    )
-    image_range: Literal["unit", "symmetric"] = parameter(
-        "unit", "of one-channel images in the net: [0, 1], or symmetric, [-1, 1]"
-    )
 
     def fit(self, X: np.ndarray, y: np.ndarray | None = None) -> Self:
         """Minimise the loss on ``X``; ``y`` is ignored."""
         x = self._project(self._begin(X))
-        radius = self.radius * neighbour_distance(x, self._generator)  # (N,)
+        runtime = self._runtime
+        radius = self.radius * neighbour_distance(x, runtime.generator)  # (N,)
         if self.radius_unit == "coordinate":
             radius /= x[0].numel() ** 0.5
-        nets = [self.net_, *(self._compile(self._net(i)) for i in range(1, self.n_init))]
-        starts = [Training(self, net, x, radius, self._generator) for net in nets]
+        nets = [self.net_, *(runtime.compile_net(self._net(i)) for i in range(1, self.n_init))]
+        starts = [Training(self, net, x, radius, runtime) for net in nets]
         if self.n_init > 1:
             for start in starts:
                 for _ in range(min(self.init_iter, self.max_iter)):
@@ -164,7 +159,7 @@ class Imsat(NeuralMethod):
                 best.iterate()
             row = best.rows[iteration]
             self._record(row)
-            # The first iterations are done for every start, whether they stand still or not.
+            # The iterations of the choice are done for every start, stationary or not.
             self.converged_ = standstill.reached(row) and iteration + 1 == len(best.rows)
             if self.converged_:
                 break
@@ -174,16 +169,14 @@ class Imsat(NeuralMethod):
 
     def predict_proba(self, X: np.ndarray) -> np.ndarray:
         """Responsibilities, ``(N, K)`` float32."""
-        x = self._incoming(X)
         whole = nn.Sequential(self.projection_, self.net_)
-        return self._apply(whole, x).softmax(dim=1).cpu().numpy()
+        return self._runtime.apply(whole, self._incoming(X)).softmax(dim=1).cpu().numpy()
 
     def _project(self, x: Tensor) -> Tensor:
-        """Find the principal components of ``x``, where they are asked for; x by them."""
+        """``x`` on its principal components, which are found here if they are asked for."""
         if isinstance(self.projection_, Projection):
-            seed = derive_seed(self.random_state, "components")
-            self.projection_.find(x, seed)
-        return self._apply(self.projection_, x)
+            self.projection_.find(x, self._runtime.seed("components"))
+        return self._runtime.apply(self.projection_, x)
 
     def _on_net(self, X: np.ndarray) -> Tensor:
         data = super()._on_net(X)
@@ -194,28 +187,163 @@ class Imsat(NeuralMethod):
         return {"projection": self.projection_, "net": self.net_}
 
     def _build(self) -> None:
-        columns = math.prod(self.shape_)
-        d_in = min(columns, self.n_components or columns)
-        projected = d_in < columns
-        self.projection_ = Projection(columns, d_in) if projected else nn.Flatten()
-        self.projection_.to(self._device)
+        columns, d_in = self._columns()
+        self.projection_ = Projection(columns, d_in) if d_in < columns else nn.Flatten()
+        self.projection_.to(self._runtime.device)
         self.net_ = self._net(0)
 
-    def _net(self, start: int) -> nn.Module:
-        """The classifier with its first weights."""
+    def _columns(self) -> tuple[int, int]:
+        """Columns of the data, and of what the net sees."""
         columns = math.prod(self.shape_)
-        d_in = min(columns, self.n_components or columns)
+        return columns, min(columns, self.n_components or columns)
+
+    def _net(self, start: int) -> nn.Module:
+        """The classifier with the first weights of a start."""
+        _, d_in = self._columns()
         layers: list[nn.Module] = []
         with torch.device("meta"):
             for size in self.hidden:
                 layers += [nn.Linear(d_in, size), nn.BatchNorm1d(size), nn.ReLU()]
                 d_in = size
             net = nn.Sequential(*layers, nn.Linear(d_in, self.n_clusters))
-        stream = self._stream(f"weights of start {start}", torch.device("cpu"))
-        net = initialise(net, stream, self._device, std=1.0)
+        stream = self._runtime.weights_stream(f"start {start}")
+        net = initialise(net, stream, self._runtime.device, std=1.0)
         linear = [part for part in net.modules() if isinstance(part, nn.Linear)]
         with torch.no_grad():
             for layer in linear:
                 std = self.last_std if layer is linear[-1] else self.hidden_std
                 layer.weight.mul_(std / layer.in_features**0.5)
         return net
+
+
+class Training:
+    """One start of IMSAT: a net under training.
+
+    Arguments:
+        settings: the hyper-parameters.
+        net: the classifier, ``(B, d)`` to logits ``(B, K)``.
+        x: all points as the net sees them, ``(N, d)``.
+        radius: length of each point's perturbation, ``(N,)``.
+        runtime: where and how the net is trained.
+    """
+
+    rows: list[dict[str, Any]]
+    """Its history, a row for each iteration."""
+    labels: Tensor
+    """Cluster of each point, ``(N,)``."""
+    information: float
+    """I(X; Y) = H(Y) - H(Y | X) of all points, in nats, as the net is now."""
+
+    def __init__(
+        self,
+        settings: ImsatParameters,
+        net: nn.Module,
+        x: Tensor,
+        radius: Tensor,
+        runtime: Runtime,
+    ) -> None:
+        self.settings, self.net, self.x, self.radius = settings, net, x, radius
+        self.runtime = runtime
+        # A CUDA graph reads its learning rate from memory.
+        lr = torch.tensor(settings.lr, device=x.device) if runtime.graphs else settings.lr
+        self.optimizer = adam(net.parameters(), lr, betas=(0.9, 0.999))
+        a_pass = max(1, len(x) // settings.batch_size)
+        self.updates = a_pass * max(settings.epochs, -(-settings.steps // a_pass))
+        self.batches = self._endless()
+        self.rows = []
+        self._assign()
+
+    def iterate(self) -> dict[str, Any]:
+        """One iteration of updates; its row, which is also added to ``rows``."""
+        started = time.perf_counter()
+        means = torch.zeros(3, device=self.x.device)
+
+        @self.runtime.compile_update
+        def update(rows: Tensor) -> None:
+            terms = self.terms(self.x[rows], self.radius[rows])
+            descend(self.optimizer, self.loss(terms))
+            parts = (terms.divergence, terms.marginal_entropy, terms.conditional_entropy)
+            means.add_(torch.stack(parts).detach() / self.updates)
+
+        done = len(self.rows) * self.updates
+        for step in range(done, done + self.updates):
+            self._set_rate(self.rate(step))
+            update(next(self.batches))
+        previous = self.labels
+        w = self._assign()
+        divergence, marginal, conditional = means.tolist()
+        row = {
+            "iteration": len(self.rows) + 1,
+            "divergence": divergence,
+            "marginal_entropy": marginal,
+            "conditional_entropy": conditional,
+            "mutual_information": self.information,
+            **assignment_row(w, previous),
+            "seconds": time.perf_counter() - started,
+        }
+        self.rows.append(row)
+        return row
+
+    def terms(self, x: Tensor, radius: Tensor) -> InformationTerms:
+        """The terms of the loss, for a batch."""
+        self.net.train()
+
+        def perturbed(points: Tensor) -> Tensor:
+            with _keeping_statistics(self.net):
+                return self.net(points)
+
+        with self.runtime.arithmetic():
+            return information_terms(
+                self.net,
+                x,
+                radius,
+                self.runtime.generator,
+                perturbed=perturbed,
+                probe=self.settings.probe,
+            )
+
+    def loss(self, terms: InformationTerms) -> Tensor:
+        """The divergence, less lambda (mu H(Y) - H(Y | X)) with H(Y) under its bound."""
+        settings = self.settings
+        bound = settings.entropy_bound * math.log(settings.n_clusters)
+        marginal = terms.marginal_entropy.clamp_max(bound)
+        return terms.divergence + settings.information * (
+            terms.conditional_entropy - settings.marginal_entropy * marginal
+        )
+
+    def rate(self, step: int) -> float:
+        """The learning rate of update ``step``, counted over all iterations."""
+        if self.settings.lr_schedule == "constant":
+            return self.settings.lr
+        return self.settings.lr * (1 - step / (self.settings.max_iter * self.updates))
+
+    def _set_rate(self, rate: float) -> None:
+        for group in self.optimizer.param_groups:
+            if isinstance(group["lr"], Tensor):
+                group["lr"].fill_(rate)
+            else:
+                group["lr"] = rate
+
+    def _assign(self) -> Tensor:
+        """Responsibilities of all points, ``(N, K)``; labels and information follow from them."""
+        w = self.runtime.apply(self.net, self.x).softmax(dim=1)
+        self.labels = w.argmax(dim=1)
+        self.information = mutual_information(w)
+        return w
+
+    def _endless(self) -> Iterator[Tensor]:
+        while True:
+            yield from self.runtime.batches(len(self.x), self.settings.batch_size, 1)
+
+
+@contextlib.contextmanager
+def _keeping_statistics(net: nn.Module) -> Iterator[None]:
+    """Batch norm by the batch's own statistics, which do not enter the running ones."""
+    norms = [part for part in net.modules() if isinstance(part, nn.BatchNorm1d)]
+    for norm in norms:
+        norm.track_running_stats = False
+    try:
+        yield
+    finally:
+        for norm in norms:
+            norm.track_running_stats = True

@@ -72,7 +72,7 @@ def test_responsibilities_are_students_t_of_the_distances() -> None:
 def test_the_gradient_is_that_of_equations_4_and_5() -> None:
     method = dec(max_iter=0).fit(BLOBS)
     x = method._incoming(BLOBS)
-    z = method._apply(method.encoder_, x).double().requires_grad_()
+    z = method._runtime.apply(method.encoder_, x).double().requires_grad_()
     mu = method.centers_.mu.detach().double().requires_grad_()
     q = (-(z[:, None] - mu).square().sum(dim=2).log1p()).softmax(dim=1)
     p = target_distribution(q).detach()
@@ -89,7 +89,7 @@ def test_an_update_follows_the_mean_loss_of_the_batch() -> None:
     """One step of plain gradient descent, the momentum still empty."""
     method = dec(max_iter=0, batch_size=240).fit(BLOBS)
     mu = method.centers_.mu.detach().double()
-    z = method._apply(method.encoder_, method._incoming(BLOBS)).double()
+    z = method._runtime.apply(method.encoder_, method._incoming(BLOBS)).double()
     off = z - mu[:, None]
     q = method._assign(method._incoming(BLOBS)).double()
     p = target_distribution(q)

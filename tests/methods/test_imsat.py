@@ -14,9 +14,8 @@ from sklearn.neighbors import NearestNeighbors
 from torch import Tensor, nn
 
 from deep_em_bench import methods
-from deep_em_bench.methods import DivergenceError, imsat_training
-from deep_em_bench.methods.imsat import Imsat
-from deep_em_bench.methods.imsat_training import Training
+from deep_em_bench.methods import DivergenceError, imsat
+from deep_em_bench.methods.imsat import Imsat, Training
 from deep_em_bench.methods.nets.consistency import InformationTerms
 from tests.methods.cases import blobs, images
 
@@ -41,7 +40,7 @@ def small(**params: Any) -> Imsat:
 def training(method: Imsat) -> Training:
     """Of the net as it is, on X, with a radius of .5."""
     x = method._incoming(X)
-    return Training(method, method.net_, x, torch.full((len(X),), 0.5), method._generator)
+    return Training(method, method.net_, x, torch.full((len(X),), 0.5), method._runtime)
 
 
 def linear_layers(method: Imsat) -> list[nn.Linear]:
@@ -151,13 +150,13 @@ class TestLoss:
         self, unit: str, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         seen: list[tuple[Tensor, Tensor]] = []
-        terms = imsat_training.information_terms
+        terms = imsat.information_terms
 
         def watched(net: Any, x: Tensor, radius: Tensor, *given: Any, **named: Any) -> Any:
             seen.append((x, radius))
             return terms(net, x, radius, *given, **named)
 
-        monkeypatch.setattr(imsat_training, "information_terms", watched)
+        monkeypatch.setattr(imsat, "information_terms", watched)
         small(radius=0.5, radius_unit=unit, max_iter=1).fit(X)
         scaled = (X - X.mean(axis=0)) / X.std(axis=0)
         nearest = NearestNeighbors(n_neighbors=11).fit(scaled)
@@ -183,7 +182,7 @@ class TestPerturbedPasses:
         method = small(max_iter=0).fit(X)
         x = method._incoming(X)
         method.net_.train()
-        with imsat_training._keeping_statistics(method.net_):
+        with imsat._keeping_statistics(method.net_):
             torch.testing.assert_close(method.net_(x + 7), method.net_(x), atol=1e-4, rtol=1e-3)
 
     @pytest.mark.parametrize("probe", [None, 3.0])
@@ -215,13 +214,13 @@ class TestBudget:
         self, n: int, epochs: int, steps: int, updates: int, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         calls: list[int] = []
-        terms = imsat_training.information_terms
+        terms = imsat.information_terms
 
         def counted(net: Any, x: Tensor, *given: Any, **named: Any) -> Any:
             calls.append(len(x))
             return terms(net, x, *given, **named)
 
-        monkeypatch.setattr(imsat_training, "information_terms", counted)
+        monkeypatch.setattr(imsat, "information_terms", counted)
         method = small(max_iter=2, epochs=epochs, steps=steps).fit(X[:n])
         assert calls == [20] * 2 * updates
         assert method.n_iter_ == 2
@@ -260,7 +259,7 @@ class TestBudget:
     def test_numbers_that_are_not_finite_end_the_fit(
         self, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        terms = imsat_training.information_terms
+        terms = imsat.information_terms
 
         def endless(*given: Any, **named: Any) -> InformationTerms:
             found = terms(*given, **named)
@@ -270,7 +269,7 @@ class TestBudget:
                 conditional_entropy=found.conditional_entropy,
             )
 
-        monkeypatch.setattr(imsat_training, "information_terms", endless)
+        monkeypatch.setattr(imsat, "information_terms", endless)
         with pytest.raises(DivergenceError, match="divergence"):
             small().fit(X)
 
@@ -298,16 +297,16 @@ class TestStarts:
         assert row["mutual_information"] == pytest.approx(found, abs=1e-5)
 
     def test_one_that_diverged_is_not_taken(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        look, seen = Training._look, []
+        assign, seen = Training._assign, []
 
         def spoilt(start: Training) -> Tensor:
-            w = look(start)
+            w = assign(start)
             if not seen or start is seen[0]:
                 seen.append(start)
                 start.information = float("nan")
             return w
 
-        monkeypatch.setattr(Training, "_look", spoilt)
+        monkeypatch.setattr(Training, "_assign", spoilt)
         method = small(n_init=2, init_iter=1).fit(X)
         assert [math.isnan(value) for value in method.start_information_] == [True, False]
         assert method.n_iter_ == 3
