@@ -19,7 +19,7 @@ from deep_em_bench import methods
 from deep_em_bench.benchmarks.speed.timing import timed
 from deep_em_bench.methods.gan_em.e_net import ENet
 from deep_em_bench.methods.gan_em.estimator import GanEm
-from deep_em_bench.methods.gan_em.steps import Training
+from deep_em_bench.methods.gan_em.steps import Training, mixing_proportions
 
 __all__ = ["Comparison", "gan_em", "rendered"]
 
@@ -114,21 +114,22 @@ def rendered(rows: Sequence[Comparison]) -> str:
 def _fast(method: GanEm, X: np.ndarray) -> tuple[float, np.ndarray]:
     """Seconds and mean (D, G) losses of one M-step as ``GanEm`` does it."""
     data = method._begin(X)
-    e_net = ENet(method, data, method._generator)
-    training = Training(method, data, method._generator, e_net)
+    runtime = method._runtime
+    e_net = ENet(method, runtime, method._builder(), method.E_, data)
+    training = Training(method, runtime, method.G_, method.D_, e_net, data)
     w = e_net.responsibilities()
-    return _measured(method, lambda: training.m_step(w, method._mixing(w)))
+    return _measured(method, lambda: training.m_step(w, mixing_proportions(method, w)))
 
 
 def _reference(method: GanEm, X: np.ndarray) -> tuple[float, np.ndarray]:
     """The same by a literal loop: a DataLoader, E asked again for every batch, G run twice for it,
     noise made on the host, losses fetched at every step."""
     method._begin(X)
-    device, K = method._device, method.n_clusters
+    device, K = method._runtime.device, method.n_clusters
     G, D, E = method.G_, method.D_, method.E_
     d_optimizer = torch.optim.Adam(D.parameters(), lr=method.d_lr, betas=(0.5, 0.999))
     g_optimizer = torch.optim.Adam(G.parameters(), lr=method.g_lr, betas=(0.5, 0.999))
-    stream = method._generator
+    stream = method._runtime.generator
     B = method.batch_size
     order = torch.randperm(len(X), generator=stream, device=device).cpu()
     images = TensorDataset(torch.from_numpy(X)[order])
@@ -173,7 +174,7 @@ def _reference(method: GanEm, X: np.ndarray) -> tuple[float, np.ndarray]:
 
 
 def _measured(method: GanEm, m_step: Callable[[], dict[str, float]]) -> tuple[float, np.ndarray]:
-    row, seconds = timed(m_step, method._device)
+    row, seconds = timed(m_step, method._runtime.device)
     return seconds, np.array([row["d_loss"], row["g_loss"]])
 
 

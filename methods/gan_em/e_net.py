@@ -1,250 +1,274 @@
-"""GAN-EM's E under training: what its updates move, the mean that assigns, what it copies."""
+"""Training of GAN-EM's E-net: on generated images, real data and labels."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from deep_em_bench.methods.base import DivergenceError
+from deep_em_bench.methods.gan_em.nets import NetBuilder
+from deep_em_bench.methods.gan_em.parameters import GanEmParameters
 from deep_em_bench.methods.nets.consistency import Regulariser
 from deep_em_bench.methods.nets.optimise import adam, descend, rmsprop
-from deep_em_bench.methods.nets.projection import without_projection
+from deep_em_bench.methods.nets.projection import split_projection, without_projection
+from deep_em_bench.methods.nets.runtime import Runtime
 from deep_em_bench.methods.nets.starts import keep_most_informative
-
-if TYPE_CHECKING:
-    from deep_em_bench.methods.gan_em.estimator import GanEm
 
 __all__ = ["ENet"]
 
 NARROW_RATE = 10
-"""Factor on E's learning rate in the layer of section 5.4 and its output where E copies a net
-without that layer and has fewer units than clusters: to tell these apart wants large weights."""
+"""Factor on the learning rate of the layer of section 5.4 and of the output behind it, where E
+copies the teacher through fewer units than clusters: to tell these apart takes large weights."""
 SUPERVISION_CHECKS = 10
-"""Updates on labelled data between two looks at their error rate."""
+"""Updates on labelled rows between two measurements of their error rate."""
 
 
 class ENet:
-    """E and the data that it is given, with all that it learns from.
+    """E under training, and the data as E sees them.
 
-    Three nets may have a part in it, which without ``e_average`` and ``n_components`` are one:
-    ``inner``, E behind its projection, assigns; ``trained``, whose running mean it is, is moved by
-    the updates; ``learner`` finds the clusters, without the layer of section 5.4, and ``trained``,
-    which has it, copies them.
+    There are up to three nets. ``trained`` is what the updates move. ``average``, the E behind
+    its projection, assigns the data; it is the running mean of ``trained``, or without
+    ``e_average`` the same net. ``teacher`` finds the clusters. It is ``trained`` itself, except
+    where E has the narrow layer of section 5.4 and learns from real data: too few units keep
+    clusters from forming, so that a net without this layer finds them, and ``trained`` copies it.
 
     Arguments:
-        em: the estimator, for its hyper-parameters and batches.
+        settings: hyper-parameters.
+        runtime: where the nets are trained.
+        builder: for nets with other first weights.
+        E: the E-net, which this trains.
         data: all of X in the nets' range, ``(N, *shape)``.
-        stream: source of every draw, on the same device.
-        labelled: rows with a known class, and the classes; None: there are none.
+        labelled: rows with a known class, and their classes; None: there are none.
     """
 
     def __init__(
         self,
-        em: GanEm,
+        settings: GanEmParameters,
+        runtime: Runtime,
+        builder: NetBuilder,
+        E: nn.Module,
         data: Tensor,
-        stream: torch.Generator,
         labelled: tuple[Tensor, Tensor] | None = None,
     ) -> None:
-        self.em, self.stream, self.labelled = em, stream, labelled
-        self.project, self.inner, self.given = em._given(em.E_, data)
-        noisy = bool(em.d_noise or em.e_noise)
-        self.regulariser = Regulariser(em, data, self.given, stream, with_unit=noisy)
-        self.trained = self.inner
-        if em.e_average > 0:
-            self.trained = em._compile(without_projection(em._net("E")))
-        self.learner, self.copying = self.trained, False
-        if em.n_components is not None and self.regulariser.active:
-            # Few units do not bear clusters that are not yet found.
-            self.learner = without_projection(em._net("E", reduced=False))
+        self.settings, self.runtime, self.builder = settings, runtime, builder
+        self.stream, self.labelled = runtime.generator, labelled
+        self.projection, self.average, self.inputs = split_projection(E, data, runtime)
+        noisy = bool(settings.d_noise or settings.e_noise)
+        self.regulariser = Regulariser(settings, data, self.inputs, self.stream, with_unit=noisy)
+        self.trained = self.average
+        if settings.e_average > 0:
+            self.trained = runtime.compile_net(without_projection(builder.e_net()))
+        self.teacher, self.copying = self.trained, False
+        if settings.n_components is not None and self.regulariser.active:
+            self.teacher = without_projection(builder.e_net(reduced=False))
         self.updates = torch.zeros((), device=data.device)
-        """Those that the mean has seen."""
-        self.make_optimizer()
+        """Updates that the running mean has seen."""
+        self.new_optimizer()
 
-    def make_optimizer(self) -> None:
-        """An optimiser without moments."""
-        em = self.em
-        make = adam if em.optimizer == "adam" else rmsprop
-        if self.learner is self.trained:
-            self.optimizer = make(self.trained.parameters(), em.e_lr)
+    def new_optimizer(self) -> None:
+        """Replace the optimiser by one without moments."""
+        settings = self.settings
+        make = adam if settings.optimizer == "adam" else rmsprop
+        if self.teacher is self.trained:
+            self.optimizer = make(self.trained.parameters(), settings.e_lr)
             return
         *wide, narrow, last = self.trained.children()
-        self.optimizer = make(nn.ModuleList([*wide, self.learner]).parameters(), em.e_lr)
+        self.optimizer = make(nn.ModuleList([*wide, self.teacher]).parameters(), settings.e_lr)
+        few = settings.n_components is not None and settings.n_components < settings.n_clusters
+        rate = NARROW_RATE * settings.e_lr if few else settings.e_lr
         own = list(nn.ModuleList([narrow, last]).parameters())
-        few = em.n_components is not None and em.n_components < em.n_clusters
-        rate = NARROW_RATE * em.e_lr if few else em.e_lr
         self.optimizer.add_param_group({"params": own, "lr": rate})
 
-    def learning(self) -> None:
-        """Put what learns into training mode."""
-        for net in (self.trained, self.learner):
-            net.train(self.em.e_batch_norm == "train")
+    def train_mode(self) -> None:
+        """Put the nets that learn into training mode; batch norm may be ``affine`` instead."""
+        for net in (self.trained, self.teacher):
+            net.train(self.settings.e_batch_norm == "train")
 
-    def learn(self, loss: Tensor) -> None:
-        """One update, and with it of the mean."""
+    def descend(self, loss: Tensor) -> None:
+        """One update of ``trained`` (and of the teacher), and of the running mean."""
         descend(self.optimizer, loss)
-        if self.trained is self.inner:
+        if self.trained is self.average:
             return
-        # Of the first n updates the mean forgets faster: its first weights are soon gone.
+        # Early on the mean forgets faster, so that the first weights are soon gone.
         self.updates += 1
-        kept = ((1 + self.updates) / (10 + self.updates)).clamp_max(self.em.e_average)
+        kept = ((1 + self.updates) / (10 + self.updates)).clamp_max(self.settings.e_average)
         with torch.no_grad():
-            pairs = zip(self.inner.parameters(), self.trained.parameters(), strict=True)
+            pairs = zip(self.average.parameters(), self.trained.parameters(), strict=True)
             for mean, weights in pairs:
                 mean.lerp_(weights, 1 - kept)
 
+    def assign(self) -> tuple[Tensor, dict[str, Any]]:
+        """Eq. (4): responsibilities of all data, ``(N, K)``, after supervision (section 5.3).
+
+        Those of labelled rows are their labels. Also returns a row for the history.
+        """
+        if self.labelled is None:
+            return self.responsibilities(), {}
+        error = self.supervise()
+        w = self.responsibilities()
+        rows, y = self.labelled
+        w[rows] = F.one_hot(y, w.shape[1]).to(w)
+        return w, {"labelled_error": error}
+
     def responsibilities(self) -> Tensor:
-        """Eq. (4) for all data, ``(N, K)``; a mean of E has its batch norm from these data."""
-        if self.trained is not self.inner and self.em.e_batch_norm == "train":
-            self.em._settle(self.inner, self.given)
-        return self.em._apply(self.inner, self.given).softmax(dim=1)
+        """E's responsibilities of all data, ``(N, K)``.
+
+        A running mean of weights first gets its batch norm statistics from these data.
+        """
+        if self.trained is not self.average and self.settings.e_batch_norm == "train":
+            self.runtime.settle_batch_norm(self.average, self.inputs)
+        return self.runtime.apply(self.average, self.inputs).softmax(dim=1)
 
     def classify(self, x: Tensor, c: Tensor) -> tuple[Tensor, Tensor]:
-        """Cross-entropy on points behind the projection; as a loss, with what E copies there."""
-        with self.em._arithmetic():
-            cross_entropy = F.cross_entropy(self.learner(x).float(), c)
-            return cross_entropy.detach(), cross_entropy + self._copying(x)
+        """Eq. (5): cross-entropy of projected points and their components.
 
-    def information(self) -> tuple[Tensor, Tensor]:
-        """What E learns from a batch of real data: loss and divergence, 0 where it does not."""
+        Returns its value, and the loss, to which the copying of the teacher adds.
+        """
+        with self.runtime.arithmetic():
+            cross_entropy = F.cross_entropy(self.teacher(x).float(), c)
+            return cross_entropy.detach(), cross_entropy + self._copying_loss(x)
+
+    def information_loss(self) -> tuple[Tensor, Tensor]:
+        """Loss on a batch of real data, and the divergence in it; both 0 if all weights are."""
         if not self.regulariser.active:
-            zero = torch.zeros((), device=self.given.device)
+            zero = torch.zeros((), device=self.inputs.device)
             return zero, zero
         rows = self._rows()
-        with self.em._arithmetic():
-            loss, divergence = self.regulariser.loss(self.learner, rows)
-            return loss + self._copying(self.given[rows]), divergence
+        with self.runtime.arithmetic():
+            loss, divergence = self.regulariser.loss(self.teacher, rows)
+            return loss + self._copying_loss(self.inputs[rows]), divergence
 
-    def supervision(self) -> Tensor | float:
-        """What labels add to the loss of any update of E; 0 where there are none."""
-        if self.labelled is None or self.em.labelled_weight == 0:
+    def labelled_loss(self) -> Tensor | float:
+        """What labels add to the loss of every update of E; 0 without labels."""
+        if self.labelled is None or self.settings.labelled_weight == 0:
             return 0.0
-        return self.em.labelled_weight * self._labelled_loss()
+        return self.settings.labelled_weight * self._supervised_loss()
 
     def supervise(self) -> float:
-        """Train E on labelled rows until their error rate is low enough (5.3); that rate.
+        """Train E on labelled rows until their error rate is low enough (5.3); this rate.
 
-        Only where there are labels.
+        Only if there are labels.
         """
-        em, (rows, y) = self.em, self._known()
+        settings, (rows, y) = self.settings, self._known()
         error = 1.0
 
-        @em._compiled
+        @self.runtime.compile_update
         def update() -> None:
-            self.learn(self._labelled_loss())
+            self.descend(self._supervised_loss())
 
-        for step in range(em.labelled_steps + 1):
-            if step % SUPERVISION_CHECKS == 0 or step == em.labelled_steps:
-                predicted = em._apply(self.trained, self.given[rows]).argmax(dim=1)
+        for step in range(settings.labelled_steps + 1):
+            if step % SUPERVISION_CHECKS == 0 or step == settings.labelled_steps:
+                predicted = self.runtime.apply(self.trained, self.inputs[rows]).argmax(dim=1)
                 error = float((predicted != y).float().mean())
-                if error < em.labelled_error or step == em.labelled_steps:
+                if error < settings.labelled_error or step == settings.labelled_steps:
                     break
-                self.learning()
+                self.train_mode()
             update()
         return error
 
     def pretrain(self) -> bool:
-        """Train E on real data, and on labels; whether there was anything of it to do.
+        """Train E on real data and on labels, before any image is generated.
 
-        Raises :class:`DivergenceError`.
+        Returns whether there were any updates. Raises :class:`DivergenceError`.
         """
-        em = self.em
+        settings = self.settings
         if not self.regulariser.active:
             return False
-        a_pass = max(1, len(self.given) // em.e_batch_size)
-        steps = max(em.pretrain_epochs * a_pass, em.pretrain_steps)
-        n_init = em.n_init if self.labelled is None else 1
-        trial = min(em.init_steps, steps) if n_init > 1 else steps
+        a_pass = max(1, len(self.inputs) // settings.e_batch_size)
+        steps = max(settings.pretrain_epochs * a_pass, settings.pretrain_steps)
+        n_init = settings.n_init if self.labelled is None else 1
+        trial = min(settings.init_steps, steps) if n_init > 1 else steps
 
         def find(start: int) -> Tensor:
             if start > 0:
-                self._begin_anew(start)
+                self._restart_teacher(start)
             self._find_clusters(trial)
-            return em._apply(self.learner, self.given).softmax(dim=1)
+            return self.runtime.apply(self.teacher, self.inputs).softmax(dim=1)
 
         def copy(start: int) -> Tensor:
-            self._take_layers(start)
-            self._copy(trial)
+            self._restart_copy(start)
+            self._copy_teacher(trial)
             return self.responsibilities()
 
         if steps > 0:
             keep_most_informative(n_init, find, self._parts)
             self._find_clusters(steps - trial)
-        if self.learner is not self.trained:
+        if self.teacher is not self.trained:
             self.copying = True
             keep_most_informative(n_init, copy, self._parts)
-            self._copy(steps - trial)
-        parameters = nn.ModuleList([self.inner, self.learner]).parameters()
+            self._copy_teacher(steps - trial)
+        parameters = nn.ModuleList([self.average, self.teacher]).parameters()
         if not all(p.isfinite().all() for p in parameters):
             raise DivergenceError("E's weights are not finite after its pretraining; lower e_lr")
         return steps > 0
 
     def _parts(self) -> list[nn.Module | torch.optim.Optimizer]:
-        """What holds a start once it is trained, each once."""
-        return list(dict.fromkeys((self.inner, self.trained, self.learner, self.optimizer)))
+        """The nets and the optimiser, each once: the state of a start."""
+        return list(dict.fromkeys((self.average, self.trained, self.teacher, self.optimizer)))
 
-    def _begin_anew(self, start: int) -> None:
-        """Give what finds the clusters the first weights of another start."""
-        net = self.em._net("E", reduced=self.learner is self.trained, start=start)
-        self.learner.load_state_dict(without_projection(net).state_dict())
+    def _restart_teacher(self, start: int) -> None:
+        """Give the net that finds the clusters the first weights of another start."""
+        net = self.builder.e_net(reduced=self.teacher is self.trained, start=start)
+        self.teacher.load_state_dict(without_projection(net).state_dict())
         self._restart()
 
     def _find_clusters(self, steps: int) -> None:
-        """So many updates on real data, and on labels."""
-        self.learning()
+        """Updates on real data and on labels."""
+        self.train_mode()
 
-        @self.em._compiled
+        @self.runtime.compile_update
         def update() -> None:
-            self.learn(self.information()[0] + self.supervision())
+            self.descend(self.information_loss()[0] + self.labelled_loss())
 
         for _ in range(steps):
             update()
 
-    def _take_layers(self, start: int) -> None:
-        """Give E the layers of the net that it copies, and first weights of its own behind."""
-        net = without_projection(self.em._net("E", start=start))
-        copied = list(self.learner.children())[:-1]
-        for own, other in zip(net.children(), copied, strict=False):
-            own.load_state_dict(other.state_dict())
+    def _restart_copy(self, start: int) -> None:
+        """Give E the layers of its teacher, and first weights of a start behind them."""
+        net = without_projection(self.builder.e_net(start=start))
+        shared = list(self.teacher.children())[:-1]
+        for own, taught in zip(net.children(), shared, strict=False):
+            own.load_state_dict(taught.state_dict())
         self.trained.load_state_dict(net.state_dict())
         self._restart()
 
-    def _copy(self, steps: int) -> None:
-        """So many updates on what the other net says of real data."""
-        self.learning()
+    def _copy_teacher(self, steps: int) -> None:
+        """Updates of E towards its teacher's responsibilities of real data."""
+        self.train_mode()
 
-        @self.em._compiled
+        @self.runtime.compile_update
         def update() -> None:
-            with self.em._arithmetic():
-                loss = self._copying(self.given[self._rows()])
-            self.learn(loss)
+            with self.runtime.arithmetic():
+                loss = self._copying_loss(self.inputs[self._rows()])
+            self.descend(loss)
 
         for _ in range(steps):
             update()
 
     def _restart(self) -> None:
-        """The mean, and the moments, from here on."""
-        if self.trained is not self.inner:
-            self.inner.load_state_dict(self.trained.state_dict())
+        """Begin the running mean and the optimiser's moments anew."""
+        if self.trained is not self.average:
+            self.average.load_state_dict(self.trained.state_dict())
             self.updates.zero_()
-        self.make_optimizer()
+        self.new_optimizer()
 
-    def _copying(self, x: Tensor) -> Tensor:
-        """Cross-entropy to what the other net says; 0 where there is none, and before E copies."""
+    def _copying_loss(self, x: Tensor) -> Tensor:
+        """Cross-entropy of E to its teacher's responsibilities; 0 while E does not copy."""
         if not self.copying:
             return torch.zeros((), device=x.device)
         with torch.no_grad():
-            p = self.learner(x).float().softmax(dim=1)
+            p = self.teacher(x).float().softmax(dim=1)
         return F.cross_entropy(self.trained(x).float(), p)
 
-    def _labelled_loss(self) -> Tensor:
+    def _supervised_loss(self) -> Tensor:
         """Cross-entropy on a batch of labelled rows."""
         rows, y = self._known()
-        size = max(2, min(self.em.e_batch_size, len(rows)))  # batch norm wants two
+        size = max(2, min(self.settings.e_batch_size, len(rows)))  # batch norm wants two
         part = torch.randint(len(rows), (size,), generator=self.stream, device=y.device)
-        return self.classify(self.given[rows[part]], y[part])[1]
+        return self.classify(self.inputs[rows[part]], y[part])[1]
 
     def _known(self) -> tuple[Tensor, Tensor]:
         assert self.labelled is not None
@@ -252,5 +276,5 @@ class ENet:
 
     def _rows(self) -> Tensor:
         """A batch of real data."""
-        n, device = len(self.given), self.given.device
-        return torch.randint(n, (self.em.e_batch_size,), generator=self.stream, device=device)
+        n, size, device = len(self.inputs), self.settings.e_batch_size, self.inputs.device
+        return torch.randint(n, (size,), generator=self.stream, device=device)

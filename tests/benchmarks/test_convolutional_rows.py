@@ -14,7 +14,7 @@ WITHOUT = {"digits", "iris", "moons", "blobs", "image_segmentation", "artificial
 @pytest.mark.parametrize("profile", PROFILES)
 @pytest.mark.parametrize("suite", sorted(suite_files()))
 def test_a_convolutional_discriminator_of_gan_em_is_normalised(suite: str, profile: str) -> None:
-    """It wins at once otherwise (methods/gan_em_presets.py)."""
+    """It wins at once otherwise (docs/lab_notebook.md)."""
     cells = [
         cell
         for cell in plan(Suite.find(suite), profile)

@@ -91,7 +91,8 @@ def em(n_clusters: int = 3, **params: Any) -> GanEm:
 def training(X: np.ndarray = FEW, n_clusters: int = 3, **params: Any) -> Training:
     method = em(n_clusters, **params)
     data = method._begin(X)
-    return Training(method, data, method._generator, ENet(method, data, method._generator))
+    e_net = ENet(method, method._runtime, method._builder(), method.E_, data)
+    return Training(method, method._runtime, method.G_, method.D_, e_net, data)
 
 
 def e_net(X: np.ndarray = FEW, n_clusters: int = 3, **params: Any) -> ENet:

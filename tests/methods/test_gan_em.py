@@ -14,6 +14,8 @@ from deep_em_bench import methods
 from deep_em_bench.methods import DivergenceError
 from deep_em_bench.methods.gan_em import steps as gan_em_steps
 from deep_em_bench.methods.gan_em.estimator import GanEm
+from deep_em_bench.methods.gan_em.nets import generator_input
+from deep_em_bench.methods.gan_em.steps import mixing_proportions
 from tests.methods.small import BLOBS, FEW, IMAGES, INFORMED, SMALL, em, parameters, purity
 
 
@@ -40,18 +42,18 @@ class TestDivergence:
         self, loss: str, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         finite = getattr(gan_em_steps, loss)
-        monkeypatch.setattr(gan_em_steps, loss, lambda *given: finite(*given) * float("inf"))
+        monkeypatch.setattr(gan_em_steps, loss, lambda *inputs: finite(*inputs) * float("inf"))
         with pytest.raises(DivergenceError, match=rf"{loss[0]}_loss .* in EM iteration 1"):
             em().fit(FEW)
 
     def test_a_huge_learning_rate_ends_the_fit_in_a_later_iteration(self) -> None:
         rows: list[Any] = []
-        said = r"became (nan|-?inf) in EM iteration \d+; lower"
-        with pytest.raises(DivergenceError, match=said):
+        message = r"became (nan|-?inf) in EM iteration \d+; lower"
+        with pytest.raises(DivergenceError, match=message):
             em(max_iter=50, d_lr=1e12, callback=rows.append).fit(FEW)
         assert rows
 
-    def test_a_pretraining_that_diverges_says_so(self) -> None:
+    def test_a_pretraining_that_diverges_ends_the_fit(self) -> None:
         with pytest.raises(DivergenceError, match="pretraining"):
             em(pretrain_steps=9, e_lr=1e30, **INFORMED).fit(FEW)
 
@@ -65,8 +67,8 @@ class TestMixing:
             ("estimated", 0.6): [0.85 / 1.25, 0.2 / 1.25, 0.2 / 1.25],  # .2 = .6 / K
         }
         for (prior, floor), phi in expected.items():
-            found = em(prior=prior, prior_floor=floor)._mixing(w)
-            assert found.tolist() == pytest.approx(phi)
+            mixed = mixing_proportions(em(prior=prior, prior_floor=floor), w)
+            assert mixed.tolist() == pytest.approx(phi)
 
     def test_fitted_phi_is_the_mean_responsibility(self) -> None:
         method = em(prior="estimated", prior_floor=0.0).fit(FEW)
@@ -77,10 +79,10 @@ class TestMixing:
         assert method.sample(50)[1].tolist() == [1] * 50
 
     @pytest.mark.parametrize("noise", ["uniform", "gaussian"])
-    def test_the_generator_is_given_component_and_noise(self, noise: str) -> None:
+    def test_the_input_of_g_is_component_and_noise(self, noise: str) -> None:
         method = em(noise=noise, noise_dim=1000)
         c = torch.tensor([2, 0])
-        latent = method._latent(c, torch.Generator().manual_seed(0))
+        latent = generator_input(method, c, torch.Generator().manual_seed(0))
         assert latent[:, :3].tolist() == [[0, 0, 1], [1, 0, 0]]
         z = latent[:, 3:]
         mean, std = (0.5, 12**-0.5) if noise == "uniform" else (0.0, 1.0)
@@ -140,7 +142,7 @@ class TestNets:
         assert method.sample(2, component=19)[0].shape == (2, 1, 28, 28)
 
     @pytest.mark.parametrize("network", ["mlp", "conv"])
-    def test_transform_gives_what_the_output_layer_is_given(self, network: str) -> None:
+    def test_transform_returns_the_input_of_the_output_layer(self, network: str) -> None:
         method = em(network=network, n_components=2).fit(IMAGES)
         features = method.transform(IMAGES)
         assert features.shape == (20, 2)

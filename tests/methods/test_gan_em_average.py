@@ -18,18 +18,18 @@ LEARNING = {**INFORMED, "pretrain_steps": 300, "e_lr": 5e-3, "e_batch_size": 60}
 def test_the_mean_by_hand(decay: float) -> None:
     """It keeps (1 + n) / (10 + n) of itself at update n, and never more than the decay."""
     run = e_net(e_average=decay, **INFORMED)
-    mean = parameters(run.inner)
+    mean = parameters(run.average)
     assert torch.equal(mean, parameters(run.trained))
     for n in range(1, 6):
         run._find_clusters(1)
         kept = min(decay, (1 + n) / (10 + n))
         mean = kept * mean + (1 - kept) * parameters(run.trained)
-        torch.testing.assert_close(parameters(run.inner), mean)
+        torch.testing.assert_close(parameters(run.average), mean)
 
 
 def test_without_a_decay_e_is_what_learns() -> None:
     run = e_net(**INFORMED)
-    assert run.trained is run.inner
+    assert run.trained is run.average
 
 
 @pytest.mark.parametrize("params", [{}, {"network": "conv"}, {"e_components": 5}])
@@ -71,14 +71,14 @@ def test_every_update_of_e_moves_it() -> None:
     net = run.e_net
     net.labelled = torch.arange(9), torch.arange(9) % 3
     for step in (net.pretrain, lambda: run.e_step(torch.full((3,), 1 / 3)), net.supervise):
-        before = parameters(net.inner)
+        before = parameters(net.average)
         step()
-        assert not torch.equal(before, parameters(net.inner))
+        assert not torch.equal(before, parameters(net.average))
 
 
 def test_a_start_anew_has_a_mean_of_its_own() -> None:
     run = e_net(e_average=0.99, **INFORMED)
     run._find_clusters(20)
-    run._begin_anew(1)
-    assert torch.equal(parameters(run.inner), parameters(run.trained))
+    run._restart_teacher(1)
+    assert torch.equal(parameters(run.average), parameters(run.trained))
     assert run.updates == 0

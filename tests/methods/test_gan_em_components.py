@@ -13,7 +13,7 @@ from torch import nn
 from deep_em_bench.core import DataError
 from deep_em_bench.methods.base import load
 from deep_em_bench.methods.nets.projection import Projection
-from tests.methods.small import BLOBS, IMAGES, INFORMED, e_net, em, training
+from tests.methods.small import BLOBS, IMAGES, INFORMED, e_net, em, parameters, training
 
 WIDE = np.random.default_rng(3).normal(size=(60, 20)).astype(np.float32)
 
@@ -61,19 +61,16 @@ def test_a_convolutional_e_is_given_the_images(k: int | None, labels: int) -> No
     assert convolutional(method.E_)
 
 
-def test_what_e_is_given_is_what_it_finds_behind_its_projection() -> None:
+def test_e_learns_behind_its_projection_which_stays() -> None:
     run = training(WIDE, e_components=5, **INFORMED)
-    method, net = run.em, run.e_net
-    first = next(method.E_.children())
-    assert torch.equal(net.given, first(run.data))
-    whole = method._apply(method.E_, run.data).softmax(dim=1)
-    assert torch.allclose(net.responsibilities(), whole)
-    before = torch.cat([p.detach().flatten() for p in method.E_.parameters()])
-    axes = first.axes.clone()
+    net = run.e_net
+    assert isinstance(net.projection, Projection)
+    assert torch.equal(net.inputs, net.projection(run.data))
+    before, axes = parameters(net.average), net.projection.axes.clone()
     net.pretrain()
     run.e_step(torch.full((3,), 1 / 3))
-    assert not torch.equal(before, torch.cat([p.flatten() for p in method.E_.parameters()]))
-    assert torch.equal(first.axes, axes)
+    assert not torch.equal(before, parameters(net.average))
+    assert torch.equal(net.projection.axes, axes)
 
 
 def test_the_radius_is_that_of_the_components() -> None:

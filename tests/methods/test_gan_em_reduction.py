@@ -30,8 +30,8 @@ CONV = {"network": "conv"}
 @pytest.mark.parametrize("params", [{}, {"e_components": 5}, CONV, {**CONV, "e_components": 5}])
 def test_what_e_copies_is_e_without_the_few_units(params: dict[str, Any]) -> None:
     X = IMAGES if params.get("network") == "conv" else WIDE
-    whole = e_net(X, n_components=2, **params, **INFORMED).learner
-    plain = e_net(X, **params, **INFORMED).inner
+    whole = e_net(X, n_components=2, **params, **INFORMED).teacher
+    plain = e_net(X, **params, **INFORMED).average
     shapes = [[p.shape for p in net.parameters()] for net in (whole, plain)]
     assert shapes[0] == shapes[1]
     assert not any(isinstance(part, Projection) for part in whole.modules())
@@ -42,8 +42,8 @@ def test_there_is_none_where_e_learns_from_generated_images_alone_or_is_whole(
     params: dict[str, Any],
 ) -> None:
     run = e_net(**params)
-    assert run.learner is run.inner
-    assert run._copying(run.given) == 0
+    assert run.teacher is run.average
+    assert run._copying_loss(run.inputs) == 0
 
 
 def test_it_is_no_part_of_what_is_fitted() -> None:
@@ -56,7 +56,7 @@ def test_it_is_no_part_of_what_is_fitted() -> None:
 def test_the_few_units_bear_the_clusters_that_it_finds(k: int) -> None:
     run = e_net(BLOBS, n_components=k, **LEARNING)
     run.pretrain()
-    found = run.em._apply(run.learner, run.given).argmax(dim=1)
+    found = run.runtime.apply(run.teacher, run.inputs).argmax(dim=1)
     assert len(set(found.tolist())) == 3
     assert (run.responsibilities().argmax(dim=1) == found).float().mean() > 0.97
 
@@ -64,25 +64,25 @@ def test_the_few_units_bear_the_clusters_that_it_finds(k: int) -> None:
 def test_copying_moves_e_alone() -> None:
     run = e_net(BLOBS, n_components=2, **INFORMED)
     run.pretrain()
-    loss = run._copying(run.given[:20])
+    loss = run._copying_loss(run.inputs[:20])
     assert isinstance(loss, torch.Tensor)
     loss.backward()
-    assert all(p.grad is None for p in run.learner.parameters())
-    assert all(p.grad is not None for p in run.inner.parameters())
+    assert all(p.grad is None for p in run.teacher.parameters())
+    assert all(p.grad is not None for p in run.average.parameters())
 
 
 def test_the_information_of_real_data_moves_the_other_alone() -> None:
     alone = e_net(BLOBS, n_components=2, **INFORMED)
-    alone.information()[0].backward()
-    assert all(p.grad is None for p in alone.inner.parameters())
-    assert all(p.grad is not None for p in alone.learner.parameters())
+    alone.information_loss()[0].backward()
+    assert all(p.grad is None for p in alone.average.parameters())
+    assert all(p.grad is not None for p in alone.teacher.parameters())
 
 
 def test_it_begins_to_copy_with_the_layers_that_it_copies() -> None:
     run = e_net(BLOBS, n_components=2, **INFORMED)
     run._find_clusters(20)
-    run._take_layers(0)
-    own, copied = (list(net.parameters()) for net in (run.trained, run.learner))
+    run._restart_copy(0)
+    own, copied = (list(net.parameters()) for net in (run.trained, run.teacher))
     assert all(map(torch.equal, own[:-4], copied[:-2]))
     assert len(own) > 4
 
@@ -93,13 +93,13 @@ def test_fewer_units_than_clusters_learn_faster(k: int, factor: float) -> None:
     groups = {id(p): g["lr"] for g in run.optimizer.param_groups for p in g["params"]}
     rates = [groups[id(p)] / 1e-3 for p in run.trained.parameters()]
     assert rates == pytest.approx([*[1] * (len(rates) - 4), *[factor] * 4])
-    assert {groups[id(p)] for p in run.learner.parameters()} == {1e-3}
+    assert {groups[id(p)] for p in run.teacher.parameters()} == {1e-3}
 
 
 @pytest.mark.parametrize("network", ["mlp", "conv"])
 def test_every_step_of_e_trains_both(network: str) -> None:
     run = training(IMAGES, n_components=2, network=network, pretrain_steps=2, **INFORMED)
-    both = run.e_net.inner, run.e_net.learner
+    both = run.e_net.average, run.e_net.teacher
     for step in (run.e_net.pretrain, lambda: run.e_step(torch.full((3,), 1 / 3))):
         before = [parameters(net) for net in both]
         step()

@@ -62,8 +62,10 @@ class TestSteps:
     def test_each_loss_moves_its_own_net_alone(self, name: str, optimizer: str) -> None:
         rates: dict[str, Any] = {"d_lr": 0.0, "g_lr": 0.0, "e_lr": 0.0, f"{name.lower()}_lr": 1e-2}
         method = em(optimizer=optimizer, **rates).fit(FEW)
+        build = method._builder()
+        first = {"G": build.generator(), "D": build.discriminator(), "E": build.e_net()}
         for other, net in method._nets().items():
-            still = torch.equal(parameters(net), parameters(method._net(other)))  # type: ignore[arg-type]
+            still = torch.equal(parameters(net), parameters(first[other]))
             assert still == (other != name)
 
     def test_the_first_responsibilities_are_uniform(self, watch: Callable[..., list[Any]]) -> None:
@@ -209,11 +211,11 @@ class TestSupervision:
         for weight in (0.0, 1.0, 2.0):
             t = e_net(labelled_weight=weight, e_batch_size=9)
             t.labelled = torch.arange(9), torch.from_numpy(self.CLASS[:9])
-            losses[weight] = float(t.supervision())
+            losses[weight] = float(t.labelled_loss())
         t = e_net(e_batch_size=9)
         rows = torch.randint(9, (9,), generator=t.stream)  # the batch that all of them drew
         y = torch.from_numpy(self.CLASS[:9])[rows]
-        alone = float(torch.nn.functional.cross_entropy(t.inner(t.given[rows]), y))
+        alone = float(torch.nn.functional.cross_entropy(t.average(t.inputs[rows]), y))
         assert losses == pytest.approx({0.0: 0.0, 1.0: alone, 2.0: 2 * alone})
 
     def test_labels_that_e_learns_throughout_are_known_before_the_first_m_step(self) -> None:

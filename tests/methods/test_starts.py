@@ -119,7 +119,7 @@ class TestGanEm:
             nonlocal starts
             learn(self, steps)
             if starts == 0:
-                for p in self.learner.parameters():
+                for p in self.teacher.parameters():
                     nn.init.constant_(p, math.nan)
             starts += 1
 
