@@ -1,4 +1,4 @@
-"""How it is judged: one function for each kind of result, and every metric in a registry."""
+"""Metrics: a registry of all, and one function for each kind of result."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ __all__ = [
 ]
 
 VERSION = "1"
-"""Raised whenever any metric gives another number for the same input; stands in every record."""
+"""Raised when a metric's result changes for the same input; a part of every record."""
 
 
 def score_clustering(
@@ -36,7 +36,7 @@ def score_clustering(
 ) -> dict[str, float]:
     """Every registered clustering metric of ``labels`` against the classes ``y``.
 
-    See :func:`score_clustering`, which this imports on its first call.
+    See :func:`metrics.clustering.score_clustering`, which is imported on the first call.
     """
     from deep_em_bench.metrics import clustering
 
@@ -48,7 +48,7 @@ def score_classification(
 ) -> dict[str, float]:
     """Every registered classification metric of ``labels`` against the classes ``y``.
 
-    See :func:`score_classification`, which this imports on its first call.
+    See :func:`metrics.classification.score_classification`, imported on the first call.
     """
     from deep_em_bench.metrics import classification
 
@@ -58,7 +58,7 @@ def score_classification(
 def score_reduction(y: np.ndarray, features: np.ndarray) -> dict[str, float]:
     """Every registered reduction metric of ``features`` against the classes ``y``.
 
-    See :func:`score_reduction`, which this imports on its first call.
+    See :func:`metrics.reduction.score_reduction`, which is imported on the first call.
     """
     from deep_em_bench.metrics import reduction
 

@@ -11,14 +11,14 @@ from deep_em_bench.core import ConfigError, Registry
 __all__ = ["Direction", "Kind", "Metric", "Need", "info", "names", "register", "registry"]
 
 Direction = Literal["lower", "higher", "none"]
-"""Which values are better; "none" for a number that only describes."""
+"""The better values; "none" for a number that only describes."""
 
 Kind = Literal["clustering", "classification", "reduction", "generation"]
-"""What a metric is computed from: labels against classes, the same where labels are class ids,
-features against classes, or samples against data."""
+"""Input of a metric: clusters and classes, predicted and true classes, features and classes, or
+samples and data."""
 
 Need = Literal["classes", "components"]
-"""What a generation metric asks for besides features: a net with classes, known components."""
+"""What a generation metric needs besides features: a net with classes, known components."""
 
 registry: Registry[Callable[..., float]] = Registry("metric", "deep_em_bench.metrics")
 register = registry.register
@@ -26,10 +26,10 @@ register = registry.register
 
 @dataclass(frozen=True, kw_only=True)
 class Metric:
-    """What the decorator of a metric says of it.
+    """The keywords of a metric's decorator.
 
     A metric is registered as ``@register("purity", direction="higher", bounds=(0.0, 1.0),
-    source="...")``; ``kind="generation"`` where it is no clustering metric.
+    source="...")``, and with its ``kind`` if it is no clustering metric.
     """
 
     name: str
@@ -37,23 +37,23 @@ class Metric:
     bounds: tuple[float | None, float | None]
     """Smallest and largest possible value; None: unbounded."""
     source: str
-    """Where the definition comes from."""
+    """Reference of the definition."""
     kind: Kind = "clustering"
     needs: tuple[Need, ...] = ()
-    """Without all of these the metric is left out, of generation metrics alone."""
+    """Of generation metrics: where one of these is missing, the metric is left out."""
 
 
 def info(name: str) -> Metric:
-    """What is registered of the metric ``name``, without importing its module where possible.
+    """The keywords of the metric ``name``, if possible without importing its module.
 
     >>> info("purity").direction
     'higher'
 
-    Raises :class:`ConfigError` for a name that nobody registered, or one registered without
+    Raises :class:`ConfigError` for an unknown name, and for one that is registered without
     direction, bounds and source.
     """
     declared = registry.declarations().get(name)
-    # A plugin's keywords cannot be read from source; and importing an unknown name says it best.
+    # A plugin's keywords cannot be read from its source; an unknown name raises in the registry.
     return _metric(name, (declared and declared.attributes) or registry.get(name).attributes)
 
 

@@ -1,4 +1,4 @@
-r"""Classes as they are named: no matching, for methods that were told some of the classes."""
+r"""Predicted against true classes, without matching, for methods that see some of the classes."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ def score_classification(
 ) -> dict[str, float]:
     """Every registered classification metric of ``labels`` against the classes ``y``, by name.
 
-    What is accepted and raised is as in :func:`checked`.
+    Arguments and errors are as in :func:`checked`.
 
     >>> score_classification(np.array([0, 1, 1]), np.array([1, 1, 1]), n_clusters=2)
     {'error_rate_classes': 0.3333333333333333}
@@ -36,6 +36,6 @@ def error_rate_classes(y: np.ndarray, labels: np.ndarray) -> float:
 
     .. math:: 1 - \frac1N \sum_i [\hat y_i = y_i]
 
-    Never below ``error_rate``, whose matching of components to classes looks at all labels.
+    Never below ``error_rate``, which uses all labels to match components to classes.
     """
     return float(np.mean(y != labels))

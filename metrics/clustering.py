@@ -1,8 +1,8 @@
-r"""Clusters against classes: every number comes from one contingency table.
+r"""Clusters against classes: all metrics are computed from one contingency table.
 
-Notation: :math:`n_{ck}` counts the points of class c in cluster k, :math:`n_{c\cdot}` and
-:math:`n_{\cdot k}` are its margins, N its total. Counts are float64 and so exact. The metrics take
-the table alone, so that all of them together cost one pass over the points.
+Notation: :math:`n_{ck}` is the number of points of class c in cluster k, :math:`n_{c\cdot}` and
+:math:`n_{\cdot k}` are the margins, N is the total. Counts are float64 and exact. All metrics
+together cost one pass over the points.
 """
 
 from __future__ import annotations
@@ -35,8 +35,8 @@ def score_clustering(
 ) -> dict[str, float]:
     """Every registered clustering metric of ``labels`` against the classes ``y``, by name.
 
-    ``fitted_on`` is ``(y_train, labels_train)``, where ``error_rate_majority`` fits its map; by
-    default the scored split itself. What is accepted and raised is as in :func:`contingency`.
+    ``fitted_on`` is ``(y_train, labels_train)``, on which ``error_rate_majority`` fits its map; by
+    default the scored split. Arguments and errors are as in :func:`contingency`.
 
     >>> y, labels = np.array([0, 0, 1, 1]), np.array([1, 1, 0, 1])
     >>> score_clustering(y, labels, n_clusters=2)["error_rate"]
@@ -53,9 +53,9 @@ class ClusterRow:
     cluster: int
     size: int
     majority_class: int | None
-    """The class most frequent in it, the first of equals; None for an empty cluster."""
+    """The most frequent class, the first of equals; None for an empty cluster."""
     purity: float
-    """Share of that class in the cluster; 0 for an empty one, as the GANMM paper prints it."""
+    """Share of that class in the cluster; 0 for an empty one, as in the GANMM paper."""
 
 
 def cluster_table(y: np.ndarray, labels: np.ndarray, *, n_clusters: int) -> list[ClusterRow]:
@@ -77,8 +77,8 @@ def match_clusters(
 ) -> np.ndarray:
     """The class of each cluster, ``(n_clusters,)`` int64, by the Hungarian algorithm.
 
-    No class is given twice; a cluster that got none, because there are more clusters than classes,
-    is -1. Raises :class:`DataError` as :func:`contingency` and for classes >= n_classes.
+    No class is used twice; if there are more clusters than classes, clusters without one get -1.
+    Raises :class:`DataError` as :func:`contingency`, and for classes >= n_classes.
     """
     y, labels = checked(y, labels, n_clusters)
     if y.max() >= n_classes:
@@ -101,7 +101,7 @@ def error_rate(table: Contingency) -> float:
 
     .. math:: 1 - \frac1N \max_\pi \sum_k n_{\pi(k) k}
 
-    Found by the Hungarian algorithm. With more clusters than classes the points of unmatched
+    The Hungarian algorithm finds the map. With more clusters than classes the points of unmatched
     clusters are errors; with fewer, those of unmatched classes.
     """
     matched = linear_sum_assignment(table.counts, maximize=True)
@@ -115,12 +115,12 @@ def error_rate(table: Contingency) -> float:
     source="defined here, after the many-to-one scores of CatGAN, AAE and PixelGAN (2016-2017)",
 )
 def error_rate_majority(table: Contingency) -> float:
-    r"""One minus the accuracy when each cluster stands for its majority class, many to one.
+    r"""One minus the accuracy where each cluster stands for its majority class, many-to-one.
 
     .. math:: 1 - \frac1N \sum_k n_{m(k) k}, \quad m(k) = \arg\max_c n^{\text{fit}}_{ck}
 
     The map m is fitted on one split and applied to another; on a single split this is 1 - purity.
-    Points in clusters that were empty at fitting are errors; of equal classes the first is taken.
+    Points in clusters that were empty in the first split are errors; ties go to the first class.
     """
     majority = table.fit_counts.argmax(axis=0)
     known = table.fit_counts.any(axis=0)
@@ -151,7 +151,7 @@ def error_rate_class_mode(table: Contingency) -> float:
     source="Manning et al. 2008, Introduction to Information Retrieval, 16.3; GANMM, section 4",
 )
 def purity(table: Contingency) -> float:
-    r"""Share of points in the majority class of their cluster; never falls as clusters split.
+    r"""Share of points in the majority class of their cluster; more clusters never lower it.
 
     .. math:: \frac1N \sum_k \max_c n_{ck}
     """
@@ -209,7 +209,7 @@ def nmi(table: Contingency) -> float:
 
     .. math:: \frac{H(C) + H(K) - H(C, K)}{\sqrt{H(C) H(K)}}
 
-    One class in one cluster counts as agreement (1); otherwise a single group says nothing (0).
+    One class in one cluster is agreement (1); any other single group has no information (0).
     """
     information, of_classes, of_clusters = _information(table)
     if of_classes == of_clusters == 0:
@@ -228,7 +228,7 @@ def nmi_arithmetic(table: Contingency) -> float:
 
     .. math:: \frac{H(C) + H(K) - H(C, K)}{(H(C) + H(K)) / 2}
 
-    Never above :func:`nmi`; trivial cases are as there.
+    Never above :func:`nmi`; special cases are as there.
     """
     information, of_classes, of_clusters = _information(table)
     if of_classes == of_clusters == 0:
@@ -238,7 +238,7 @@ def nmi_arithmetic(table: Contingency) -> float:
 
 @register("active_clusters", direction="none", bounds=(1.0, None), source="defined here")
 def active_clusters(table: Contingency) -> float:
-    """Number of clusters that hold at least one point of the split."""
+    """Number of clusters with at least one point of the split."""
     return float(np.count_nonzero(table.clusters))
 
 
@@ -249,7 +249,7 @@ def min_cluster_share(table: Contingency) -> float:
 
 
 def _pair_counts(table: Contingency) -> tuple[float, float, float, float]:
-    """Pairs of points together in both, in a class, in a cluster, and all pairs."""
+    """Numbers of pairs: together in both, in a class, in a cluster, and all pairs."""
     pairs = table.total * (table.total - 1) / 2
     both, in_class, in_cluster = (
         float((n * (n - 1)).sum() / 2) for n in (table.counts, table.classes, table.clusters)

@@ -1,8 +1,7 @@
-r"""Generation metrics of the components, one by one and all together.
+r"""Generation metrics of single components and of all together.
 
-An inception score is the product of two: of how far the components differ from each other, and of
-how far the images of one component do. A method whose components are the classes has all of it in
-the first factor and 1 in the second.
+An inception score is a product: how much the components differ from each other, times how much the
+images of one component differ. If the components are the classes, the second factor is 1.
 """
 
 from __future__ import annotations
@@ -31,21 +30,21 @@ class ComponentRow:
 
     component: int
     n: int
-    """Generated images."""
+    """Number of generated images."""
     n_real: int
-    """Real images that the method gives to the component."""
+    """Number of real images that the method assigns to the component."""
     inception_score: float | None
-    """Of its samples alone: 1 where they are one class; None without samples or classes."""
+    """Score of its samples alone: 1 if they are of one class; None without samples or classes."""
     fid: float | None
-    """To the real images given to it, or to all of them where those are fewer than two; None for
-    fewer than two samples."""
+    """FID to the real images assigned to it, or to all if those are fewer than two; None for fewer
+    than two samples."""
 
 
 def component_table(comparison: Comparison) -> list[ComponentRow]:
     """Inception score and FID of each component's samples, by component.
 
-    FIDs are biased upwards the more the fewer images there are: compare rows of like counts.
-    Raises ``ValueError`` where fewer than two real images were given in all.
+    The fewer the images, the larger is FID's upward bias: compare rows with similar counts. Raises
+    ``ValueError`` for fewer than two real images in all.
     """
     return [
         ComponentRow(
@@ -62,13 +61,13 @@ def component_table(comparison: Comparison) -> list[ComponentRow]:
 
 
 def split_inception_score(parts: Sequence[Predictions]) -> tuple[float, float]:
-    r"""The inception score between components and within them; their product is that of all.
+    r"""The inception scores between and within components; their product is the whole score.
 
     .. math:: \exp \Big( H(\bar p) - \sum_k w_k H(\bar p_k) \Big), \quad
               \exp \Big( \sum_k w_k \big( H(\bar p_k) - \overline{H(p)}_k \big) \Big)
 
-    with :math:`w_k` the share of component k among the rows, which are taken as one split. Both
-    are at least 1. Raises ``ValueError`` where no row was given.
+    with :math:`w_k` the share of component k in the rows, which are one split. Both are at least
+    1. Raises ``ValueError`` if there are no rows.
     """
     filled = [part for part in parts if part.n]
     total = sum(part.n for part in filled)
@@ -108,7 +107,7 @@ def inception_between(comparison: Comparison) -> float:
     needs=("classes", "components"),
 )
 def inception_within(comparison: Comparison) -> float:
-    """Inception score within a component, over all components: 1 where each is one class."""
+    """Inception score within a component, over all components: 1 if each is one class."""
     return _split_score(comparison)[1]
 
 
@@ -123,9 +122,9 @@ def inception_within(comparison: Comparison) -> float:
     needs=("components",),
 )
 def frechet_within(comparison: Comparison) -> float:
-    """FID of a component's samples to the real images given to it, averaged over the samples.
+    """FID of a component's samples to its real images, averaged over the samples.
 
-    Raises ``ValueError`` where no component has two samples.
+    Raises ``ValueError`` if no component has two samples.
     """
     rows = [(row.n, row.fid) for row in component_table(comparison) if row.fid is not None]
     if not rows:
@@ -140,6 +139,6 @@ def _split_score(comparison: Comparison) -> tuple[float, float]:
 
 
 def _own_distance(everything: Summary, real: Summary, fake: Summary) -> float:
-    # A component that no image is given to would else be left out, and so be rewarded.
+    # All images stand in for a component without images: to leave it out would reward it.
     reference = real if real.n >= 2 else everything
     return frechet_distance(reference.moments, fake.moments)

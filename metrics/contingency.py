@@ -1,4 +1,4 @@
-"""The one table that clustering metrics are computed from."""
+"""The contingency table of clustering metrics."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ from deep_em_bench.core import DataError
 __all__ = ["Contingency", "checked", "contingency", "count"]
 
 MAX_CELLS = 10**8
-"""Largest table that is made (0.8 GB); real ones have some hundred cells."""
+"""Largest size of a table (0.8 GB); real ones have some hundred cells."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Contingency:
-    """How the points of one split fall into classes and clusters.
+    """Numbers of points of one split by class and cluster.
 
     ``counts`` is float64 ``(classes, clusters)``, exact up to 2**53; an empty cluster keeps its
-    column. ``fit_counts`` is the same of the split on which a map from clusters to classes is
+    column. ``fit_counts`` has the same of the split on which a map from clusters to classes is
     fitted, which may be the scored one.
     """
 
@@ -51,8 +51,8 @@ def contingency(
 ) -> Contingency:
     """The table of integer ``labels`` in [0, n_clusters) against integer classes ``y`` >= 0.
 
-    Both are ``(N,)`` with N >= 1; ``fitted_on`` is such a pair too. Raises
-    :class:`DataError` for anything else: responsibilities, for one, are no labels.
+    Both are ``(N,)`` with N >= 1; ``fitted_on`` is such a pair too. Raises :class:`DataError` for
+    anything else, such as responsibilities.
     """
     pairs = [checked(y, labels, n_clusters)]
     if fitted_on is not None:
@@ -83,11 +83,15 @@ def checked(y: np.ndarray, labels: np.ndarray, n_clusters: int) -> tuple[np.ndar
     """
     y, labels = _integers("y", y), _integers("labels", labels)
     if len(y) != len(labels):
-        raise DataError(f"y has {len(y)} entries and labels {len(labels)}; expected as many")
+        raise DataError(
+            f"y has {len(y)} entries, labels has {len(labels)}; expected equal numbers"
+        )
     if not len(y):
         raise DataError("y and labels are empty; expected at least one point")
     if y.min() < 0:
-        raise DataError(f"y holds {y.min()}; expected classes >= 0: leave out unlabelled points")
+        raise DataError(
+            f"y has the value {y.min()}; expected classes >= 0: drop unlabelled points"
+        )
     if labels.min() < 0 or labels.max() >= n_clusters:
         raise DataError(
             f"labels run from {labels.min()} to {labels.max()}; "
@@ -101,6 +105,6 @@ def _integers(name: str, values: np.ndarray) -> np.ndarray:
     if values.ndim != 1 or not np.issubdtype(values.dtype, np.integer):
         raise DataError(
             f"{name} has shape {values.shape} and type {values.dtype}; expected integers (N,): "
-            f"take responsibilities.argmax(axis=1), cast floats that are labels"
+            f"take responsibilities.argmax(axis=1), or cast floats that are labels"
         )
     return values.astype(np.int64, copy=False)

@@ -1,8 +1,8 @@
-"""Feature extractors: one small interface over the nets behind inception score, FID and KID.
+"""Feature extractors: one interface to the nets behind inception score, FID and KID.
 
-``lenet``, for grey images, is trained on the data set's own labels; ``squeezenet``, for colour
-ones, needs the file of its pretrained weights; ``inception`` is added where a user gives its
-weights. Scores are comparable within one extractor, with the same digest.
+``lenet``, for grey images, is trained on the data set's labels; ``squeezenet``, for colour images,
+needs a file of pretrained weights; ``inception`` is used if a user names its weights. Only scores
+of the same extractor with the same digest are comparable.
 """
 
 from __future__ import annotations
@@ -30,26 +30,26 @@ FOLDER = "feature_nets"
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Extractor:
-    """A frozen net that turns images into features and perhaps class probabilities."""
+    """A frozen net that maps images to features and perhaps class probabilities."""
 
     name: str
-    """The end of its metrics' names: "lenet", "squeezenet" or "inception"."""
+    """"lenet", "squeezenet" or "inception", with which its metrics' names end."""
     d: int
-    """Features of an image."""
+    """Number of features."""
     n_classes: int | None
-    """Classes of the inception score; None where the net has none."""
+    """Number of classes of the inception score; None: the net has none."""
     sha256: str
-    """Digest (hex) of all weights; scores under different ones are not comparable."""
+    """Digest (hex) of all weights; scores with different ones are not comparable."""
     accuracy: float | None
-    """On held-out labelled images of the data set; None for a net that was not trained on it."""
+    """Accuracy on held-out images of the data set; None for a net that was not trained on it."""
     channels: tuple[int, ...]
-    """Channels that its images may have."""
+    """Possible numbers of channels of its images."""
     net: nn.Module
     device: torch.device
     batch: int = 256
 
     def describe(self) -> dict[str, Any]:
-        """What a record keeps of it: plain numbers and strings."""
+        """The facts that a record keeps: plain numbers and strings."""
         return {
             "name": self.name,
             "d": self.d,
@@ -62,14 +62,14 @@ class Extractor:
     def features(self, images: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:
         """Features ``(N, d)`` and class probabilities ``(N, n_classes)`` or None, both float32.
 
-        Images are ``(N, C, H, W)``; values outside [0, 1], which some generators give, are clipped
-        as a picture of them would be. Raises ``ValueError`` for another shape, NaN or infinity.
+        Images are ``(N, C, H, W)``; values outside [0, 1], as some generators draw, are clipped.
+        Raises ``ValueError`` for another shape, NaN or infinity.
         """
         images = self._checked(images)
         features, probabilities = [], []
         for part in torch.from_numpy(images).split(self.batch):
-            found, logits = self.net(part.to(self.device).clamp(0, 1))
-            features.append(found.float().cpu())
+            of_part, logits = self.net(part.to(self.device).clamp(0, 1))
+            features.append(of_part.float().cpu())
             if logits is not None:
                 probabilities.append(logits.double().softmax(dim=1).float().cpu())
         if not features:
@@ -83,12 +83,11 @@ class Extractor:
     def summarise(
         self, images: np.ndarray, groups: np.ndarray | None = None, n_groups: int = 0
     ) -> tuple[Summary, tuple[Summary, ...]]:
-        """What the metrics need of all ``images``, and of each of ``n_groups`` groups of them.
+        """The summary of all ``images``, and that of each of ``n_groups`` groups of them.
 
-        ``groups`` ``(N,)`` integers in [0, n_groups) are the components that generated images come
-        from, or those that real images are given to. The groups' summaries keep no rows, since no
-        kernel distance is asked of them. Raises ``ValueError`` as :meth:`features` and for groups
-        out of range.
+        ``groups`` ``(N,)`` integers in [0, n_groups) are the components that drew the images, or
+        to which real images are assigned. Summaries of groups keep no rows: they need no kernel
+        distance. Raises ``ValueError`` as :meth:`features`, and for groups out of range.
         """
         images = self._checked(images)
         if groups is not None and (
@@ -120,7 +119,7 @@ class Extractor:
                 f"{self.channels}"
             )
         if not np.isfinite(images).all():
-            raise ValueError("images hold NaN or infinity; expected finite values in [0, 1]")
+            raise ValueError("images have NaN or infinity; expected finite values in [0, 1]")
         return np.ascontiguousarray(images)
 
 
@@ -131,15 +130,15 @@ def extractors(
     device: str | torch.device = "cpu",
     inception_weights: Path | None = None,
 ) -> list[Extractor]:
-    """The extractors for such images: ``lenet`` or ``squeezenet``, and ``inception`` if given.
+    """The extractors for such images: ``lenet`` or ``squeezenet``, and perhaps ``inception``.
 
     Arguments:
-        data: the whole training and held-out splits of the data set, never a subset, so that every
-            run on it has the same extractor. Its labels train a LeNet or a linear head.
-        folders: where nets are looked for and, once trained, kept; see :func:`net_folders`.
+        data: the whole training and held-out splits of the data set, never a subset: every run on
+            it has the same extractor. Its labels train a LeNet or a linear head.
+        folders: folders of trained nets; see :func:`net_folders`.
 
     Raises ``DataError`` for images of other than one or three channels, and for weights that are
-    missing or not the known ones.
+    missing or unknown.
     """
     channels = data.X.shape[1]
     if channels == 1:
@@ -149,7 +148,7 @@ def extractors(
     else:
         raise DataError(f"images of {channels} channels have no extractor; expected 1 or 3")
     place = torch.device(device)
-    found = [
+    chosen = [
         Extractor(
             name="lenet" if channels == 1 else "squeezenet",
             d=net.d,
@@ -163,7 +162,7 @@ def extractors(
     ]
     if inception_weights is not None:
         whole = inception.from_file(inception_weights)
-        found.append(
+        chosen.append(
             Extractor(
                 name="inception",
                 d=whole.d,
@@ -176,23 +175,23 @@ def extractors(
                 batch=32,
             )
         )
-    return found
+    return chosen
 
 
 def net_folders(root: Path) -> tuple[Path, Path]:
-    """The folder of nets below a data root, and the one in the user's cache folder."""
+    """The folders of nets in the data root and in the user's cache."""
     return root / FOLDER, Path(pooch.os_cache("deep-em-bench")) / FOLDER
 
 
 def disjoint_draws(n_rows: int, n: int, *, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
-    """Two sets of row indices without a row in common: ``n`` in each, or half where that is less.
+    """Two disjoint sets of row indices: ``n`` in each, or half of the rows if that is less.
 
-    Raises ``ValueError`` for fewer than two rows a set.
+    Raises ``ValueError`` for fewer than two rows in a set.
     """
     size = min(n, n_rows // 2)
     if size < 2:
         raise ValueError(
-            f"two draws of {n} out of {n_rows} rows were asked for; expected at least two a draw"
+            f"two draws of {n} from {n_rows} rows; expected at least two rows for each draw"
         )
     order = np.random.default_rng(seed).permutation(n_rows)
     return np.sort(order[:size]), np.sort(order[size : 2 * size])
@@ -201,11 +200,11 @@ def disjoint_draws(n_rows: int, n: int, *, seed: int = 0) -> tuple[np.ndarray, n
 def floor(
     extractor: Extractor, images: np.ndarray, *, n: int, seed: int = 0
 ) -> tuple[dict[str, float], int]:
-    """Every metric of real images against other real images, and how many there were on a side.
+    """Every metric of real images against other real ones, and the number of images in each set.
 
-    What a perfect generator would get at that count: the floor of FID, which is not 0, and of KID,
-    which is about 0; the inception score is that of real images. Compare it with generated images
-    at the same count. Raises ``ValueError`` where there are too few.
+    These are the scores of a perfect generator at that number: FID's floor is above 0, KID's is
+    about 0. Compare them with generated images at the same number. Raises ``ValueError`` for too
+    few images.
     """
     draws = disjoint_draws(len(images), n, seed=seed)
     real, fake = (extractor.summarise(images[rows])[0] for rows in draws)

@@ -1,8 +1,8 @@
 r"""Samples against data: inception scores, Fréchet and kernel distances in a net's feature space.
 
-A :class:`Summary` takes in features batch by batch, once for the real images and once for the
-generated ones; every registered metric is computed from the two. No torch here: the features come
-from :mod:`metrics.features`.
+A :class:`Summary` collects features batch by batch, one of the real and one of the generated
+images; every metric is computed from the two. :mod:`metrics.features` computes the features; this
+module does not import torch.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ __all__ = [
 ]
 
 KEPT = 10_000
-"""Rows that are kept for the kernel distance, drawn evenly from those that were given."""
+"""Rows that are kept for the kernel distance, a random sample of all."""
 
 IS_SOURCE = "Salimans et al. 2016, section 4, as exp(H(mean p) - mean H(p)); 10 splits"
 FID_SOURCE = "Heusel et al. 2017, Eq. 6"
@@ -33,10 +33,10 @@ KID_SOURCE = "Binkowski et al. 2018, section 4; all pairs"
 
 
 class Summary:
-    """Everything that the metrics need of one set of images, in memory that n does not move.
+    """Everything that the metrics need of one set of images; memory does not grow with n.
 
-    Moments and predictions are of all rows; for the kernel distance at most ``kept`` rows stay,
-    each with the same chance (Vitter 1985, algorithm R).
+    Moments and predictions are of all rows. For the kernel distance at most ``kept`` rows are
+    kept, each with the same probability (Vitter 1985, algorithm R).
     """
 
     def __init__(
@@ -50,7 +50,7 @@ class Summary:
 
     @property
     def n(self) -> int:
-        """Rows taken in."""
+        """Number of rows."""
         return self.moments.n
 
     @property
@@ -59,13 +59,13 @@ class Summary:
         return self._rows
 
     def known_predictions(self) -> Predictions:
-        """The predictions; raises ``ValueError`` where the extractor has no classes."""
+        """The predictions; raises ``ValueError`` if the extractor has no classes."""
         if self.predictions is None:
-            raise ValueError("the extractor has no classes; an inception score needs some")
+            raise ValueError("an inception score needs an extractor with classes; it has none")
         return self.predictions
 
     def add(self, features: np.ndarray, probabilities: np.ndarray | None = None) -> Summary:
-        """Take in features ``(n, d)`` and, where there are classes, probabilities; self.
+        """Add features ``(n, d)`` and, if there are classes, probabilities; returns self.
 
         Raises ``ValueError`` as :class:`Moments` and :class:`Predictions`.
         """
@@ -73,7 +73,7 @@ class Summary:
             probabilities is not None and len(probabilities) != len(features)
         ):
             raise ValueError(
-                f"{len(features)} features came with "
+                f"{len(features)} features have "
                 f"{'no' if probabilities is None else len(probabilities)} class probabilities; "
                 f"expected {'none' if self.predictions is None else 'as many'}"
             )
@@ -96,14 +96,14 @@ class Summary:
 
 @dataclass(frozen=True, kw_only=True)
 class Comparison:
-    """What a generation metric is computed from: both sides in one extractor's feature space."""
+    """Real and generated images in one extractor's feature space: a generation metric's input."""
 
     extractor: str
-    """The extractor's name, which is the end of the metrics' names."""
+    """The extractor's name, with which the metrics' names end."""
     real: Summary
     fake: Summary
     components: tuple[tuple[Summary, Summary], ...] = ()
-    """Of each component the real images that a method gives to it, and its own samples."""
+    """For each component the real images that a method assigns to it, and its samples."""
 
 
 def score_generation(
@@ -111,18 +111,18 @@ def score_generation(
 ) -> dict[str, float]:
     """Every registered metric of the comparison's extractor, or those ``wanted``, by name.
 
-    Those that need classes or components are left out where there are none, and so are wanted ones
-    of another extractor. Raises ``ValueError`` for too few images: two for an FID, four for a
-    KID's spread, ten for an inception score; ``ConfigError`` for a name that is no metric's.
+    Metrics that need classes or components are left out if there are none, and wanted ones of
+    another extractor too. Raises ``ValueError`` for too few images (two for an FID, four for a
+    KID's spread, ten for an inception score) and ``ConfigError`` for an unknown name.
     """
-    given = {
+    present = {
         "classes": comparison.fake.predictions is not None,
         "components": bool(comparison.components),
     }
     return {
         name: float(registry.get(name).value(comparison))
         for name in (names("generation") if wanted is None else wanted)
-        if all(given[need] for need in info(name).needs)
+        if all(present[need] for need in info(name).needs)
         and name.endswith(f"_{comparison.extractor}")
     }
 
@@ -148,7 +148,7 @@ def fid(real: np.ndarray, fake: np.ndarray) -> float:
     needs=("classes",),
 )
 def inception_mean(comparison: Comparison) -> float:
-    """Inception score of the generated images: 1 for a collapse, at most the number of classes."""
+    """Inception score of the generated images: from 1 (collapse) to the number of classes."""
     return comparison.fake.known_predictions().score()[0]
 
 

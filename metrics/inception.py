@@ -1,7 +1,7 @@
-"""Inception-v3 as the usual FID has it, from the weights file that a user gives.
+"""Inception-v3 of the usual FID, from a weights file that the user names.
 
-The architecture is Szegedy et al. 2016 in the variant of the TensorFlow graph of 2015-12-05: 1,008
-outputs, average pools that leave the padding out, and a max-pool in the last block.
+The architecture is that of Szegedy et al. 2016 in the variant of the TensorFlow graph of
+2015-12-05: 1,008 outputs, average pools without padding, and a max-pool in the last block.
 """
 
 from __future__ import annotations
@@ -21,13 +21,13 @@ __all__ = ["FILE", "SHA256", "InceptionV3", "from_file"]
 FILE = "pt_inception-2015-12-05-6726825d.pth"
 
 SHA256 = "6726825d0af5f729cebd5821db510b11b1cfad8faad88a03f1befd49fb9129b2"
-"""Of the file, as it is published at https://github.com/mseitzer/pytorch-fid, fid_weights."""
+"""Digest of the file published at https://github.com/mseitzer/pytorch-fid, fid_weights."""
 
 SIDE = 299
-"""Images are resized to it, whatever their size."""
+"""Side of the images after resizing."""
 
 MOST_BYTES = 2**27
-"""The published file has 95,628,359."""
+"""Largest size of the file; the published one has 95,628,359 bytes."""
 
 Kernel = int | tuple[int, int]
 
@@ -166,11 +166,11 @@ class Mixed8(nn.Module):
 
 
 class InceptionV3(nn.Module):
-    """The whole net; its parts bear the names that the weights file uses.
+    """The whole net; its parts have the names of the weights file.
 
-    Input ``(B, 1 or 3, H, W)`` in [0, 1], a grey image taken for three equal channels; gives the
-    features of the last pool ``(B, 2048)`` and 1,008 logits. As in the released code of the
-    inception score the logits are without their bias.
+    Input ``(B, 1 or 3, H, W)`` in [0, 1], where a grey image has three equal channels. Output are
+    the features of the last pool ``(B, 2048)`` and 1,008 logits, without bias as in the released
+    code of the inception score.
     """
 
     d = 2048
@@ -211,15 +211,14 @@ class InceptionV3(nn.Module):
 def from_file(path: Path) -> InceptionV3:
     """The net with the published weights.
 
-    The file is a pickle. It is opened only when its digest is the published one, and then by
-    torch's reader that makes tensors and nothing else. Raises ``DataError`` for a file that is
-    missing or is any other.
+    The file is a pickle. It is opened only if its digest is the published one, and then by torch's
+    reader that makes nothing but tensors. Raises ``DataError`` for any other file.
     """
-    content = _read(path)  # once: what is hashed is what is parsed
-    found = hashlib.sha256(content).hexdigest()
-    if found != SHA256:
+    content = _read(path)  # once: the hashed bytes are those that are parsed
+    digest = hashlib.sha256(content).hexdigest()
+    if digest != SHA256:
         raise DataError(
-            f"{path} is not the Inception-v3 of the usual FID: its sha256 is {found}, expected "
+            f"{path} is not the Inception-v3 of the usual FID: its sha256 is {digest}, expected "
             f"{SHA256}; get {FILE} from the releases of https://github.com/mseitzer/pytorch-fid"
         )
     with torch.device("meta"):
@@ -245,5 +244,5 @@ def _read(path: Path) -> bytes:
 
 
 def _mean_pool(x: Tensor) -> Tensor:
-    """The mean over 3x3 neighbours that are there: TensorFlow leaves the padding out."""
+    """The mean over 3x3 neighbours without padding, as in TensorFlow."""
     return F.avg_pool2d(x, 3, 1, 1, count_include_pad=False)

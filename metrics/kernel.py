@@ -1,4 +1,4 @@
-"""The kernel distance between two sets of features: unbiased, at any number of rows."""
+"""The unbiased kernel distance (KID) of two sets of features."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from deep_em_bench.metrics.moments import checked_features
 __all__ = ["kernel_distance", "kernel_distance_spread"]
 
 BLOCK = 2048
-"""Rows of a kernel matrix that are held at a time."""
+"""Rows of a block of the kernel matrix."""
 
 
 def kernel_distance(real: np.ndarray, fake: np.ndarray) -> float:
@@ -20,11 +20,11 @@ def kernel_distance(real: np.ndarray, fake: np.ndarray) -> float:
               - \frac{2}{m n} \sum_{ij} k(x_i, y_j)
 
     (Gretton et al. 2012, Eq. 3; the kernel of Bińkowski et al. 2018, section 4). All pairs count,
-    in float64, block by block: memory grows with neither m nor n. Being unbiased, it is below 0
-    for about half of the equal pairs of distributions.
+    in float64, block by block, so that memory does not grow with m and n. It is unbiased: for two
+    equal distributions it is below 0 about half of the time.
 
-    Arguments: ``real`` ``(m, d)`` and ``fake`` ``(n, d)``. Raises ``ValueError`` for fewer than
-    two rows on a side, unequal d, and what :class:`Moments` refuses.
+    ``real`` is ``(m, d)``, ``fake`` is ``(n, d)``. Raises ``ValueError`` for fewer than two rows
+    of either, for unequal d, and as :class:`Moments`.
     """
     real, fake = _checked(real, fake)
     return _distance(real, fake)
@@ -38,19 +38,19 @@ def kernel_distance_spread(
     subset_size: int = 1000,
     seed: int = 0,
 ) -> float:
-    """Standard deviation (ddof 1) of :func:`kernel_distance` over random subsets of both sides.
+    """Standard deviation (ddof 1) of :func:`kernel_distance` over random subsets of both sets.
 
-    A subset has ``subset_size`` rows, or half of the smaller side where that is less, so that
-    subsets differ. It shows how far one value at that size is to be trusted. Raises ``ValueError``
-    as :func:`kernel_distance`, for fewer than four rows on a side and fewer than two subsets.
+    A subset has ``subset_size`` rows, but at most half of the smaller set, so that subsets differ.
+    Raises ``ValueError`` as :func:`kernel_distance`, for fewer than four rows of either set, and
+    for fewer than two subsets.
     """
     real, fake = _checked(real, fake)
     smaller = min(len(real), len(fake))
     size = min(subset_size, smaller // 2)
     if size < 2 or subsets < 2:
         raise ValueError(
-            f"{subsets} subsets of {subset_size} out of {smaller} rows were asked for; expected "
-            f"at least two subsets of two rows, and twice as many rows as a subset has"
+            f"{subsets} subsets of {subset_size} from {smaller} rows; expected at least two "
+            f"subsets of two rows, and at least twice as many rows as in a subset"
         )
     rng = np.random.default_rng(seed)
     drawn = np.array(
@@ -62,7 +62,7 @@ def kernel_distance_spread(
             for _ in range(subsets)
         ]
     )
-    largest = float(np.abs(drawn).max())  # of huge features; squaring that would overflow
+    largest = float(np.abs(drawn).max())  # the squares of huge distances would overflow
     return float(np.std(drawn / largest, ddof=1)) * largest if largest > 0 else 0.0
 
 
@@ -71,7 +71,7 @@ def _checked(real: np.ndarray, fake: np.ndarray) -> tuple[np.ndarray, np.ndarray
     fake = checked_features("fake features", fake, real.shape[1])
     if min(len(real), len(fake)) < 2:
         raise ValueError(
-            f"{len(real)} real and {len(fake)} fake rows were given; expected two of each"
+            f"{len(real)} real and {len(fake)} fake rows; expected at least two of each"
         )
     return real, fake
 
@@ -101,7 +101,7 @@ def _diagonal_sum(a: np.ndarray) -> float:
 
 
 def _cubed(products: np.ndarray, d: int) -> float:
-    """The sum of the kernel's values; ``products`` is overwritten."""
+    """Sum of the kernel's values; overwrites ``products``."""
     products /= d
     products += 1
     return float(np.einsum("i,i,i->", *[products.ravel()] * 3))

@@ -1,4 +1,4 @@
-"""Images with labels, on which a feature net or its head is trained and then tested."""
+"""Labelled images that train and test a feature net or its head."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from deep_em_bench.metrics.weights import content_sha256
 __all__ = ["Labelled"]
 
 HELD_OUT = 5
-"""Where a data set holds nothing out, one in so many images is, for the accuracy."""
+"""Without a held-out split, one of so many images is held out for the accuracy."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Labelled:
-    """A training split and a held-out one, of images ``(N, C, H, W)`` float32 in [0, 1].
+    """A training and a held-out split of images ``(N, C, H, W)`` float32 in [0, 1].
 
-    Made by :meth:`of`. These labels train the nets behind IS and FID; no method sees them.
+    Made by :meth:`of`. The labels train the nets of IS and FID; no method sees them.
     """
 
     X: np.ndarray
@@ -39,7 +39,7 @@ class Labelled:
         *,
         n_classes: int,
     ) -> Labelled:
-        """The two splits; without a test split, a fixed class-blind fifth of X is held out.
+        """The two splits; without a test split, a fixed fifth of X is held out.
 
         Raises ``DataError`` for anything but finite float32 images with a class in [0, n_classes)
         each, and for fewer than five images.
@@ -48,22 +48,23 @@ class Labelled:
             if len(X) < HELD_OUT:
                 raise DataError(f"{len(X)} images cannot be split; expected at least {HELD_OUT}")
             order = np.random.default_rng(0).permutation(len(X))
-            held, fit = np.sort(order[: len(X) // HELD_OUT]), np.sort(order[len(X) // HELD_OUT :])
-            X, y, X_test, y_test = X[fit], y[fit], X[held], y[held]
+            test, fit = np.split(order, [len(X) // HELD_OUT])
+            test, fit = np.sort(test), np.sort(fit)
+            X, y, X_test, y_test = X[fit], y[fit], X[test], y[test]
         for images, classes in ((X, y), (X_test, y_test)):
             _check(images, classes, n_classes)
         if X.shape[1:] != X_test.shape[1:]:
             raise DataError(
-                f"images are {X.shape[1:]} and held-out ones {X_test.shape[1:]}; expected alike"
+                f"images are {X.shape[1:]}, held-out ones {X_test.shape[1:]}; expected one shape"
             )
         return cls(X=X, y=y, X_test=X_test, y_test=y_test, n_classes=n_classes)
 
     def sha256(self) -> str:
-        """Of all images and labels, in hex."""
+        """Digest of all images and labels, in hex."""
         return content_sha256(self.X, self.y, self.X_test, self.y_test, str(self.n_classes))
 
     def accuracy(self, classify: Callable[[np.ndarray], np.ndarray]) -> float:
-        """Share of held-out images that ``classify`` (images to classes ``(N,)``) has right."""
+        """Share of held-out images whose class ``classify`` (images to classes ``(N,)``) finds."""
         return float((classify(self.X_test) == self.y_test).mean())
 
 

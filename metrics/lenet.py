@@ -1,4 +1,4 @@
-"""LeNet-5, trained here on a grey data set's training labels by one recipe for all of them."""
+"""LeNet-5, trained on the labels of a data set of grey images by one recipe for all."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from deep_em_bench.metrics.weights import Arrays, content_sha256, kept
 __all__ = ["LeNet5", "trained"]
 
 SIDE = 32
-"""Images are resized to it; LeCun et al. 1998 pad theirs from 28."""
+"""Side of the images after resizing; LeCun et al. 1998 pad theirs from 28."""
 
 STEPS = 3000
 BATCH = 128
@@ -30,14 +30,14 @@ RECIPE = (
     f"Adam (.9, .999), rate {RATE} falling linearly to 0 over {STEPS} steps of {BATCH}; "
     f"cross entropy; features of root mean square 1 over the training images; form 2"
 )
-"""A part of every net's key: another recipe never finds the nets of this one."""
+"""A part of every net's key: another recipe has other nets."""
 
 
 class LeNet5(nn.Module):
     """LeCun et al. 1998, section II-B, in the form used today: ReLU, max-pooling, full maps.
 
-    Input ``(B, 1, H, W)`` in [0, 1]; gives the 84 features of layer f6 behind its ReLU, divided
-    by the one number ``scale``, ``(B, 84)``, and logits ``(B, n_classes)``.
+    Input ``(B, 1, H, W)`` in [0, 1]. Output are the 84 features of layer f6 after its ReLU,
+    divided by the number ``scale``, ``(B, 84)``, and logits ``(B, n_classes)``.
     """
 
     d = 84
@@ -65,15 +65,14 @@ class LeNet5(nn.Module):
 def trained(data: Labelled, folders: Sequence[Path]) -> tuple[LeNet5, Arrays, float]:
     """The net for ``data``, its weights, and its accuracy on held-out images.
 
-    Found in ``folders`` or trained, which takes about a minute on one core, and kept there. It is
-    trained on the CPU in one thread, so that on one machine the weights are the same to the last
-    bit whatever the device and threads of the run; on another processor they may differ.
-    Raises ``DataError`` for images of more than one channel.
+    It is read from ``folders``, or trained in about a minute of one core and kept there. Training
+    runs on the CPU in one thread, so that one machine always gives the same weights, whatever the
+    device and threads of the run; another processor may give slightly different ones. Raises
+    ``DataError`` for images of more than one channel.
     """
     if data.X.ndim != 4 or data.X.shape[1] != 1:
         raise DataError(
-            f"a LeNet was asked for data of shape {data.X.shape}; expected grey images "
-            f"(N, 1, H, W)"
+            f"a LeNet cannot take data of shape {data.X.shape}; expected grey images (N, 1, H, W)"
         )
     with torch.device("meta"):
         net = LeNet5(data.n_classes)
@@ -109,8 +108,8 @@ def _train(net: LeNet5, data: Labelled) -> None:
         optimiser.step()
         rate.step()
     net.eval()
-    # How large features come out is an accident of training; a kernel of degree 3 is not blind
-    # to it, and FIDs are easier to read in one unit.
+    # The scale of the features is an accident of training. A kernel of degree 3 depends on it, and
+    # FIDs are easier to read in one unit.
     with torch.no_grad():
         squares = [net(part)[0].double().square().sum() for part in X.split(1000)]
         rms = (sum(squares) / (len(X) * net.d)) ** 0.5
@@ -118,7 +117,7 @@ def _train(net: LeNet5, data: Labelled) -> None:
 
 
 def _batches(n: int, size: int, steps: int, stream: torch.Generator) -> Iterator[Tensor]:
-    """``steps`` index batches, a new order each epoch; with few rows a batch is all of them."""
+    """``steps`` batches of indices, in a new order each epoch; few rows make one batch."""
     size, done = min(size, n), 0
     while done < steps:
         order = torch.randperm(n, generator=stream)

@@ -1,7 +1,7 @@
-r"""Mean and covariance of features as they come, and the Fréchet distance between two of them.
+r"""Mean and covariance of batches of features, and the Fréchet distance of two of them.
 
-Everything is float64. Up to d rows are kept as they are, since they are the covariance's thinnest
-factor; from then on only the ``(d, d)`` scatter is, so that memory does not grow with n.
+All is float64. Up to d rows are kept: they are the thinnest factor of the covariance. With more
+rows only the ``(d, d)`` scatter is kept, so that memory does not grow with n.
 """
 
 from __future__ import annotations
@@ -14,16 +14,14 @@ from scipy import linalg
 __all__ = ["LARGEST", "Moments", "checked_features", "frechet_distance"]
 
 LARGEST = float(np.finfo(np.float32).max)
-"""Largest absolute value of a feature: sixth powers of it are still finite in float64."""
+"""Largest absolute value of a feature, whose sixth power is finite in float64."""
 
 CHUNK = 2048
-"""Rows that are centred at a time, so that a float64 copy of a large batch is never made."""
+"""Rows that are centred at a time, without a float64 copy of a large batch."""
 
 
 class Moments:
-    """Count, mean and covariance of the rows given so far.
-
-    The result depends on the order and the grouping of the rows by rounding alone.
+    """Count, mean and covariance of all added rows; batches only change rounding errors.
 
     >>> seen = Moments(2).add(np.array([[0.0, 1.0], [2.0, 1.0]])).add(np.array([[4.0, 4.0]]))
     >>> seen.n, seen.mean, seen.covariance()
@@ -41,10 +39,9 @@ class Moments:
         self._scatter: np.ndarray | None = None
 
     def add(self, features: np.ndarray) -> Moments:
-        """Take in the rows of ``features`` ``(n, d)``; self.
+        """Add the rows of ``features`` ``(n, d)``; returns self.
 
-        Raises ``ValueError`` for another shape, for NaN or infinity, and for values that float32
-        does not hold.
+        Raises ``ValueError`` for another shape, NaN or infinity, and for values beyond float32.
         """
         features = checked_features("features", features, self.d)
         for start in range(0, len(features), CHUNK):
@@ -55,7 +52,7 @@ class Moments:
     def mean(self) -> np.ndarray:
         """Float64 ``(d,)``; raises ``ValueError`` before the first row."""
         if not self.n:
-            raise ValueError("no rows were given; expected at least one for a mean")
+            raise ValueError("there are no rows; expected at least one for a mean")
         if self._scatter is None:
             return np.concatenate(self._rows).mean(axis=0)
         return self._mean.copy()
@@ -77,12 +74,12 @@ class Moments:
         return float(np.trace(self._scatter)) / (self.n - 1)
 
     def factor(self) -> np.ndarray | None:
-        """A ``(n, d)`` with A'A the covariance, where n <= d; None for more rows.
+        """Matrix ``(n, d)`` A with covariance A'A, if n <= d; None for more rows.
 
         Raises ``ValueError`` for fewer than two rows.
         """
         if self.n < 2:
-            raise ValueError(f"a covariance of {self.n} rows was asked for; expected at least two")
+            raise ValueError(f"a covariance needs at least two rows; there are {self.n}")
         if self._scatter is not None:
             return None
         rows = np.concatenate(self._rows)
@@ -112,14 +109,14 @@ def frechet_distance(a: Moments, b: Moments) -> float:
     .. math:: |\mu_1 - \mu_2|^2 + \mathrm{tr}(\Sigma_1 + \Sigma_2 - 2 (\Sigma_1 \Sigma_2)^{1/2})
 
     (Dowson and Landau 1982, Eq. 4; Heusel et al. 2017, Eq. 6). Raises ``ValueError`` for unequal
-    numbers of features and for fewer than two rows on a side.
+    numbers of features and for fewer than two rows of either.
     """
     if a.d != b.d:
-        raise ValueError(f"moments of {a.d} and of {b.d} features were given; expected as many")
+        raise ValueError(f"moments of {a.d} and of {b.d} features; expected equal numbers")
     gap = a.mean - b.mean
     spread = a.total_variance() + b.total_variance()
     distance = float(gap @ gap) + spread - 2 * _trace_of_root(a, b)
-    return max(distance, 0.0)  # only rounding makes it negative
+    return max(distance, 0.0)  # rounding may make it negative
 
 
 def checked_features(name: str, features: np.ndarray, d: int | None = None) -> np.ndarray:
@@ -143,7 +140,7 @@ def checked_features(name: str, features: np.ndarray, d: int | None = None) -> n
 
 
 def _trace_of_root(a: Moments, b: Moments) -> float:
-    r""":math:`\mathrm{tr}(\Sigma_1 \Sigma_2)^{1/2}`, without the root of an unsymmetric matrix.
+    r""":math:`\mathrm{tr}(\Sigma_1 \Sigma_2)^{1/2}`, without the root of an asymmetric matrix.
 
     With :math:`\Sigma_i = R_i R_i'` the product has the eigenvalues of :math:`R_1' \Sigma_2 R_1`,
     which is symmetric; they are the squared singular values of :math:`R_1' R_2`.
@@ -161,10 +158,10 @@ def _trace_of_root(a: Moments, b: Moments) -> float:
 
 
 def _sandwich(S1: np.ndarray, S2: np.ndarray) -> np.ndarray:
-    """R' S2 R with R R' = S1; only its lower triangle is meant.
+    """R' S2 R with R R' = S1; only its lower triangle is valid.
 
-    R is Cholesky's factor where S1 is positive definite, an eighth of the cost of an
-    eigendecomposition, which is left for features without variance or without independence.
+    R is Cholesky's factor if S1 is positive definite, at an eighth of the cost of an
+    eigendecomposition. That one serves features that are constant or linearly dependent.
     """
     L, info = linalg.lapack.dpotrf(S1, lower=1, clean=1)
     if info == 0:

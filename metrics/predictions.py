@@ -1,4 +1,4 @@
-"""The inception score, from class probabilities as they come."""
+"""The inception score, from batches of class probabilities."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ from deep_em_bench.metrics.moments import checked_features
 __all__ = ["Predictions", "inception_score"]
 
 SPLITS = 10
-"""Groups of an inception score (Salimans et al. 2016, the released code's default)."""
+"""Splits of an inception score (Salimans et al. 2016, default of the released code)."""
 
 SUM_TOLERANCE = 1e-3
-"""How far a row of probabilities may be from summing to one."""
+"""Largest deviation of a row's sum from one."""
 
 
 class Predictions:
-    """What an inception score needs of class probabilities, whose rows need not be kept.
+    """Sums of class probabilities for an inception score; rows are not kept.
 
-    Each run of ``splits`` rows is dealt to the splits in an order drawn from ``seed``: a fixed
-    shuffle that makes the splits equal in size without knowing n, whatever the batches.
+    Every ``splits`` rows in turn go to the splits in a random order from ``seed``. So splits are
+    equal in size, whatever n and the batches.
     """
 
     def __init__(self, n_classes: int, *, splits: int = SPLITS, seed: int = 0) -> None:
@@ -33,7 +33,7 @@ class Predictions:
         self._dealt = np.zeros(0, dtype=np.int64)
 
     def add(self, probabilities: np.ndarray) -> Predictions:
-        """Take in the rows of ``probabilities`` ``(n, n_classes)``, each summing to one; self.
+        """Add rows ``(n, n_classes)`` that sum to one each; returns self.
 
         Raises ``ValueError`` for anything else.
         """
@@ -57,48 +57,48 @@ class Predictions:
 
     @property
     def n(self) -> int:
-        """Rows taken in."""
+        """Number of rows."""
         return int(self.counts.sum())
 
     @property
     def mean(self) -> np.ndarray:
-        """The mean probabilities of all rows, float64 ``(n_classes,)``."""
-        if not self.n:
-            raise ValueError("no class probabilities were given; expected at least one row")
-        return self._sums.sum(axis=0) / self.n
+        """Mean probabilities of all rows, float64 ``(n_classes,)``."""
+        return self._sums.sum(axis=0) / self._known_n()
 
     @property
     def mean_entropy(self) -> float:
-        """The mean entropy of a row in nats; 0 where the net is sure of every image."""
-        if not self.n:
-            raise ValueError("no class probabilities were given; expected at least one row")
-        return float(self._entropies.sum()) / self.n
+        """Mean entropy of a row in nats; 0 if the net is sure of every image."""
+        return float(self._entropies.sum()) / self._known_n()
 
     def scores(self) -> np.ndarray:
-        r"""The score of each split, float64 ``(splits,)`` in [1, n_classes].
+        r"""Score of each split, float64 ``(splits,)`` in [1, n_classes].
 
         .. math:: \exp \left( H(\bar p) - \frac1n \sum_i H(p_i) \right)
 
-        The log-ratio form is 0 log 0 exactly where a generator has collapsed; this one is 1 there.
-        Raises ``ValueError`` where a split is empty.
+        For a collapsed generator the form with log ratios has 0 log 0; this one is 1.
+        Raises ``ValueError`` for an empty split.
         """
         splits, n_classes = self._sums.shape
         if not self.counts.all():
             raise ValueError(
-                f"{self.counts.sum():.0f} rows were given for {splits} splits; "
-                f"expected at least one a split"
+                f"{self.counts.sum():.0f} rows for {splits} splits; expected at least one a split"
             )
         mean = self._sums / self.counts[:, None]
         gain = entr(mean).sum(axis=1) - self._entropies / self.counts
         return np.exp(gain).clip(1, n_classes)  # only rounding leaves the interval
 
     def score(self) -> tuple[float, float]:
-        """Mean and standard deviation (ddof 0) over the splits; raises as :meth:`scores`."""
+        """Mean and standard deviation (ddof 0) over splits; raises as :meth:`scores`."""
         scores = self.scores()
         return float(scores.mean()), float(scores.std())
 
+    def _known_n(self) -> int:
+        if not self.n:
+            raise ValueError("there are no class probabilities; expected at least one row")
+        return self.n
+
     def _deal(self, n: int) -> np.ndarray:
-        """The splits of the next ``n`` rows."""
+        """Split of each of the next ``n`` rows."""
         splits = len(self.counts)
         rounds = max(0, -(-(n - len(self._dealt)) // splits))
         new = self._rng.permuted(np.tile(np.arange(splits), (rounds, 1)), axis=1)

@@ -1,4 +1,4 @@
-"""Features against classes: what a reduction to few dimensions keeps."""
+"""Features against classes: how much of the classes a reduction keeps."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def score_reduction(y: np.ndarray, features: np.ndarray) -> dict[str, float]:
     """Every registered reduction metric of ``features`` against the classes ``y``, by name.
 
     ``features`` is ``(N, k)``, ``y`` is ``(N,)`` integers, with at least six points. Raises
-    :class:`DataError` for anything else, and for features that are not finite.
+    :class:`DataError` for anything else, and for NaN or infinity.
     """
     y, features = np.asarray(y), np.asarray(features, dtype=np.float32)
     if features.ndim != 2 or y.shape != (len(features),) or len(y) <= NEIGHBOURS:
@@ -26,7 +26,7 @@ def score_reduction(y: np.ndarray, features: np.ndarray) -> dict[str, float]:
             f"N > {NEIGHBOURS}"
         )
     if not np.isfinite(features).all():
-        raise DataError("features hold NaN or infinity; expected finite numbers")
+        raise DataError("features have NaN or infinity; expected finite numbers")
     return {name: float(registry.get(name).value(y, features)) for name in names("reduction")}
 
 
@@ -39,14 +39,14 @@ def score_reduction(y: np.ndarray, features: np.ndarray) -> dict[str, float]:
     "5,000 points, whose features it keeps",
 )
 def knn_accuracy(y: np.ndarray, features: np.ndarray) -> float:
-    """Share of points whose five nearest other points name their class, by majority.
+    """Share of points whose class is the majority of their five nearest other points.
 
-    Of classes with as many votes the one with the nearer neighbours is taken.
+    Ties go to the class with the nearer neighbours.
     """
     index = NearestNeighbors(n_neighbors=NEIGHBOURS).fit(features)
-    near = index.kneighbors(return_distance=False)  # of the fitted points, themselves left out
+    near = index.kneighbors(return_distance=False)  # of each fitted point, without itself
     votes = np.zeros((len(y), int(y.max()) + 1))
-    # A nearer neighbour counts a little more, less than a vote in all.
+    # A nearer neighbour counts a little more; all these amounts together are less than a vote.
     for rank, column in enumerate(near.T):
         votes[np.arange(len(y)), y[column]] += 1 - rank * 0.01
     return float(np.mean(votes.argmax(axis=1) == y))

@@ -1,4 +1,4 @@
-"""SqueezeNet 1.1 as trained on ImageNet, without its top, and a linear top for a data set."""
+"""SqueezeNet 1.1 trained on ImageNet, with a linear head for each data set."""
 
 from __future__ import annotations
 
@@ -27,19 +27,19 @@ __all__ = ["FILE", "SqueezeNet", "pretrained", "with_head"]
 FILE = "imagenet_squeezenet11_notop.npz"
 
 SHA256 = "5396d5175a5519261cd09e0dc5e1a015fc0f9186b4b43a29835fb4992d0a0925"
-"""Of the weights, as :func:`weights_sha256` gives it."""
+"""Digest of the weights by :func:`weights_sha256`."""
 
 SIDE = 128
-"""Images are resized to it. The net was trained at 224."""
+"""Side of the images after resizing. The net was trained at 224."""
 
 MEAN = (103.939, 116.779, 123.68)
-"""What the net's training subtracted from blue, green and red, in 0..255."""
+"""Means of blue, green and red in 0..255, which the net's training subtracted."""
 
 PENALTY = 0.01
-"""Half the squared weights' factor beside the mean cross entropy."""
+"""Factor of half the squared weights, added to the mean cross entropy."""
 
 HEAD_ROWS = 10_000
-"""Training images of a head at the most, drawn evenly and without a look at their labels."""
+"""Largest number of training images of a head, drawn without their labels."""
 
 RECIPE = (
     f"softmax regression on the standardised features of images at {SIDE}x{SIDE}, ridge "
@@ -67,8 +67,8 @@ class Fire(nn.Module):
 class SqueezeNet(nn.Module):
     """SqueezeNet 1.1 (Iandola et al. 2016) up to fire9, averaged over positions.
 
-    Input ``(B, 3, H, W)`` RGB in [0, 1]; gives 512 features ``(B, 512)``, divided by the one
-    number ``scale``, and, with a ``head``, logits ``(B, n_classes)``, else None.
+    Input ``(B, 3, H, W)`` RGB in [0, 1]. Output are 512 features ``(B, 512)``, divided by the
+    number ``scale``, and with a ``head`` logits ``(B, n_classes)``, else None.
     """
 
     d = 512
@@ -98,7 +98,7 @@ class SqueezeNet(nn.Module):
 def pretrained(folders: Sequence[Path]) -> tuple[SqueezeNet, Arrays]:
     """The net without a head, and its weights, from the first of ``folders`` that has its file.
 
-    Raises ``DataError`` where none has it and where its content is not the known one.
+    Raises ``DataError`` if none has it, and for other content.
     """
     paths = [folder / FILE for folder in folders]
     path = next((path for path in paths if path.is_file()), None)
@@ -112,9 +112,9 @@ def pretrained(folders: Sequence[Path]) -> tuple[SqueezeNet, Arrays]:
     with torch.device("meta"):
         net = SqueezeNet()
     arrays = read_weights(path, {k: tuple(v.shape) for k, v in net.state_dict().items()})
-    if (found := weights_sha256(arrays)) != SHA256:
+    if (digest := weights_sha256(arrays)) != SHA256:
         raise DataError(
-            f"{path} holds other weights: their digest is {found}, expected {SHA256}; "
+            f"{path} has other weights: their digest is {digest}, expected {SHA256}; "
             f"get the file anew"
         )
     state = {name: torch.from_numpy(value.copy()) for name, value in arrays.items()}
@@ -125,16 +125,15 @@ def pretrained(folders: Sequence[Path]) -> tuple[SqueezeNet, Arrays]:
 def with_head(data: Labelled, folders: Sequence[Path]) -> tuple[SqueezeNet, Arrays, float]:
     """The net with a linear head for the classes of ``data``, all weights, held-out accuracy.
 
-    ImageNet's own top is not in the file, and its 1,000 classes are not those of the data. So the
-    inception score is that of a head trained on the data set's training labels, as a LeNet is for
-    grey images; the features, and with them FID and KID, are the pretrained ones alone, but for
-    one scale, which makes their root mean square over training images 1. Kept in
-    ``folders`` as :func:`kept` says. Raises ``DataError`` as :func:`pretrained`,
-    and for images of other than three channels.
+    The file lacks ImageNet's head, whose 1,000 classes are not those of the data. So the inception
+    score is that of a head trained on the data set's labels, as a LeNet is for grey images. The
+    features of FID and KID are the pretrained ones, scaled by one number so that their root mean
+    square over training images is 1. The head is kept in ``folders``, see :func:`kept`. Raises
+    ``DataError`` as :func:`pretrained`, and for images of other than three channels.
     """
     if data.X.ndim != 4 or data.X.shape[1] != 3:
         raise DataError(
-            f"a SqueezeNet was asked for data of shape {data.X.shape}; expected colour images "
+            f"a SqueezeNet cannot take data of shape {data.X.shape}; expected colour images "
             f"(N, 3, H, W)"
         )
     net, arrays = pretrained(folders)
@@ -151,14 +150,12 @@ def with_head(data: Labelled, folders: Sequence[Path]) -> tuple[SqueezeNet, Arra
         made = {"head.weight": weight, "head.bias": bias, "scale": scale}
         return made, {"accuracy": data.accuracy(classify)}
 
-    found, facts = kept("squeezenet-head", key, folders, shapes, make)
-    net.scale = float(found["scale"][0])
+    head, facts = kept("squeezenet-head", key, folders, shapes, make)
+    net.scale = float(head["scale"][0])
     net.head = nn.Linear(net.d, data.n_classes, device="meta")
-    state = {
-        name: torch.from_numpy(np.array(found[f"head.{name}"])) for name in ("weight", "bias")
-    }
+    state = {name: torch.from_numpy(np.array(head[f"head.{name}"])) for name in ("weight", "bias")}
     net.head.load_state_dict(state, assign=True)
-    return net.eval().requires_grad_(False), {**arrays, **found}, facts["accuracy"]
+    return net.eval().requires_grad_(False), {**arrays, **head}, facts["accuracy"]
 
 
 def _fit_head(net: SqueezeNet, data: Labelled) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -169,7 +166,7 @@ def _fit_head(net: SqueezeNet, data: Labelled) -> tuple[np.ndarray, np.ndarray, 
     scale = np.float32(np.sqrt(np.square(features).mean()) or 1)
     features /= scale
     centre, spread = features.mean(axis=0), features.std(axis=0)
-    spread[spread <= 1e-6 * np.abs(features).max(axis=0)] = 1  # rounding is no feature
+    spread[spread <= 1e-6 * np.abs(features).max(axis=0)] = 1  # only rounding errors
     design = np.column_stack([(features - centre) / spread, np.ones(len(rows))])  # (n, 513)
     targets = np.eye(data.n_classes)[data.y[rows]]
 
@@ -181,8 +178,8 @@ def _fit_head(net: SqueezeNet, data: Labelled) -> tuple[np.ndarray, np.ndarray, 
         return -(targets * log_p).sum() / len(rows) + (ridge * W).sum() / 2, gradient.ravel()
 
     start = np.zeros(targets.shape[1] * design.shape[1])
-    found = minimize(loss, start, jac=True, method="L-BFGS-B", options={"maxiter": 500})
-    W = found.x.reshape(data.n_classes, -1)
+    minimum = minimize(loss, start, jac=True, method="L-BFGS-B", options={"maxiter": 500})
+    W = minimum.x.reshape(data.n_classes, -1)
     weight = W[:, :-1] / spread
     bias = W[:, -1] - weight @ centre
     return weight.astype(np.float32), bias.astype(np.float32), np.array([scale])

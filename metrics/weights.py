@@ -1,6 +1,6 @@
-"""Weights of feature nets: read without trust, identified by content, kept once they are trained.
+"""Weights of feature nets: checked when read, identified by content, kept after training.
 
-No torch here: weights are arrays by name.
+Weights are arrays by name; this module does not import torch.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ log = logging.getLogger(__name__)
 
 
 def content_sha256(*parts: np.ndarray | str) -> str:
-    """One digest (hex) of arrays, with their types and shapes, and of strings, in this order."""
+    """Digest (hex) of arrays, with their types and shapes, and of strings, in this order."""
     digest = hashlib.sha256()
     for part in parts:
         if isinstance(part, str):
@@ -39,21 +39,21 @@ def content_sha256(*parts: np.ndarray | str) -> str:
 
 
 def weights_sha256(arrays: Arrays) -> str:
-    """The digest (hex) of a net's weights: the same in whatever file they are kept."""
+    """Digest (hex) of a net's weights, whatever the file."""
     return content_sha256(*(part for name in sorted(arrays) for part in (name, arrays[name])))
 
 
 def read_weights(path: Path, shapes: Mapping[str, tuple[int, ...]]) -> dict[str, np.ndarray]:
-    """The float32 arrays of an .npz that have these names and shapes, finite throughout.
+    """Finite float32 arrays of an .npz by name and shape; other arrays are not read.
 
-    Raises ``DataError`` for a file that is anything else; other arrays in it are not looked at.
+    Raises ``DataError`` for any other file.
     """
     remedy = "get the file anew"
     expected = {name: (np.float32, shape) for name, shape in shapes.items()}
     arrays = read_npz(path, expected, remedy=remedy)
     for name, values in arrays.items():
         if not np.isfinite(values).all():
-            raise DataError(f"{path}: {name} holds NaN or infinity; {remedy}")
+            raise DataError(f"{path}: {name} has NaN or infinity; {remedy}")
     return arrays
 
 
@@ -66,10 +66,10 @@ def kept(
 ) -> tuple[Arrays, Mapping[str, float]]:
     """Weights and facts about them from ``{stem}-{key}.safetensors``, or from ``make`` if missing.
 
-    What is made is written to the first of ``folders`` that can be written to, whole or not at
-    all. Where two processes make it at once the first to finish wins, and the other returns the
-    first one's: weights trained elsewhere need not be equal to the last bit. With no folder to
-    write to, it is made again each time and a warning is logged.
+    New weights are written to the first of ``folders`` that can be written to, whole or not at
+    all. If two processes make them at the same time, both return those of the first to finish:
+    weights may differ in their last bits. Without a folder to write to, a warning is logged, and
+    they are made again each time.
 
     Raises ``DataError`` for a file of that name with other content.
     """
@@ -92,7 +92,7 @@ def kept(
 
 
 def _publish(content: bytes, place: Path) -> bool:
-    """Put ``content`` at ``place`` unless something is there; False where that cannot be done."""
+    """Write ``content`` to ``place`` unless there is a file; False if that is impossible."""
     try:
         with temporary_beside(place) as part:
             part.write_bytes(content)
@@ -113,21 +113,23 @@ def _read_kept(
     from safetensors import SafetensorError, safe_open
 
     try:
-        with safe_open(place, framework="numpy") as found:
-            said = found.metadata() or {}
-            arrays = {name: found.get_tensor(name) for name in found.keys()}  # noqa: SIM118
-        facts = {str(name): float(value) for name, value in json.loads(said["facts"]).items()}
+        with safe_open(place, framework="numpy") as file:
+            metadata = file.metadata() or {}
+            arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+        facts = {str(name): float(value) for name, value in json.loads(metadata["facts"]).items()}
         expected = {name: (np.dtype(np.float32), shape) for name, shape in shapes.items()}
-        if said["key"] != key or expected != {n: (a.dtype, a.shape) for n, a in arrays.items()}:
+        if metadata["key"] != key or expected != {
+            n: (a.dtype, a.shape) for n, a in arrays.items()
+        }:
             raise ValueError("its key or its arrays are those of another net")
         if not all(np.isfinite(array).all() for array in arrays.values()):
             raise ValueError("its weights are not finite")
     except (
         *(OSError, SafetensorError, ValueError, KeyError, TypeError, AttributeError),
-        *(OverflowError, RecursionError),  # facts of numbers or lists beyond all bounds
+        *(OverflowError, RecursionError),  # huge numbers or deep lists among the facts
     ) as error:
         raise DataError(
-            f"{place} is not the net that its name says ({type(error).__name__}: {error}); "
+            f"{place} is not the net of its name ({type(error).__name__}: {error}); "
             f"delete it, and it will be made anew"
         ) from error
     return arrays, facts

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import itertools
 import re
 import sys
@@ -17,6 +16,7 @@ import pandas as pd
 from deep_em_bench import results
 from deep_em_bench.core import UserError, unknown_name
 from deep_em_bench.core.guard import guarded
+from deep_em_bench.core.parser import CommandParser
 from deep_em_bench.reports.text import ABSENT, REAL_IMAGES, number
 from deep_em_bench.results.published import find, published
 
@@ -180,7 +180,7 @@ def _written(root: Path) -> Iterator[tuple[Path, str, str]]:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """The command; 1 where ``--check`` finds a page that is not what would be written."""
-    parser = argparse.ArgumentParser(prog="deep-em-bench docs", description=__doc__)
+    parser = CommandParser("docs", description=__doc__)
     parser.add_argument("--check", action="store_true", help="write nothing, name what differs")
     parser.add_argument("--root", type=Path, default=Path(), help="the checkout (default: here)")
     options = parser.parse_args(arguments)

@@ -131,7 +131,7 @@ def test_other_groups_are_refused(groups: np.ndarray, says: str) -> None:
         (np.zeros((3, 4)), r"images have shape \(3, 4\); lenet expects \(N, C, H, W\) with C in"),
         (np.zeros((3, 3, 2, 2)), r"shape \(3, 3, 2, 2\)"),
         (np.zeros((3, 1, 0, 2)), r"shape \(3, 1, 0, 2\)"),
-        (np.full((3, 1, 2, 2), np.nan), "images hold NaN or infinity"),
+        (np.full((3, 1, 2, 2), np.nan), "images have NaN or infinity"),
     ],
 )
 def test_other_images_are_refused(X: np.ndarray, says: str) -> None:
@@ -147,7 +147,7 @@ def test_draws_are_disjoint_fixed_and_even() -> None:
     np.testing.assert_array_equal(a, disjoint_draws(100, 30)[0])
     assert list(a) != list(disjoint_draws(100, 30, seed=1)[0])
     assert [len(rows) for rows in disjoint_draws(41, 30)] == [20, 20]
-    with pytest.raises(ValueError, match="two draws of 30 out of 3 rows"):
+    with pytest.raises(ValueError, match="two draws of 30 from 3 rows"):
         disjoint_draws(3, 30)
 
 

@@ -101,5 +101,5 @@ def test_what_cannot_be_compared_is_refused() -> None:
         kernel_distance(x, x[:1])
     with pytest.raises(ValueError, match="real features reach nan"):
         kernel_distance(x * np.nan, x)
-    with pytest.raises(ValueError, match="20 subsets of 1000 out of 3 rows"):
+    with pytest.raises(ValueError, match="20 subsets of 1000 from 3 rows"):
         kernel_distance_spread(x, x[:3])

@@ -93,11 +93,11 @@ def test_what_is_no_softmax_is_refused(p: np.ndarray, says: str) -> None:
 
 
 def test_too_few_rows_and_no_classes_are_refused() -> None:
-    with pytest.raises(ValueError, match="9 rows were given for 10 splits"):
+    with pytest.raises(ValueError, match="9 rows for 10 splits"):
         inception_score(softmaxed(9, 3, 0))
-    with pytest.raises(ValueError, match="no class probabilities were given"):
+    with pytest.raises(ValueError, match="there are no class probabilities"):
         _ = Predictions(3).mean
-    with pytest.raises(ValueError, match="no class probabilities were given"):
+    with pytest.raises(ValueError, match="there are no class probabilities"):
         _ = Predictions(3).mean_entropy
     with pytest.raises(ValueError, match="0 classes and 10 splits"):
         Predictions(0)

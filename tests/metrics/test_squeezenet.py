@@ -142,7 +142,7 @@ def test_other_files_and_images_are_refused(
     with pytest.raises(DataError, match=r"expected colour images \(N, 3, H, W\)"):
         with_head(grey, [folder])
     monkeypatch.setattr(squeezenet, "SHA256", "0" * 64)
-    with pytest.raises(DataError, match="holds other weights: their digest is"):
+    with pytest.raises(DataError, match="has other weights: their digest is"):
         pretrained([folder])
 
 

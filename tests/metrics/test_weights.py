@@ -123,7 +123,7 @@ def test_a_kept_file_with_other_content_is_refused(tmp_path: Path, damage: str) 
         path.write_bytes(b"")
     elif damage == "noise":
         path.write_bytes(b"\x80\x04" + content)
-    with pytest.raises(DataError, match="is not the net that its name says") as caught:
+    with pytest.raises(DataError, match="is not the net of its name") as caught:
         kept("net", KEY, [tmp_path], SHAPES, Maker())
     assert str(path) in str(caught.value)
     assert "delete it" in str(caught.value)
@@ -149,7 +149,7 @@ def test_an_npz_is_read(tmp_path: Path) -> None:
             r"a.bias has 4,128 bytes, expected at most 1,032",
         ),
         ({"a.bias": np.array([{}, {}], dtype=object)}, "a.bias is object"),
-        ({"a.bias": np.array([1, np.inf], np.float32)}, "a.bias holds NaN or infinity"),
+        ({"a.bias": np.array([1, np.inf], np.float32)}, "a.bias has NaN or infinity"),
         ({"a.weight": np.asfortranarray(np.zeros((2, 3), np.float32))}, "a.weight is float32"),
         ({"a.bias": None}, "KeyError"),
     ],
