@@ -50,7 +50,8 @@ def test_two_processes_at_once_end_with_one_file(tmp_path: Path) -> None:
 
 def test_raw_points_need_no_torch() -> None:
     program = (
-        "import sys, datasets\n"
+        "import sys\n"
+        "from deep_em_bench import datasets\n"
         "datasets.load('iris')\n"
         "try:\n"
         "    datasets.load('iris', features='sae')\n"

@@ -82,21 +82,6 @@ def test_a_damaged_file_is_refused_for_what_is_wrong_with_it(small: Path) -> Non
 
 
 @pytest.mark.parametrize("family", [MNIST, FASHION_MNIST])
-def test_without_files_and_network_the_error_says_all(
-    family: datasets.mnist.IdxFamily, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    dead = dataclasses.replace(family, mirrors=("http://127.0.0.1:9/",))
-    monkeypatch.setattr(datasets.mnist, family.name.upper(), dead)
-    with pytest.raises(DataError) as caught:
-        datasets.load(family.name, data_dir=tmp_path)
-    folder = tmp_path / family.name
-    assert f"{folder / FILES[0]} is missing" in str(caught.value)
-    assert f"get http://127.0.0.1:9/{FILES[0]} and put it into {folder}" in str(caught.value)
-    assert "\n" not in str(caught.value)
-    assert [path for path in tmp_path.rglob("*") if path.is_file()] == []
-
-
-@pytest.mark.parametrize("family", [MNIST, FASHION_MNIST])
 def test_the_real_files_bit_for_bit(
     family: datasets.mnist.IdxFamily, data_root: Callable[..., Path]
 ) -> None:

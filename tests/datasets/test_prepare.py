@@ -11,7 +11,6 @@ from deep_em_bench.core import ConfigError, DataError
 from deep_em_bench.core.npz import read_npz
 from deep_em_bench.datasets import prepare as module
 from deep_em_bench.datasets.download import OfficialFile, file_sha256
-from deep_em_bench.datasets.flowers import COMPACT, OFFICIAL
 from deep_em_bench.datasets.prepare import PREPARATIONS, Preparation, main, prepare
 
 TARGET = "numbers/compact.npz"
@@ -112,26 +111,3 @@ def test_its_failures_are_one_line_or_a_usage(
 
     monkeypatch.setattr(module, "prepare", interrupt)
     assert main(["numbers"]) == 130
-
-
-def test_flowers_are_prepared_from_the_official_files() -> None:
-    made = PREPARATIONS["flowers102"]
-    assert made.target == COMPACT
-    assert made.files == OFFICIAL
-    assert [file.path for file in made.files] == [
-        "flowers102/102flowers.tgz",
-        "flowers102/imagelabels.mat",
-        "flowers102/setid.mat",
-    ]
-
-
-def test_without_a_network_the_archive_is_named(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    made = PREPARATIONS["flowers102"]
-    dead = tuple(
-        dataclasses.replace(file, mirrors=("http://127.0.0.1:9/x.tgz",)) for file in made.files
-    )
-    monkeypatch.setitem(PREPARATIONS, "flowers102", dataclasses.replace(made, files=dead))
-    with pytest.raises(DataError, match=r"102flowers\.tgz is missing and could not be downloaded"):
-        prepare("flowers102", data_dir=tmp_path)

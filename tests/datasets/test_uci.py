@@ -1,15 +1,12 @@
 from __future__ import annotations
 
 import dataclasses
-import io
 import shutil
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 from sklearn.cluster import KMeans
 from sklearn.metrics import adjusted_rand_score, confusion_matrix, normalized_mutual_info_score
 
@@ -145,10 +142,8 @@ def test_segments_may_be_written_again_but_not_changed(root: Path) -> None:
     ("raw", "y", "sentence"),
     [
         (np.zeros((30_654, 5)), np.zeros(30_654, np.uint8), r"raw is float64 \(30654, 5\)"),
-        (np.zeros((30_654, 6), np.float32), np.zeros(30_654, np.uint8), "raw is float32"),
-        (np.zeros((6, 30_654)).T, np.zeros(30_654, np.uint8), "expected float64"),
         (np.zeros((30_654, 6)), np.zeros(30_653, np.uint8), r"y is uint8 \(30653,\)"),
-        (np.zeros((30_654, 60)), np.zeros(30_654, np.uint8), "expected at most 1,472,416"),
+        (np.array([{"a": "pickle"}], dtype=object), np.zeros(30_654, np.uint8), "raw is object"),
     ],
 )
 def test_other_arrays_are_refused(
@@ -157,37 +152,6 @@ def test_other_arrays_are_refused(
     write_segments(root, raw, y)
     with pytest.raises(DataError, match=sentence):
         datasets.load("artificial_characters", data_dir=root)
-
-
-def test_no_pickle_is_ever_opened(root: Path) -> None:
-    write_segments(root, np.array([{"an": "object"}], dtype=object), np.zeros(30_654, np.uint8))
-    with pytest.raises(DataError, match="raw is object"):
-        datasets.load("artificial_characters", data_dir=root)
-
-
-@settings(max_examples=60, deadline=None)
-@given(
-    at=st.integers(0, 10_000), value=st.integers(1, 255), n=st.integers(1, 4), cut=st.booleans()
-)
-def test_a_mutated_npz_is_read_or_refused_and_nothing_else(
-    tmp_path_factory: pytest.TempPathFactory, at: int, value: int, n: int, cut: bool
-) -> None:
-    stream = io.BytesIO()
-    np.savez_compressed(stream, raw=np.zeros((30_654, 6)), y=np.zeros(30_654, np.uint8))
-    content = bytearray(stream.getvalue())
-    at %= len(content)
-    content[at : at + n] = b"" if cut else bytes(b ^ value for b in content[at : at + n])
-    path = tmp_path_factory.getbasetemp() / "fuzzed.npz"
-    path.write_bytes(content)
-    try:
-        arrays = uci._segments(path)
-    except DataError as error:
-        refusal = str(error)
-    else:
-        assert not any(array.any() for array in arrays.values())
-        return
-    assert str(path) in refusal
-    assert "\n" not in refusal
 
 
 def test_missing_files_are_named(tmp_path: Path, root: Path) -> None:

@@ -50,7 +50,12 @@ def test_idx(tmp_path: Path, data: st.DataObject, packed: bool) -> None:
     content = content if packed else gzip.compress(content, mtime=0)
     labels = tmp_path / "labels.gz"
     labels.write_bytes(gzip.compress(good[1], mtime=0))
-    refused_or_read(lambda path: read_idx(path, axes=3), tmp_path / "idx.gz", content)
+
+    def read(path: Path) -> None:
+        values = read_idx(path, axes=3)
+        assert gzip.decompress(content)[16:] == values.tobytes()
+
+    refused_or_read(read, tmp_path / "idx.gz", content)
     refused_or_read(
         lambda path: read_labelled_images(path, labels, size=(4, 4), n_classes=5),
         tmp_path / "idx.gz",
