@@ -7,6 +7,7 @@ method need the method itself.
 from __future__ import annotations
 
 import json
+import re
 import sys
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
@@ -50,6 +51,8 @@ def print_list(kinds: Iterable[str], form: str, name: str | None = None) -> None
     items = {kind: READERS[kind]() for kind in kinds}
     if name is not None:
         items = {kind: [_named(kind, rows, name)] for kind, rows in items.items()}
+        if "methods" in items:
+            items["parameters"] = _parameters(name)
     if form == "json":
         print(json.dumps(items, indent=1, ensure_ascii=False))
     else:
@@ -97,6 +100,35 @@ def _metrics() -> list[Item]:
     from deep_em_bench import metrics
 
     return _declared(metrics.registry, "direction", "bounds", "source")
+
+
+def _parameters(method: str) -> list[Item]:
+    """The method's parameters, with their values in each preset."""
+    from deep_em_bench import methods
+    from deep_em_bench.methods.parameters import describe
+
+    entry = methods.registry.get(method)
+    presets = entry.attributes["presets"]
+    return [
+        {
+            "name": parameter.name,
+            "type": _type(parameter.type),
+            "default": parameter.default,
+            **{
+                preset: presets[preset].params.get(parameter.name, parameter.default)
+                for preset in presets
+            },
+            "meaning": parameter.meaning,
+        }
+        for parameter in describe(entry.value)
+    ]
+
+
+def _type(text: str) -> str:
+    """The type as a reader writes it: without modules, a Literal as its values."""
+    text = re.sub(r"collections\.abc\.Callable\[.*\]", "callable", text)
+    text = re.sub(r"typing\.Literal\[(.*?)\]", lambda m: m[1].replace(", ", " | "), text)
+    return text.replace("typing.", "")
 
 
 READERS: dict[str, Callable[[], list[Item]]] = {

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import json
 import re
-import subprocess
-import sys
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
@@ -181,33 +178,3 @@ def test_neither_suite_nor_list_is_status_2(capsys: pytest.CaptureFixture[str]) 
         main([])
     assert caught.value.code == 2
     assert "--suite" in capsys.readouterr().err
-
-
-def test_a_list_is_data(capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["--list", "--format", "json"]) == 0
-    found = json.loads(capsys.readouterr().out)
-    assert set(found) == {"suites", "methods", "datasets", "metrics"}
-    names = {kind: [item["name"] for item in items] for kind, items in found.items()}
-    assert {"digits_raw", "mnist_raw", "mnist_k", "tiny"} <= set(names["suites"])
-    assert {"kmeans", "gmm", "gan_em", "steady"} <= set(names["methods"])  # a plugin's too
-    assert {"digits", "mnist", "moons", "blobs", "iris"} <= set(names["datasets"])
-    assert {"error_rate", "ari", "nmi", "purity"} <= set(names["metrics"])
-    presets = {item["name"]: item.get("presets") for item in found["methods"]}
-    assert presets["gmm"] == ["full", "pca_full"]
-
-    assert main(["--list", "metrics"]) == 0
-    table = capsys.readouterr().out.splitlines()
-    assert table[0] == "metrics"
-    assert table[1].split()[:2] == ["name", "direction"]
-
-
-@pytest.mark.parametrize("arguments", [["--list"], ["--list", "--format", "json"]])
-def test_listing_imports_nothing_heavy(arguments: list[str]) -> None:
-    script = (
-        f"import sys; from deep_em_bench.benchmarks.run import main; status = main({arguments}); "
-        "heavy = {'torch', 'sklearn', 'scipy', 'pandas', 'joblib', 'pooch'} & set(sys.modules); "
-        "sys.exit(f'imported: {heavy}' if heavy else status)"
-    )
-    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
-    assert "gan_em" in done.stdout
