@@ -151,7 +151,8 @@ class Dec(NeuralMethod, Reducer):
 
     def transform(self, X: np.ndarray) -> np.ndarray:
         """The embedding z, ``(N, n_components)`` float32."""
-        return self._runtime.apply(self.encoder_, self._incoming(X)).cpu().numpy()
+        x = self._incoming(X)
+        return self._runtime.apply(self.encoder_, x).cpu().numpy()
 
     def _pretrain(self, x: Tensor) -> None:
         """Train the encoder as half of an auto-encoder; without updates only the data scale."""

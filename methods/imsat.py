@@ -169,8 +169,9 @@ class Imsat(ImsatParameters, NeuralMethod):
 
     def predict_proba(self, X: np.ndarray) -> np.ndarray:
         """Responsibilities, ``(N, K)`` float32."""
+        x = self._incoming(X)
         whole = nn.Sequential(self.projection_, self.net_)
-        return self._runtime.apply(whole, self._incoming(X)).softmax(dim=1).cpu().numpy()
+        return self._runtime.apply(whole, x).softmax(dim=1).cpu().numpy()
 
     def _project(self, x: Tensor) -> Tensor:
         """``x`` on its principal components, which are found here if they are asked for."""

@@ -31,6 +31,7 @@ CUT = {
     "classifier_steps": 3,
     "e_steps": 3,
     "pretrain_steps": 3,
+    "e_pretrain_steps": 3,
     "layer_steps": 3,
     "finetune_steps": 3,
     "update_interval": 3,

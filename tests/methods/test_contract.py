@@ -230,6 +230,17 @@ class Forgets(Nearest):
         self.centers_ = arrays["centers_"][::-1]
 
 
+class Hides(Nearest):
+    """Keeps a part of what it learns where pickle does not look."""
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {k: v for k, v in vars(self).items() if k != "centers_"}
+
+    def predict_proba(self, X: np.ndarray) -> np.ndarray:
+        self.centers_ = getattr(self, "centers_", np.zeros((self.n_clusters, 4), np.float32))
+        return super().predict_proba(X)
+
+
 @pytest.mark.parametrize(
     ("cls", "check"),
     [
@@ -249,6 +260,7 @@ class Forgets(Nearest):
         (Notices, "a_callback_may_sample"),
         (Standardises, "samples_look_like_the_data"),
         (Forgets, "saved_and_loaded_is_the_same"),
+        (Hides, "scikit_learns_tools_work_with_it"),
     ],
 )
 def test_checks_catch_what_they_are_for(

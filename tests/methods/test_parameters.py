@@ -8,6 +8,7 @@ from typing import Any, Literal
 import numpy as np
 import pytest
 
+from deep_em_bench import methods
 from deep_em_bench.core import ConfigError
 from deep_em_bench.methods.base import Method
 from deep_em_bench.methods.dec import Dec
@@ -123,3 +124,13 @@ def test_a_subclass_may_change_a_default_alone() -> None:
     assert GanmmEm().optimizer == "rmsprop"
     with pytest.raises(ConfigError, match="'optimizer' of GanmmEm"):
         GanmmEm(2, optimizer="sgd").fit(np.zeros((8, 2), np.float32))  # pyright: ignore[reportArgumentType]
+
+
+@pytest.mark.parametrize("name", methods.registry.declarations())
+def test_every_hyper_parameter_has_one_line_of_meaning(name: str) -> None:
+    listed = describe(methods.registry.get(name).value)
+    assert {p.name for p in listed} >= {"n_clusters", "random_state", "callback"}
+    for p in listed:
+        assert p.meaning.strip(), p.name
+        assert "\n" not in p.meaning, p.name
+        assert "TODO" not in p.meaning, p.name
