@@ -14,8 +14,9 @@ import torch
 
 from deep_em_bench import methods
 from deep_em_bench.benchmarks.speed.timing import timed
+from deep_em_bench.methods.latent.losses import adversarial_losses
 from deep_em_bench.methods.latent.responsibility_gan import ResponsibilityGan
-from deep_em_bench.methods.latent.steps import Training, adversarial_losses
+from deep_em_bench.methods.latent.steps import ResponsibilityGanTraining
 
 __all__ = ["ComponentsComparison", "rendered", "responsibility_gan"]
 
@@ -58,7 +59,7 @@ def responsibility_gan(
     noise = rng.random((640, 1, 28, 28), dtype=np.float32)
     X = 0.7 * kinds[np.arange(640) % n_clusters] + 0.3 * noise
 
-    def trained(components: int | None, updates: int) -> tuple[float, Training]:
+    def trained(components: int | None, updates: int) -> tuple[float, ResponsibilityGanTraining]:
         gan = methods.create(
             "responsibility_gan",
             "stable",
@@ -69,11 +70,12 @@ def responsibility_gan(
             width=width,
         )
         assert isinstance(gan, ResponsibilityGan)
-        training = Training(gan, gan._begin(X), gan._generator)
-        for net in gan._nets().values():
+        data = gan._begin(X)
+        training = ResponsibilityGanTraining(gan, gan._runtime, gan.nets_, data)
+        for net in gan.nets_.named().values():
             net.train()
         passes_over = -(-updates * gan.batch_size // len(X))
-        batches = list(gan._batches(len(X), gan.batch_size, passes_over))[:updates]
+        batches = list(gan._runtime.batches(len(X), gan.batch_size, passes_over))[:updates]
 
         def update() -> None:
             for rows in batches:
@@ -85,11 +87,11 @@ def responsibility_gan(
         _, training = trained(components, 2)
     times: dict[int | None, list[float]] = {None: [], drawn: []}
     for _ in range(rounds):
-        for components, held in times.items():
+        for components, seconds_of in times.items():
             seconds, training = trained(components, steps)
-            held.append(seconds)
+            seconds_of.append(seconds)
     losses = {components: _losses(training, components, passes) for components in times}
-    n_images = steps * training.gan.batch_size
+    n_images = steps * training.settings.batch_size
     each, some = np.array(times[None]), np.array(times[drawn])
     spread = sum(np.var(values, ddof=1) / passes for values in losses.values())
     return ComponentsComparison(
@@ -119,19 +121,21 @@ def rendered(row: ComponentsComparison) -> str:
 
 
 @torch.no_grad()
-def _losses(training: Training, components: int | None, passes: int) -> np.ndarray:
+def _losses(
+    training: ResponsibilityGanTraining, components: int | None, passes: int
+) -> np.ndarray:
     """D's loss on one batch of real images with other fakes each time, ``(passes,)``."""
-    gan = training.gan
-    gan.set_params(components_per_image=components)
-    for net in gan._nets().values():
+    settings = training.settings
+    settings.components_per_image = components
+    for net in training.nets.named().values():
         net.eval()
-    x = training.data[: gan.batch_size]
+    x = training.data[: settings.batch_size]
     alpha = training.C(x).float().softmax(dim=1)
     real = training.D(x).float().squeeze(1)
-    found = []
+    losses = []
     for _ in range(passes):
         weight, k = training._fakes_of(alpha)
         fake = training.D(training._noisy(training._generate(k))).float().view(k.shape)
-        d_loss, _ = adversarial_losses(real, fake, weight, gan.generator_loss)
-        found.append(float(d_loss))
-    return np.array(found)
+        d_loss, _ = adversarial_losses(real, fake, weight, settings.generator_loss)
+        losses.append(float(d_loss))
+    return np.array(losses)

@@ -14,13 +14,10 @@ from torch import Tensor
 from deep_em_bench import methods
 from deep_em_bench.methods.latent.base import LatentGan
 from deep_em_bench.methods.latent.gm_gan import GmGan
+from deep_em_bench.methods.latent.losses import adversarial_losses, mutual_information_loss
 from deep_em_bench.methods.latent.prior import GaussianMixturePrior
 from deep_em_bench.methods.latent.responsibility_gan import ResponsibilityGan
-from deep_em_bench.methods.latent.steps import (
-    Training,
-    adversarial_losses,
-    mutual_information_loss,
-)
+from deep_em_bench.methods.latent.steps import ResponsibilityGanTraining
 
 SMALL: dict[str, Any] = {
     "epochs": 2,
@@ -133,15 +130,16 @@ class TestNets:
     def test_every_shape_goes_round(self, shape: tuple[int, ...]) -> None:
         method = gan(network="auto", width=0.1)
         x = method._begin(np.random.default_rng(0).random((12, *shape), dtype=np.float32))
-        assert method._classifier()(x).shape == (12, 3)
-        assert method._discriminator()(x).shape == (12, 1)
-        assert method.G_(torch.zeros(5, 4)).shape == (5, *shape)
+        assert method.nets_.classifier(x).shape == (12, 3)
+        assert method.nets_.discriminator(x).shape == (12, 1)
+        assert method.nets_.G(torch.zeros(5, 4)).shape == (5, *shape)
 
 
 class TestTraining:
     def test_drawn_components_estimate_the_full_sum(self) -> None:
         method = gan()
-        training = Training(method, method._begin(BLOBS), method._generator)
+        data = method._begin(BLOBS)
+        training = ResponsibilityGanTraining(method, method._runtime, method.nets_, data)
         alpha = torch.tensor([[0.6, 0.3, 0.1]]).expand(4000, 3)
         value = torch.tensor([1.0, 10.0, 100.0])
         method.components_per_image = None
@@ -178,7 +176,7 @@ class TestTraining:
                     c_lr=0.0,
                 )
                 method.fit(BLOBS[:16])
-                moved[reaches, scale] = method.prior_.mu.detach().clone()
+                moved[reaches, scale] = method.nets_.prior.mu.detach().clone()
         assert torch.equal(moved[False, 1.0], moved[False, weight])
         assert not torch.equal(moved[True, 1.0], moved[True, weight])
 
@@ -194,7 +192,7 @@ class TestTraining:
         for c_lr in (0.0, 1e-2):
             method = gan(**printed, **silent, d_lr=0.0, c_lr=c_lr, information_weight=0.0)
             method.fit(BLOBS[:16])
-            moved.append([p.detach().clone() for p in method.features_.parameters()])
+            moved.append([p.detach().clone() for p in method.nets_.features.parameters()])
         assert all(torch.equal(one, other) for one, other in zip(*moved, strict=True))
 
     def test_stable_finds_three_blobs(self) -> None:
@@ -232,7 +230,9 @@ class TestInterpolation:
         epsilon = np.zeros(4, dtype=np.float32)
         way = method.interpolate([2, 0], np.array([[1, 0], [0.5, 0.5], [0, 1]]), epsilon=epsilon)
         with torch.no_grad():
-            ends = method._scaling.from_net(method._apply(method.G_, method.prior_.mu[[2, 0]]))
+            ends = method._scaling.from_net(
+                method._runtime.apply(method.nets_.G, method.nets_.prior.mu[[2, 0]])
+            )
         np.testing.assert_allclose(way[[0, 2]], ends, rtol=1e-4, atol=1e-5)
 
     def test_three_components_and_a_seed(self) -> None:
@@ -249,9 +249,9 @@ class TestInterpolation:
         weights = np.array([[0.2, 0.3, 0.5], [1, 0, 0]])
         way = method.interpolate([1, 2, 0], weights, epsilon=epsilon)
         with torch.no_grad():
-            A, mu = method.prior_._A().numpy(), method.prior_.mu.numpy()
+            A, mu = method.nets_.prior._A().numpy(), method.nets_.prior.mu.numpy()
         z = weights @ np.stack([A[k] @ epsilon + mu[k] for k in (1, 2, 0)])
-        images = method._apply(method.G_, torch.from_numpy(z.astype(np.float32)))
+        images = method._runtime.apply(method.nets_.G, torch.from_numpy(z.astype(np.float32)))
         np.testing.assert_allclose(way, method._scaling.from_net(images), rtol=1e-4, atol=1e-4)
 
     @pytest.mark.parametrize("shape", [(3,), (1, 4), ()])
