@@ -7,27 +7,37 @@ ends in a record that says so, with what was known by then.
 
 from __future__ import annotations
 
-import sys
 import time
 import traceback
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
-from deep_em_bench import datasets, methods
+from deep_em_bench import methods
 from deep_em_bench.benchmarks import contract, generation, pictures
 from deep_em_bench.benchmarks.engine.job import Job
-from deep_em_bench.benchmarks.engine.provenance import Host
+from deep_em_bench.benchmarks.engine.provenance import Host, loaded
 from deep_em_bench.benchmarks.labelling import visible_labels
+from deep_em_bench.benchmarks.pairing import data_digest, load_cell_data
 from deep_em_bench.benchmarks.parameters import accepts
 from deep_em_bench.benchmarks.scoring import score
+from deep_em_bench.benchmarks.seeding import SEEDED, seed_globals
+from deep_em_bench.benchmarks.usage import cpu_seconds, load_average, peak_rss_mb
 from deep_em_bench.core import derive_seed
 from deep_em_bench.datasets.base import Dataset
 from deep_em_bench.methods.base import DivergenceError, Generative, Method, Reducer
-from deep_em_bench.results.record import Failure, MethodUsed, Record, Resources, Scores, Timing
+from deep_em_bench.results.record import (
+    DatasetUsed,
+    Failure,
+    MethodUsed,
+    Record,
+    Resources,
+    Scores,
+    Timing,
+    replace,
+)
 
 __all__ = ["execute"]
 
@@ -62,6 +72,7 @@ class _Run:
     def __init__(self, job: Job) -> None:
         self.job = job
         self.arrays: dict[str, np.ndarray] = {}
+        self.dataset = job.dataset
         self.scores = Scores()
         self.device = "cpu"
         self.n_parameters: int | None = None
@@ -69,21 +80,22 @@ class _Run:
         self._judge: generation.Judge | None = None
         self._curve: generation.Curve | None = None
         self._seconds: dict[str, float] = {}
+        self._load = load_average()
+        self._cpu_started = cpu_seconds()
 
     def all(self, on_row: OnRow | None) -> None:
         cell = self.job.cell
-        data = datasets.load(
-            cell.dataset.name,
-            seed=cell.seed,
-            device=self.job.setting.device,
-            data_dir=self.job.setting.data_dir,
-            **cell.dataset.words,
-        )
+        setting = self.job.setting
+        data = load_cell_data(cell, device=setting.device, data_dir=setting.data_dir)
+        self.dataset = DatasetUsed(**data.describe(), data_digest=data_digest(data))
         method = self._method = self._create(on_row)
         self._prepare_scores(method, data, on_row)
         y = visible_labels(method, data)
+        seed_globals(cell.seed, "fit")
+        started = cpu_seconds()
         with self._timed("fit_s"):
             method.fit(data.X) if y is None else method.fit(data.X, y)
+        self._seconds["fit_cpu_s"] = cpu_seconds() - started
         self.n_parameters = int(method.n_parameters())
         with self._timed("predict_s"):
             self._predict(method, data.X, data.X_test)
@@ -110,11 +122,16 @@ class _Run:
         seconds = dict(self._seconds)
         if self._curve is not None:
             history = [self._curve.with_points(row) for row in history]
-            if "fit_s" in seconds:
+            if "fit_cpu_s" in seconds:
                 seconds["fit_s"] -= self._curve.seconds
+                seconds["fit_cpu_s"] -= self._curve.cpu_seconds
+        seconds["cpu_s"] = cpu_seconds() - self._cpu_started
         timing = Timing(**seconds, m_step_s=_total(history, "m_"), e_step_s=_total(history, "e_"))
         on_gpu = self.device.startswith("cuda")
         return {
+            "code": loaded(job.cell.method),
+            "seeded": SEEDED,
+            "dataset": self.dataset,
             "method": MethodUsed(
                 name=job.cell.method,
                 preset=job.cell.preset,
@@ -124,12 +141,13 @@ class _Run:
             "metrics": self.scores,
             "timing": timing,
             "resources": Resources(
-                peak_rss_mb=_peak_rss_mb(),
+                peak_rss_mb=peak_rss_mb(),
                 peak_gpu_mb=_torch().cuda.max_memory_allocated(self.device) / 2**20
                 if on_gpu
                 else None,
                 threads=job.threads,
                 jobs=job.setting.jobs,
+                load=self._load,
                 device=self.device,
                 precision=getattr(method, "precision", None),
                 compile=getattr(method, "compile", None),
@@ -208,8 +226,17 @@ class _Run:
 
 
 def _failure(error: BaseException) -> Failure:
+    try:
+        message = str(error)
+    except Exception as problem:  # the error's own code
+        message = f"its text cannot be had: {type(problem).__name__}"
     text = "".join(traceback.format_exception(error))
-    return Failure(type=type(error).__name__, message=str(error), traceback=text)
+    return Failure(type=type(error).__name__, message=_utf8(message), traceback=_utf8(text))
+
+
+def _utf8(text: str) -> str:
+    """Without halves of characters, as names of files may have."""
+    return text.encode("utf-8", "backslashreplace").decode()
 
 
 def _total(history: list[dict[str, Any]], step: str) -> float | None:
@@ -226,17 +253,6 @@ def _resolved_device(device: str) -> str:
     from deep_em_bench.methods.nets.runtime import resolve_device
 
     return str(resolve_device(device))
-
-
-def _peak_rss_mb() -> float | None:
-    try:
-        import resource
-    except ImportError:  # Windows
-        import psutil
-
-        return getattr(psutil.Process().memory_info(), "peak_wset") / 2**20  # noqa: B009
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak / 2**20 if sys.platform == "darwin" else peak / 2**10  # bytes there, KiB here
 
 
 def _torch() -> Any:

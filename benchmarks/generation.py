@@ -18,6 +18,7 @@ import numpy as np
 
 from deep_em_bench import datasets
 from deep_em_bench.benchmarks import contract
+from deep_em_bench.benchmarks.usage import cpu_seconds
 from deep_em_bench.core import derive_seed
 from deep_em_bench.methods.base import Generative, Method
 
@@ -175,7 +176,7 @@ class Curve:
         assert isinstance(method, Generative)
         self.points: dict[int, dict[str, float]] = {}
         """The numbers of each scored row, by its iteration."""
-        self.seconds = 0.0
+        self.seconds = self.cpu_seconds = 0.0
         """What the points within the fit have cost it."""
         self._method, self._generative = method, method
         self._judge, self._every, self._then = judge, every, then
@@ -183,9 +184,10 @@ class Curve:
     def __call__(self, row: Mapping[str, Any]) -> None:
         if self._is_due(row):
             self._judge.synchronise()  # else the fit's own work would be timed as the point's
-            started = time.perf_counter()
+            started, cpu_started = time.perf_counter(), cpu_seconds()
             self.points[row["iteration"]] = self._judge.point(self._generative)
             self.seconds += time.perf_counter() - started
+            self.cpu_seconds += cpu_seconds() - cpu_started
         if self._then is not None:
             self._then(self.with_points(row))
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import hashlib
 import json
 import re
@@ -13,6 +12,8 @@ from fnmatch import fnmatchcase
 from functools import cached_property
 from typing import Any
 
+from msgspec import structs
+
 from deep_em_bench.benchmarks.labelling import admits, check_admitted
 from deep_em_bench.benchmarks.parameters import identity, resolve
 from deep_em_bench.benchmarks.suite import (
@@ -22,10 +23,10 @@ from deep_em_bench.benchmarks.suite import (
     MethodRow,
     Profile,
     Suite,
-    brief,
     setting,
 )
 from deep_em_bench.core import ConfigError, unknown_name
+from deep_em_bench.core.schema import brief
 
 __all__ = [
     "Cell",
@@ -80,7 +81,7 @@ class Cell:
             "seed": self.seed,
         }
         if self.generation is not None:
-            told["generation"] = dataclasses.asdict(self.generation)
+            told["generation"] = structs.asdict(self.generation)
         text = json.dumps(told, sort_keys=True, separators=(",", ":"))
         return hashlib.sha256(text.encode()).hexdigest()
 
@@ -307,8 +308,9 @@ def _spec(suite: Suite, dataset: DatasetRow, changes: Profile) -> DatasetSpec:
 
 
 def _generation(suite: Suite, dataset: DatasetRow, changes: Profile) -> Generation | None:
-    words = {**dataset.generation, **changes.generation}
-    return suite.generation and dataclasses.replace(suite.generation, **words)
+    if suite.generation is None:
+        return None
+    return changes.generation.applied_to(dataset.generation.applied_to(suite.generation))
 
 
 def _wanted(spec: DatasetSpec, only: Mapping[str, Mapping[str, Any]]) -> bool:

@@ -14,14 +14,17 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from msgspec import structs
+
 from deep_em_bench.benchmarks.engine.job import Setting
 from deep_em_bench.benchmarks.engine.progress import work
 from deep_em_bench.benchmarks.options import setting_from
 from deep_em_bench.benchmarks.plan import Cell, DatasetSpec
 from deep_em_bench.benchmarks.suite import generation_of
 from deep_em_bench.core import DataError
+from deep_em_bench.core.files import read_bounded
 from deep_em_bench.results.record import Record
-from deep_em_bench.results.store import Store
+from deep_em_bench.results.store import MOST_TEXT, Store
 
 __all__ = ["cell_of", "differences", "replay"]
 
@@ -30,7 +33,10 @@ NOT_FINITE = {"inf", "-inf", "nan"}
 
 ADVICE = "give the .json of a record"
 
-PROVENANCE = ("code", "metrics_version", "python", "os", "cpu", "gpu")
+PROVENANCE = (
+    *("package", "method_version", "plugins", "metrics_version"),
+    *("python", "os", "cpu", "gpu"),
+)
 RESOURCES = ("device", "precision", "compile", "threads")
 
 Row = tuple[str, Any, Any]
@@ -87,10 +93,13 @@ def cell_of(record: Record) -> Cell:
 def differences(recorded: Record, replayed: Record) -> Iterator[Row]:
     """What may make the metrics differ: code, machine, versions, threads, data."""
     was, now = recorded.provenance, replayed.provenance
-    yield from _differing(PROVENANCE, vars(was), vars(now))
+    yield from _differing(PROVENANCE, *map(structs.asdict, (was, now)))
     yield from _differing(sorted({*was.versions, *now.versions}), was.versions, now.versions)
-    yield from _differing(RESOURCES, vars(recorded.resources), vars(replayed.resources))
-    yield from _differing(["sha256", "n"], vars(recorded.dataset), vars(replayed.dataset))
+    yield from _differing(
+        RESOURCES, structs.asdict(recorded.resources), structs.asdict(replayed.resources)
+    )
+    data = structs.asdict(recorded.dataset), structs.asdict(replayed.dataset)
+    yield from _differing(["data_digest", "sha256", "n"], *data)
     before, after = (sorted(record.artifacts.values()) for record in (recorded, replayed))
     if before and after and before != after:
         yield "sha256 of the predictions", before[0][:12], after[0][:12]
@@ -116,10 +125,9 @@ def _ending(record: Record) -> str:
 
 def _read(path: Path) -> Record:
     try:
-        text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        reason = getattr(error, "strerror", None) or error
-        raise DataError(f"{path} cannot be read ({reason}); {ADVICE}") from error
+        text = read_bounded(path, MOST_TEXT)
+    except OSError as error:
+        raise DataError(f"{path} cannot be read ({error.strerror}); {ADVICE}") from error
     return Record.from_json(text, where=str(path), history=False, advice=ADVICE)
 
 

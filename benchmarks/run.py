@@ -12,7 +12,6 @@ import logging
 import sys
 from collections.abc import Mapping, Sequence
 from itertools import chain
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from deep_em_bench.benchmarks.listing import print_list
@@ -68,6 +67,7 @@ def _replay(options: argparse.Namespace) -> int:
 def _run(options: argparse.Namespace) -> int:
     from deep_em_bench.benchmarks.engine import engine
     from deep_em_bench.benchmarks.engine.progress import work
+    from deep_em_bench.benchmarks.pairing import refuse_other_data, unpaired
     from deep_em_bench.benchmarks.plan import Selection, plan
     from deep_em_bench.benchmarks.suite import Suite
     from deep_em_bench.results.store import Store
@@ -89,17 +89,24 @@ def _run(options: argparse.Namespace) -> int:
     done = engine.done(cells, store, rerun)
     todo = engine.pending(cells, done, rerun)
     times = _times(cells, done, store) if todo else None
+    waiting = {cell.key for cell in todo}
+    left = {key: item for key, item in done.items() if key not in waiting}
     if options.dry_run:
         _print_plan(cells, todo, done)
         _print_expected(todo, len(cells) - len(todo), times, options.jobs)
         return 0
     counts: Mapping[str, int] = {}
     if todo:
+        digests = {key: item.data_digest for key, item in left.items()}
+        refuse_other_data(digests, cells, todo, device=setting.device, data_dir=setting.data_dir)
         store.sweep()
         workers = {"backend": options.backend, "scheduler": options.scheduler}
         counts = work(todo, setting, **workers, times=times)
-    left = {cell.key for cell in cells} - {cell.key for cell in todo}
-    return _summary(folder, counts, [done[key] for key in left])
+    status = _summary(store, cells, counts, left)
+    digests = {key: item.data_digest for key, item in engine.done(cells, store, "all").items()}
+    if sentence := unpaired(digests, cells):
+        print(sentence, file=sys.stderr)
+    return status
 
 
 def _print_plan(cells: Sequence[Cell], todo: Sequence[Cell], done: Mapping[str, Done]) -> None:
@@ -140,18 +147,24 @@ def _print_expected(todo: Sequence[Cell], cached: int, times: Times | None, jobs
     print(said, file=sys.stderr)
 
 
-def _summary(folder: Path, counts: Mapping[str, int], left: Sequence[Done]) -> int:
-    """Say how it went in all; the exit status."""
+def _summary(
+    store: Store, cells: Sequence[Cell], counts: Mapping[str, int], left: Mapping[str, Done]
+) -> int:
+    """Print what came of all cells; the exit status. ``left`` were finished before."""
     parts = [f"{count} {status}" for status, count in counts.items()]
-    said = ", ".join(parts) or "nothing to do"
-    print(f"{said}; {len(left)} finished before; in {folder}", file=sys.stderr)
-    bad = sum(item.status != "ok" for item in left)
-    if bad:
-        print(f"{bad} failed before: --retry-failed runs them again", file=sys.stderr)
-    stale = sum(not item.same_code for item in left)
+    ended = ", ".join(parts) or "nothing to do"
+    print(f"{ended}; {len(left)} finished before; in {store.folder}", file=sys.stderr)
+    failed = sum(item.status != "ok" for item in left.values())
+    if failed:
+        print(f"{failed} failed before: --retry-failed runs them again", file=sys.stderr)
+    stale = {cell.label: 0 for cell in cells if cell.key in left and left[cell.key].stale}
     if stale:
-        print(f"{stale} were made by other code than now: --force runs all again", file=sys.stderr)
-    return int(bad > 0 or any(status != "ok" for status in counts))
+        print(
+            f"another version of the method or its plugin made {', '.join(stale)}: --force runs "
+            f"all again",
+            file=sys.stderr,
+        )
+    return int(failed > 0 or any(status != "ok" for status in counts))
 
 
 if __name__ == "__main__":

@@ -1,20 +1,25 @@
-"""What a suite file says: data sets, methods, seeds and profiles, read strictly from TOML.
+"""Suite files: data sets, methods, seeds and profiles, read strictly from TOML.
 
-Every key is checked here: an unknown one, or a value of the wrong kind, is a
-:class:`ConfigError` that names the file, the key and what was expected. Nothing heavy is
-imported; whether what is named exists is asked when cells are planned.
+An unknown key or a wrong value is a :class:`ConfigError` that names the file, the key and what is
+expected. Nothing heavy is imported: whether the methods and data sets exist is checked by
+:mod:`benchmarks.plan`.
 """
 
 from __future__ import annotations
 
 import math
 import tomllib
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any
+
+from msgspec import Meta
+from msgspec.structs import asdict, force_setattr, replace
 
 from deep_em_bench.core import ConfigError, unknown_name
+from deep_em_bench.core.files import read_bounded
+from deep_em_bench.core.schema import Strict, brief, converted
 
 __all__ = [
     "PROFILES",
@@ -23,75 +28,135 @@ __all__ = [
     "MethodRow",
     "Profile",
     "Suite",
-    "brief",
     "generation_of",
     "setting",
     "suite_files",
 ]
 
-PROFILES = ("tiny", "quick", "paper")
+PROFILES = ("tiny", "quick", "full")
 MAX_SEEDS = 10_000
 MOST_BYTES = 2**20
-FEWEST_SAMPLES = 10
-"""An inception score has so many splits."""
 
-T = TypeVar("T")
-Reader = Callable[[Any, str], T]
-"""Takes a TOML value and where it stands; returns it checked."""
+Natural = Annotated[int, Meta(ge=0, le=2**63 - 1)]
+Positive = Annotated[int, Meta(ge=1, le=2**63 - 1)]
+Samples = Annotated[int, Meta(ge=10, le=2**63 - 1)]
+"""An inception score has ten splits."""
+
+if TYPE_CHECKING:  # what the structs make of them
+    Counts = tuple[int, ...]
+    Seeds = tuple[int, ...]
+else:
+    Counts = Positive | Annotated[tuple[Positive, ...], Meta(min_length=1)]
+    Seeds = Positive | Annotated[tuple[Natural, ...], Meta(min_length=1)]
 
 
-@dataclass(frozen=True, kw_only=True)
-class DatasetRow:
+class Generation(Strict, frozen=True, kw_only=True):
+    """How the samples of generative methods are scored."""
+
+    n: Samples = 5000
+    """Samples of a fitted method."""
+    every: Natural = 5
+    """Rows of history from one point of the curve over training to the next; 0: no curve."""
+    n_curve: Samples = 1000
+    """Samples a point."""
+
+
+class GenerationChange(Strict, frozen=True, kw_only=True):
+    """What differs from the suite's ``[generation]``; None: nothing."""
+
+    n: Samples | None = None
+    every: Natural | None = None
+    n_curve: Samples | None = None
+
+    def applied_to(self, generation: Generation) -> Generation:
+        """``generation`` with the changes."""
+        return replace(generation, **_set(self))
+
+
+class DatasetRow(Strict, frozen=True, kw_only=True):
     """A data set of a suite. Without ``n_clusters`` there are as many clusters as classes."""
 
     name: str
-    words: Mapping[str, Any] = field(default_factory=dict)
-    n_clusters: tuple[int, ...] | None = None
-    generation: Mapping[str, int] = field(default_factory=dict)
-    """What of the suite's ``[generation]`` is another; a profile's own goes first."""
+    words: Mapping[str, Any] = {}
+    n_clusters: Counts | None = None
+    generation: GenerationChange = GenerationChange()
+    """A profile's own goes first."""
+
+    def __post_init__(self) -> None:
+        _check_text(name=self.name)
+        force_setattr(self, "words", _settings("words", self.words))
+        force_setattr(self, "n_clusters", _several(self.n_clusters))
 
 
-@dataclass(frozen=True, kw_only=True)
-class MethodRow:
-    """A row of a suite's table: a method, its preset, and what is changed on top."""
+class MethodRow(Strict, frozen=True, kw_only=True):
+    """A row of a suite's table: a method, its preset, and the changes to it."""
 
     name: str
     preset: str | None = None
     label: str | None = None
-    params: Mapping[str, Any] = field(default_factory=dict)
+    params: Mapping[str, Any] = {}
     """The word none stands for None, which TOML has no word for."""
-    n_clusters: tuple[int, ...] | None = None
+    n_clusters: Counts | None = None
     labelled: bool | None = None
-    """Run on data sets with labelled rows alone, or on those without alone; None: on both."""
+    """True: only on data sets with labelled rows; False: only on others; None: on both."""
+
+    def __post_init__(self) -> None:
+        _check_text(name=self.name, preset=self.preset, label=self.label)
+        if self.label is not None and "," in self.label:
+            raise ValueError(
+                f"label is {self.label!r}; expected one without a comma, which --methods splits at"
+            )
+        force_setattr(self, "params", _settings("params", self.params))
+        force_setattr(self, "n_clusters", _several(self.n_clusters))
 
 
-@dataclass(frozen=True, kw_only=True)
-class Generation:
-    """How the samples of generative methods are scored."""
-
-    n: int = 5000
-    """Samples of a fitted method."""
-    every: int = 5
-    """Rows of history from one point of the curve over training to the next; 0: no curve."""
-    n_curve: int = 1000
-    """Samples a point."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Profile:
+class Profile(Strict, frozen=True, kw_only=True):
     """What a budget changes. The default changes nothing."""
 
-    seeds: tuple[int, ...] | None = None
-    datasets: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    seeds: Seeds | None = None
+    datasets: Mapping[str, Mapping[str, Any]] = {}
     """Words of ``datasets.load`` by data set name."""
-    methods: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    methods: Mapping[str, Mapping[str, Any]] = {}
     """Parameters by method name or row label."""
     drop: tuple[str, ...] = ()
     """Labels of the rows that are not run."""
-    only: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    only: Mapping[str, Mapping[str, Any]] = {}
     """By data set name, for a word of its rows the value, or list of values, that are run."""
-    generation: Mapping[str, int] = field(default_factory=dict)
-    """What of the suite's ``[generation]`` is another."""
+    generation: GenerationChange = GenerationChange()
+
+    def __post_init__(self) -> None:
+        force_setattr(self, "seeds", _all_seeds(self.seeds))
+        for name in ("datasets", "methods", "only"):
+            tables = getattr(self, name)
+            checked = {key: _settings(f"{name}.{key}", table) for key, table in tables.items()}
+            force_setattr(self, name, checked)
+
+
+class _Profiles(Strict, frozen=True, kw_only=True):
+    tiny: Profile | None = None
+    quick: Profile | None = None
+    full: Profile | None = None
+
+
+class _File(Strict, frozen=True, kw_only=True):
+    """The keys of a suite file."""
+
+    title: str
+    reproduces: str = "-"
+    seeds: Seeds
+    datasets: Annotated[tuple[DatasetRow, ...], Meta(min_length=1)]
+    methods: Annotated[tuple[MethodRow, ...], Meta(min_length=1)]
+    profiles: _Profiles = _Profiles()
+    generation: Generation | None = None
+
+    def __post_init__(self) -> None:
+        _check_text(title=self.title, reproduces=self.reproduces)
+        force_setattr(self, "seeds", _all_seeds(self.seeds))
+        changes = [("data set", row) for row in self.datasets]
+        changes += [("profile", profile) for profile in _set(self.profiles).values()]
+        for kind, change in changes:
+            if self.generation is None and _set(change.generation):
+                raise ValueError(f"a {kind} changes the table [generation], which is missing")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -125,44 +190,26 @@ class Suite:
     @classmethod
     def read(cls, path: Path) -> Suite:
         """The suite in ``path``. Raises :class:`ConfigError`."""
-        if path.stem.startswith("."):  # of "...toml" it is "..", which leads out of the records
+        if path.stem.startswith(".") or not path.stem.isprintable():  # "...toml" has the stem ".."
             raise ConfigError(
-                f"suite {path} is named {path.stem!r}, as the folder of its records would be; "
-                f"give its file a name that begins with no dot"
+                f"suite {path} gives its name {path.stem!r} to the folder of its records; "
+                f"give the file a printable name that begins with no dot"
             )
         try:
-            if path.stat().st_size > MOST_BYTES:
-                raise ConfigError(f"suite {path} has more than {MOST_BYTES:,} bytes; shorten it")
-            raw = tomllib.loads(path.read_text(encoding="utf-8"))
+            text = read_bounded(path, MOST_BYTES).decode("utf-8-sig")
+            raw = tomllib.loads(text)
         except OSError as error:
             raise ConfigError(
                 f"suite {path} cannot be read ({error.strerror}); give the path of a .toml file"
             ) from error
         except (ValueError, RecursionError) as error:  # of tomllib, of UTF-8, of huge integers
             raise ConfigError(f"suite {path} is not TOML: {error}") from error
-        table = _Table(raw, f"{path}:")
-        suite = cls(
-            name=path.stem,
-            path=path,
-            title=table.take("title", _text),
-            reproduces=table.take("reproduces", _text, "-"),
-            seeds=table.take("seeds", _seeds),
-            datasets=table.take("datasets", _rows(_dataset_row)),
-            methods=table.take("methods", _rows(_method_row)),
-            profiles=table.take("profiles", _named(_profile, PROFILES), {}),
-            generation=table.take("generation", generation_of, None),
-        )
-        table.close()
-        changes: list[tuple[str, Profile | DatasetRow]]
-        changes = [(f"profiles.{name}", profile) for name, profile in suite.profiles.items()]
-        changes += [(f"data set {row.name}", row) for row in suite.datasets]
-        for where, change in changes:
-            if change.generation and suite.generation is None:
-                raise ConfigError(
-                    f"{path}: generation of {where} changes a table [generation] that is missing; "
-                    f"add it"
-                )
-        return suite
+        try:
+            file = converted(_File, raw)
+        except ValueError as error:
+            raise ConfigError(f"{path}: {error}") from error
+        words = {name: getattr(file, name) for name in file.__struct_fields__}
+        return cls(name=path.stem, path=path, **{**words, "profiles": _set(file.profiles)})
 
 
 def suite_files() -> dict[str, Path]:
@@ -175,177 +222,56 @@ def setting(value: Any, where: str) -> Any:
 
     Raises :class:`ConfigError` for anything else.
     """
-    if type(value) is list:
+    if type(value) in (list, tuple):
         return tuple(setting(item, f"{where}[{i}]") for i, item in enumerate(value))
     finite = type(value) is float and math.isfinite(value)
-    if not finite and type(value) not in (str, int, bool):
-        raise _mismatch(where, value, "a finite number, a string, a boolean or a list of these")
+    whole = type(value) is int and -(2**63) <= value < 2**63
+    if not (finite or whole) and type(value) not in (str, bool):
+        raise ConfigError(
+            f"{where} is {brief(value)}; expected a finite number of 64 bits, a string, a boolean "
+            f"or a list of these"
+        )
     return value
 
 
 def generation_of(value: Any, where: str) -> Generation:
-    """How samples are scored, by a table ``[generation]``. Raises :class:`ConfigError`."""
-    return Generation(**_generation_words(value, where))
+    """How samples are scored, from a table ``[generation]``. Raises :class:`ConfigError`."""
+    try:
+        return converted(Generation, value)
+    except ValueError as error:
+        raise ConfigError(f"{where}: {error}") from error
 
 
-def brief(value: Any) -> str:
-    """The value as a message shows it."""
-    got = repr(value)
-    return got if len(got) <= 60 else got[:57] + "..."
+def _set(struct: Strict) -> dict[str, Any]:
+    """The fields that are not None."""
+    return {name: value for name, value in asdict(struct).items() if value is not None}
 
 
-class _Table:
-    """A TOML table whose keys are taken one by one; what is left over was not known."""
-
-    def __init__(self, value: Any, where: str) -> None:
-        if type(value) is not dict:
-            raise _mismatch(where, value, "a table")
-        self._left = dict(value)
-        self._where = where
-        self._taken: list[str] = []
-
-    def take(self, key: str, read: Reader[T], *default: T) -> T:
-        """The value of ``key`` as ``read`` gives it, or the default where there is one."""
-        self._taken.append(key)
-        if key in self._left:
-            joint = " " if self._where.endswith(":") else "."
-            return read(self._left.pop(key), f"{self._where}{joint}{key}")
-        if default:
-            return default[0]
-        raise ConfigError(f"{self._where.removesuffix(':')}: key {key!r} is missing")
-
-    def close(self) -> None:
-        """Refuse the keys that nobody took."""
-        for key in self._left:
-            where = self._where.removesuffix(":")
-            raise ConfigError(f"{where}: {unknown_name('key', key, self._taken)}")
+def _check_text(**texts: str | None) -> None:
+    for key, text in texts.items():
+        if text is not None and not (text and text.isprintable()):
+            raise ValueError(f"{key} is {brief(text)}; expected a string of one line")
 
 
-def _dataset_row(value: Any, where: str) -> DatasetRow:
-    table = _Table(value, where)
-    row = DatasetRow(
-        name=table.take("name", _text),
-        words=table.take("words", _params, {}),
-        n_clusters=table.take("n_clusters", _counts, None),
-        generation=table.take("generation", _generation_words, {}),
-    )
-    table.close()
-    return row
+def _settings(where: str, table: Mapping[str, Any]) -> dict[str, Any]:
+    """The table with each value checked. Raises ``ValueError``."""
+    try:
+        return {name: setting(value, f"{where}.{name}") for name, value in table.items()}
+    except ConfigError as error:
+        raise ValueError(str(error)) from error
 
 
-def _method_row(value: Any, where: str) -> MethodRow:
-    table = _Table(value, where)
-    row = MethodRow(
-        name=table.take("name", _text),
-        preset=table.take("preset", _text, None),
-        label=table.take("label", _label, None),
-        params=table.take("params", _params, {}),
-        n_clusters=table.take("n_clusters", _counts, None),
-        labelled=table.take("labelled", _flag, None),
-    )
-    table.close()
-    return row
+def _several(counts: Any) -> tuple[int, ...] | None:
+    """One number or several as several, each once."""
+    return (counts,) if isinstance(counts, int) else counts and tuple(dict.fromkeys(counts))
 
 
-def _profile(value: Any, where: str) -> Profile:
-    table = _Table(value, where)
-    profile = Profile(
-        seeds=table.take("seeds", _seeds, None),
-        datasets=table.take("datasets", _named(_params), {}),
-        methods=table.take("methods", _named(_params), {}),
-        drop=table.take("drop", _texts, ()),
-        only=table.take("only", _named(_params), {}),
-        generation=table.take("generation", _generation_words, {}),
-    )
-    table.close()
-    return profile
-
-
-def _generation_words(value: Any, where: str) -> dict[str, int]:
-    """Those that are there."""
-    table = _Table(value, where)
-    least = {"n": FEWEST_SAMPLES, "every": 0, "n_curve": FEWEST_SAMPLES}
-    words = {word: table.take(word, _at_least(count), -1) for word, count in least.items()}
-    table.close()
-    return {word: count for word, count in words.items() if count >= 0}
-
-
-def _rows(read: Reader[T]) -> Reader[tuple[T, ...]]:
-    def rows(value: Any, where: str) -> tuple[T, ...]:
-        if type(value) is not list or not value:
-            raise _mismatch(where, value, "one table or more, each under [[double brackets]]")
-        return tuple(read(item, f"{where}[{i}]") for i, item in enumerate(value))
-
-    return rows
-
-
-def _named(read: Reader[T], known: Iterable[str] = ()) -> Reader[dict[str, T]]:
-    def tables(value: Any, where: str) -> dict[str, T]:
-        if type(value) is not dict:
-            raise _mismatch(where, value, "a table")
-        for name in value:
-            if known and name not in known:
-                raise ConfigError(f"{where}: {unknown_name('profile', name, known)}")
-        return {name: read(item, f"{where}.{name}") for name, item in value.items()}
-
-    return tables
-
-
-def _text(value: Any, where: str) -> str:
-    if type(value) is not str or not value or not value.isprintable():
-        raise _mismatch(where, value, "a string of one line")
-    return value
-
-
-def _flag(value: Any, where: str) -> bool:
-    if type(value) is not bool:
-        raise _mismatch(where, value, "true or false")
-    return value
-
-
-def _label(value: Any, where: str) -> str:
-    if "," in _text(value, where):
-        raise _mismatch(where, value, "a label without a comma, which --methods splits at")
-    return value
-
-
-def _texts(value: Any, where: str) -> tuple[str, ...]:
-    if type(value) is not list:
-        raise _mismatch(where, value, "a list of strings")
-    return tuple(_text(item, f"{where}[{i}]") for i, item in enumerate(value))
-
-
-def _seeds(value: Any, where: str) -> tuple[int, ...]:
-    if type(value) is int and 1 <= value <= MAX_SEEDS:
-        return tuple(range(value))
-    if type(value) is list and value and all(type(seed) is int and seed >= 0 for seed in value):
-        if len(set(value)) == len(value):
-            return tuple(value)
-        raise _mismatch(where, value, "each seed once")
-    raise _mismatch(where, value, f"a number of seeds from 1 to {MAX_SEEDS} or a list of seeds")
-
-
-def _at_least(least: int) -> Reader[int]:
-    def count(value: Any, where: str) -> int:
-        if type(value) is not int or value < least:
-            raise _mismatch(where, value, f"a whole number of at least {least}")
-        return value
-
-    return count
-
-
-def _counts(value: Any, where: str) -> tuple[int, ...]:
-    counts = value if type(value) is list else [value]
-    if not counts or not all(type(count) is int and count >= 1 for count in counts):
-        raise _mismatch(where, value, "a positive integer or a list of these")
-    return tuple(dict.fromkeys(counts))
-
-
-def _params(value: Any, where: str) -> dict[str, Any]:
-    if type(value) is not dict:
-        raise _mismatch(where, value, "a table")
-    return {name: setting(item, f"{where}.{name}") for name, item in value.items()}
-
-
-def _mismatch(where: str, value: Any, expected: str) -> ConfigError:
-    return ConfigError(f"{where} is {brief(value)}; expected {expected}")
+def _all_seeds(seeds: Any) -> tuple[int, ...] | None:
+    """The seeds themselves, where a number says how many. Raises ``ValueError``."""
+    if isinstance(seeds, int):
+        if seeds > MAX_SEEDS:
+            raise ValueError(f"seeds is {seeds}; expected at most {MAX_SEEDS}, or a list of seeds")
+        return tuple(range(seeds))
+    if seeds is not None and len(set(seeds)) < len(seeds):
+        raise ValueError(f"seeds is {brief(list(seeds))}; expected each seed once")
+    return seeds

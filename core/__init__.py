@@ -1,8 +1,9 @@
 """What every package here stands on.
 
-Here are errors for users, the registry and derived seeds; in modules of their own, digests of
-code (``code``), files written whole (``files``), .npz files read without trust (``npz``), how
-commands end (``guard``) and standard output whose reader may leave (``output``).
+Here are errors for users, the registry and derived seeds. Modules of their own have plugins
+(``plugins``), structured files (``schema``), files written whole (``files``), .npz files read
+without trust (``npz``), the end of a command (``guard``) and a standard output whose reader may
+leave (``output``).
 """
 
 from deep_em_bench.core.errors import (

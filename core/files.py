@@ -1,11 +1,13 @@
-"""Files that are written whole or not at all, and temporary folders of killed commands."""
+"""Files written whole and read with bounds, and temporary folders of killed commands."""
 
 from __future__ import annotations
 
 import contextlib
+import errno
 import functools
 import os
 import shutil
+import stat
 import tempfile
 import time
 import uuid
@@ -17,7 +19,7 @@ try:
 except ImportError:  # Windows
     fcntl = None
 
-__all__ = ["SUFFIX", "claim_folder", "sweep_folders", "temporary_beside"]
+__all__ = ["SUFFIX", "claim_folder", "read_bounded", "sweep_folders", "temporary_beside"]
 
 LOCK = "deep-em-bench.lock"
 HOUR = 3600
@@ -26,12 +28,33 @@ SUFFIX = ".tmp"
 """The end of every temporary name."""
 
 
+def read_bounded(path: Path, most: int) -> bytes:
+    """The bytes of a regular file. Raises ``OSError`` for a pipe, a device, or too many bytes.
+
+    >>> read_bounded(Path("/dev/zero"), 100)
+    Traceback (most recent call last):
+    OSError: [Errno 22] not a regular file: '/dev/zero'
+    """
+    with open(path, "rb", opener=_opened_at_once) as file:
+        status = os.fstat(file.fileno())
+        if not stat.S_ISREG(status.st_mode):
+            raise OSError(errno.EINVAL, "not a regular file", str(path))
+        if status.st_size > most:
+            raise OSError(errno.EFBIG, f"more than {most:,} bytes", str(path))
+        return file.read(status.st_size)
+
+
+def _opened_at_once(path: str, flags: int) -> int:
+    """Without waiting for a writer, which a pipe may never get."""
+    return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
+
+
 @contextlib.contextmanager
 def temporary_beside(path: Path) -> Iterator[Path]:
-    """A new name in the folder of ``path``, which is made first; what is left there is removed.
+    """A temporary name in the folder of ``path``, which is made first; removed at the end.
 
-    Whoever has written the file moves it to ``path`` by ``os.replace``. Of several processes that
-    write to one path at the same time each moves a whole file there.
+    Move the file to ``path`` by ``os.replace`` when it is written. Of several processes that
+    write to one path, each moves a whole file there.
 
     >>> import os, tempfile
     >>> path = Path(tempfile.mkdtemp()) / "new" / "a.txt"

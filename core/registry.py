@@ -15,7 +15,6 @@ from __future__ import annotations
 import ast
 import importlib
 import importlib.util
-import sys
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from importlib.metadata import EntryPoint, entry_points
@@ -23,6 +22,7 @@ from pathlib import Path
 from typing import Any, Generic, TypeVar
 
 from deep_em_bench.core.errors import ConfigError, UserError, unknown_name
+from deep_em_bench.core.plugins import load_plugin
 
 __all__ = ["Declaration", "Registered", "Registry"]
 
@@ -108,37 +108,13 @@ class Registry(Generic[T]):
         return self._registered[name]
 
     def load_plugin(self, path: str | Path) -> None:
-        """Import one Python file that registers something; loading it again does nothing.
-
-        The file may import modules that lie beside it: its folder goes on ``sys.path``, as the
-        folder of a script does. Raises :class:`UserError` for a file that cannot be imported.
-        """
-        path = Path(path).resolve()
-        if not path.is_file():
-            raise UserError(f"plugin {path} is not a file; give the path of a .py file")
-        module_name = f"_plugin_{path.stem}_{abs(hash(str(path))):x}"
-        if module_name in sys.modules:
-            return
-        spec = importlib.util.spec_from_file_location(module_name, path)
-        if spec is None or spec.loader is None:
-            raise UserError(f"plugin {path} is not Python source; give the path of a .py file")
-        _refuse_shared_helpers(path)
-        module = importlib.util.module_from_spec(spec)
-        registered, search_path = dict(self._registered), list(sys.path)
-        sys.modules[module_name] = module
-        if str(path.parent) not in sys.path:
-            sys.path.insert(0, str(path.parent))
+        """Import one Python file that registers something; loading it again does nothing."""
+        before = dict(self._registered)
         try:
-            spec.loader.exec_module(module)
-        except (Exception, SystemExit) as error:
-            del sys.modules[module_name]
-            self._registered, sys.path[:] = registered, search_path
-            if isinstance(error, UserError):
-                raise
-            message = " ".join(str(error).split())
-            raise UserError(
-                f"plugin {path} failed on import: {type(error).__name__}: {message}"
-            ) from error
+            load_plugin(Path(path))
+        except UserError:
+            self._registered = before
+            raise
 
     def name_of(self, value: object) -> str:
         """The name under which ``value`` was registered."""
@@ -181,19 +157,6 @@ class Registry(Generic[T]):
         if self._points is None:  # reads the metadata of every installed package
             self._points = tuple(entry_points(group=self.entry_point_group))
         return self._points
-
-
-def _refuse_shared_helpers(plugin: Path) -> None:
-    """Raise :class:`UserError` where the plugin would get a helper module of another plugin."""
-    plugins = [module for name, module in sys.modules.items() if name.startswith("_plugin_")]
-    folders = {Path(module.__file__ or "").parent for module in plugins} - {plugin.parent}
-    for helper in plugin.parent.glob("*.py"):
-        other = getattr(sys.modules.get(helper.stem), "__file__", None)
-        if other and Path(other).parent in folders and helper.stem != "__main__":
-            raise UserError(
-                f"plugin {plugin} has {helper.name} beside it, but the module {helper.stem!r} is "
-                f"{other} already; rename one of them"
-            )
 
 
 def _where(value: object) -> str:

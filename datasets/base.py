@@ -95,15 +95,15 @@ class Dataset:
         return self.X.shape[1:]
 
     def describe(self) -> dict[str, Any]:
-        """The facts that a record keeps: plain numbers, strings, lists and dicts."""
+        """The facts that a record keeps: plain numbers, strings, tuples and dicts."""
         return {
             "name": self.name,
             "words": dict(self.words),
             "n": len(self.X),
             "n_test": 0 if self.X_test is None else len(self.X_test),
-            "shape": list(self.shape),
+            "shape": self.shape,
             "n_classes": self.n_classes,
-            "class_names": list(self.class_names),
+            "class_names": self.class_names,
             "sha256": dict(self.source.sha256),
             "licence": self.source.licence,
             "where": self.source.where,

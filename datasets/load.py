@@ -48,7 +48,7 @@ def load(
             of the training split, as in GANMM's Figures 3 to 5.
         features: "raw", or an embedding such as "sae10", which is learnt from the whole training
             split without labels: see :mod:`datasets.embedding`.
-        recipe: the embedding's budget: "quick" (its default) or "paper".
+        recipe: the embedding's budget: "quick" (its default) or "full".
         features_seed: seed of the embedding, independent of ``seed``: all seeds share one.
         device: device that learns an embedding: "auto", "cpu", "cuda" or "cuda:1".
         data_dir: the data root; else ``$DEEP_EM_BENCH_DATA``, else the user's cache folder.

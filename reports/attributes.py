@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
 from deep_em_bench.datasets.celeba import FACES_FILE, IMAGES
 from deep_em_bench.reports.summary import Block, Row, Statistic, enough
 from deep_em_bench.reports.text import error_metric, named_seeds
+from deep_em_bench.results import replace
 from deep_em_bench.results.printed import Entry
 
 __all__ = ["Attributes", "attribute_of", "by_attribute"]
@@ -201,7 +202,7 @@ class Attributes:
         files = {file for block in self.blocks for r in block.records for file in r.dataset.sha256}
         compact = FACES_FILE.path in files
         images = f", images out of {IMAGES:,}, not out of all of CelebA" if compact else ""
-        known = self.profile == "paper" and not compact
+        known = self.profile == "full" and not compact
         return f"Profile {self.profile}{images}" + (
             "." if known else ": not comparable with published numbers."
         )

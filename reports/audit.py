@@ -11,6 +11,8 @@ import textwrap
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+from msgspec import structs
+
 from deep_em_bench.reports.escaping import breakable, escape, named
 from deep_em_bench.reports.floats import Group, Tabular, floating
 from deep_em_bench.reports.text import ABSENT
@@ -110,7 +112,7 @@ def to_csv(entries: Iterable[Entry]) -> str:
 
 def to_json(audited: Sequence[AuditTable], entries: Iterable[Entry]) -> str:
     """Papers and tables with their remarks, and every number with all its facts."""
-    papers = {table.paper.name: dataclasses.asdict(table.paper) for table in audited}
+    papers = {table.paper.name: structs.asdict(table.paper) for table in audited}
     held = {
         "papers": list(papers.values()),
         "tables": [dataclasses.asdict(table) | {"paper": table.paper.name} for table in audited],

@@ -142,7 +142,7 @@ def data_and_profile(block: Block) -> list[str]:
     if block.n_test and used.words.get("assign") == "all":
         held_out = f'"held-out" being all {block.n_test:,}, these among them'
     points = f"{block.n:,} training points, {held_out}" if block.n else "of unknown size"
-    budget = "" if block.profile == "paper" else ": not comparable with published numbers"
+    budget = "" if block.profile == "full" else ": not comparable with published numbers"
     said = [
         f"{block.suite}: {block.dataset}, {points}, K = {block.n_clusters}.",
         f"Profile {block.profile}{budget}.",

@@ -188,7 +188,7 @@ def _measured(block: Block, row: Row, entry: Entry, metric: str) -> tuple[str, S
 def _differences(
     block: Block, row: Row, entry: Entry, split: str, metric: str
 ) -> Iterator[Difference]:
-    if block.profile != "paper":
+    if block.profile != "full":
         said = f"profile {block.profile}: smaller nets and budgets than the papers'"
         yield Difference(kind="profile", said=said)
     yield from _of_metric(entry, metric)

@@ -32,14 +32,18 @@ class Conflict:
 def conflicts_of(records: Sequence[Record]) -> Iterator[Conflict]:
     """What should not be compared: versions of code under one label, of metrics, of the data."""
     for label, held in sorted(_grouped(records, lambda record: record.label).items()):
-        codes = [(record.provenance.code[:12], record) for record in held]
+        codes = [(record.provenance.code, record) for record in held]
         yield from _versions(f"{label} mixes code versions", codes, RERUN)
     scored = [(r.provenance.metrics_version, r) for r in records if r.status == "ok"]
     rescore = f"score all again with python -m benchmarks.rescore --suite {records[0].suite}"
     yield from _versions("the table mixes metrics versions", scored, rescore)
     for seed, held in sorted(_grouped(records, lambda record: record.seed).items()):
         # Generated data differ between seeds by design, and between methods never.
-        drawn = {(r.dataset.n, r.dataset.n_test, digests(r)) for r in held}
+        known = all(r.dataset.data_digest for r in held)
+        drawn = {
+            (r.dataset.n, r.dataset.n_test, r.dataset.data_digest if known else digests(r))
+            for r in held
+        }
         if len(drawn) > 1:
             what = f"seed {seed} was run on {len(drawn)} versions of the data"
             yield Conflict(what=what, remedy=RERUN)
@@ -48,7 +52,7 @@ def conflicts_of(records: Sequence[Record]) -> Iterator[Conflict]:
 
 
 def digests(record: Record) -> tuple[str, ...]:
-    """What its data were: the same bytes are the same data, whatever the files are called.
+    """Of the files of its data: the same bytes are the same data, whatever the files are called.
 
     The file of learnt features is named after the code that made it, which may change and give
     the same features.

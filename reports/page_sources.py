@@ -47,12 +47,12 @@ def _settings(blocks: Sequence[Block]) -> Table:
             method = row.records[0].method
             settings = ", ".join(f"{k}={_value(v)}" for k, v in sorted(method.params.items()))
             place = (row.label, method.name, method.preset, settings)
-            codes.setdefault(place, set()).update(r.provenance.code[:12] for r in row.records)
+            codes.setdefault(place, set()).update(r.provenance.code for r in row.records)
     lines = [
         (*map(text_cell, place), text_cell(", ".join(sorted(found))))
         for place, found in codes.items()
     ]
-    names = ("Row", "Method", "Preset", "Settings", "Code, sha256")
+    names = ("Row", "Method", "Preset", "Settings", "Code")
     return _listed("Methods and settings", names, lines)
 
 

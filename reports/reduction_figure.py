@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import combinations
 
 import numpy as np
@@ -24,6 +24,7 @@ from deep_em_bench.reports.stored import Run, Stored
 from deep_em_bench.reports.style import SMALL, WIDTH, Mark, mark, shortened, titled
 from deep_em_bench.reports.summary import Block
 from deep_em_bench.reports.text import SPLIT_NAMES, error_metric, named_seeds, number
+from deep_em_bench.results import replace
 from deep_em_bench.results.published import published
 
 __all__ = ["reductions"]

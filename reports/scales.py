@@ -6,7 +6,7 @@ For suites whose data sets differ in their subset alone: GANMM, Figures 3 to 5.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -17,6 +17,7 @@ from deep_em_bench.reports.style import Mark, titled
 from deep_em_bench.reports.summary import Block
 from deep_em_bench.reports.text import SPLIT_NAMES, methods_shown, named_seeds
 from deep_em_bench.reports.ticks import placed
+from deep_em_bench.results import replace
 
 __all__ = ["Scales", "grouped", "scales"]
 
@@ -145,7 +146,7 @@ def _reading(group: Scales, split: str) -> Iterator[str]:
     first = group.blocks[0]
     seeds = {seed for block in group.blocks for seed in block.seeds}
     yield f"{first.suite}: {group.title}, K = {first.n_clusters}, by points fitted."
-    budget = "" if first.profile == "paper" else ": not comparable with published numbers"
+    budget = "" if first.profile == "full" else ": not comparable with published numbers"
     yield f"Profile {first.profile}{budget}."
     mixed = dict.fromkeys(sentence for block in group.blocks for sentence in block.mixed)
     yield from (f"MIXED: {sentence}." for sentence in mixed)

@@ -1,4 +1,4 @@
-"""What came out: one record a cell, the files that hold them, and one tidy frame of all."""
+"""Results: one record per cell, the files that hold them, and one tidy frame of all."""
 
 from deep_em_bench.results.frame import RUNS, load, stores
 from deep_em_bench.results.record import (
@@ -12,6 +12,7 @@ from deep_em_bench.results.record import (
     Scores,
     Status,
     Timing,
+    replace,
 )
 from deep_em_bench.results.store import Store
 
@@ -29,5 +30,6 @@ __all__ = [
     "Store",
     "Timing",
     "load",
+    "replace",
     "stores",
 ]

@@ -1,4 +1,4 @@
-"""All records as one pandas frame: a row a cell, a column a measured number."""
+"""All records as one pandas frame: a row per cell, a column per measured number."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 __all__ = ["RUNS", "load", "stores"]
 
 RUNS = Path("results/runs")
-"""Where runs put their records, one folder a suite, seen from the root of a checkout."""
+"""The folder of the records of runs, one folder per suite, below the working folder."""
 
 SPLITS = ("train", "test", "generation", "real")
 
@@ -34,17 +34,22 @@ COLUMNS: Mapping[str, Callable[[Record], Any]] = {
     "params": lambda record: record.method.params,
     "error": lambda r: f"{r.error.type}: {r.error.message}" if r.error else "",
     "fit_s": lambda record: record.timing.fit_s,
+    "fit_cpu_s": lambda record: record.timing.fit_cpu_s,
+    "cpu_s": lambda record: record.timing.cpu_s,
+    "load": lambda record: record.resources.load,
     "peak_rss_mb": lambda record: record.resources.peak_rss_mb,
     "n_parameters": lambda record: record.method.n_parameters,
     "device": lambda record: record.resources.device,
     "precision": lambda record: record.resources.precision,
     "code": lambda record: record.provenance.code,
+    "package": lambda record: record.provenance.package,
+    "data_digest": lambda record: record.dataset.data_digest,
     "metrics_version": lambda record: record.provenance.metrics_version,
     "git_sha": lambda record: record.provenance.git_sha,
     "dirty": lambda record: record.provenance.dirty,
     "key": lambda record: record.key,
 }
-NUMBERS = ("fit_s", "peak_rss_mb", "n_parameters")
+NUMBERS = ("fit_s", "fit_cpu_s", "cpu_s", "load", "peak_rss_mb", "n_parameters")
 
 
 def load(
@@ -58,8 +63,11 @@ def load(
       ``dataset_name``, ``n_clusters``, ``label``, ``method``, ``preset``, ``seed``
     - ``status`` ("ok", "failed", "timeout", "memory", "diverged")
     - ``error`` ("" or "Type: message")
-    - ``fit_s`` (seconds), ``peak_rss_mb`` (2**20 bytes), ``n_parameters``: float64
-    - ``device``, ``precision``, ``code``, ``metrics_version``, ``git_sha``, ``dirty``, ``key``
+    - ``fit_s`` (seconds), ``fit_cpu_s`` and ``cpu_s`` (CPU seconds of the fit and of the whole
+      cell), ``load`` (of the machine at the start), ``peak_rss_mb`` (2**20 bytes),
+      ``n_parameters``: float64
+    - ``device``, ``precision``, ``code`` (version of the method, with the digest of its plugin),
+      ``package``, ``data_digest``, ``metrics_version``, ``git_sha``, ``dirty``, ``key``
     - ``train/<metric>``, ``test/<metric>``, ``generation/<metric>``, and ``real/<metric>``, the
       generation metrics of real images: float64, NaN where a cell has no such number
     - ``history`` (only with ``history=True``): the tuple of the cell's iteration rows
@@ -89,16 +97,16 @@ def stores(suite: str | None = None, root: str | Path = RUNS) -> list[Store]:
     """
     root = Path(root)
     try:
-        found = sorted(path.name for path in root.iterdir() if path.is_dir())
+        names = sorted(path.name for path in root.iterdir() if path.is_dir())
     except (FileNotFoundError, NotADirectoryError):
-        found = []
+        names = []
     except OSError as error:
         raise UserError(
             f"cannot list {root}: {error.strerror}; permit it, or name another folder"
         ) from error
     if suite is None:
-        return [Store(root / name) for name in found]
-    if suite not in found:
+        return [Store(root / name) for name in names]
+    if suite not in names:
         raise UserError(
             f"suite {suite!r} has no records in {root}; "
             f"make them with: python -m benchmarks.run --suite {suite}"

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from deep_em_bench.core.schema import Strict
+
 __all__ = ["Entry", "Paper", "PublishedTable", "Selected", "Split", "Unit"]
 
 Split = Literal["train", "test", "all"]
@@ -13,9 +15,8 @@ Unit = Literal["share", "percent", "score", "count", "class"]
 Selected = Literal["best run", "best epoch"]
 
 
-@dataclass(frozen=True, kw_only=True)
-class Paper:
-    """A paper whose tables are held, and what is wrong with all of them."""
+class Paper(Strict, frozen=True, kw_only=True):
+    """A paper, and what is wrong with all of its tables."""
 
     name: str
     title: str

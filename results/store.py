@@ -1,15 +1,15 @@
 """Records and their arrays in one folder: plain files, written atomically, merged by copying.
 
-A cell is ``<key>.json`` and, where it stored arrays, ``<key>.npz`` beside it. Files are written to
-a temporary name in the same folder, synced and renamed, the arrays before the record: a process
-killed at any moment leaves no half-written file under a final name, and no record without arrays.
-Any number of processes and machines may share the folder; nothing is locked.
+A cell is ``<key>.json`` and, where it has arrays, ``<key>.<digest>.npz``, which the record names.
+Files are written to a temporary name in the same folder, synced and renamed. The arrays come
+first, and the rename of the record is the commit: a process that is killed at any moment leaves
+the old cell, whole, or the new one. Any number of processes and machines may share the folder;
+nothing is locked. :meth:`Store.sweep` removes what killed or overtaken writers left.
 """
 
 from __future__ import annotations
 
 import contextlib
-import dataclasses
 import hashlib
 import io
 import logging
@@ -25,8 +25,8 @@ from typing import Any
 import numpy as np
 
 from deep_em_bench.core import DataError, UnreadableError, UserError
-from deep_em_bench.core.files import SUFFIX, temporary_beside
-from deep_em_bench.results.record import KEY, Record
+from deep_em_bench.core.files import SUFFIX, read_bounded, temporary_beside
+from deep_em_bench.results.record import KEY, Record, replace
 
 __all__ = ["Store"]
 
@@ -77,7 +77,7 @@ class Store:
         return sorted(stem for stem in stems if KEY.fullmatch(stem))
 
     def read(self, key: str, *, history: bool = True) -> Record:
-        """The record of ``key``; ``history=False`` skips its history and the cost of parsing it.
+        """The record of ``key``; ``history=False`` leaves its history out, and its cost.
 
         Raises :class:`DataError` naming the file if it is missing or damaged.
         """
@@ -88,7 +88,7 @@ class Store:
         return record
 
     def history(self, key: str) -> tuple[Mapping[str, Any], ...]:
-        """The history of the record of ``key``, and nothing else of it looked at.
+        """The history alone of the record of ``key``.
 
         Raises :class:`DataError` naming the file if it is missing or damaged.
         """
@@ -109,20 +109,26 @@ class Store:
         Raises :class:`DataError` if the file is missing, or is not the one the record was
         written with (sha256), or holds Python objects.
         """
-        path = self._npz(key)
-        expected = self.read(key, history=False).artifacts.get(path.name)
-        if expected is None:
+        held = self.read(key, history=False).artifacts
+        if not held:
             return {}
+        expected = next(iter(held.values()))
+        path = self.folder / _npz_name(key, expected)
+        if not KEY.fullmatch(expected) or held.get(path.name) != expected:
+            raise DataError(
+                f"{self._json(key)}: key `artifacts` is {dict(held)!r:.60}, expected "
+                f"{key[:6]}....npz with its sha256; run the cell again"
+            )
         try:
-            content = path.read_bytes()
+            content = read_bounded(path, MOST_BYTES)
         except OSError as error:
             raise DataError(
                 f"{path} cannot be read ({_reason(error)}); run the cell again"
             ) from error
-        found = hashlib.sha256(content).hexdigest()
-        if found != expected:
+        digest = hashlib.sha256(content).hexdigest()
+        if digest != expected:
             raise DataError(
-                f"{path} has sha256 {found[:12]}..., its record says {expected[:12]}...; "
+                f"{path} has sha256 {digest[:12]}..., its record says {expected[:12]}...; "
                 f"run the cell again"
             )
         try:
@@ -131,44 +137,33 @@ class Store:
             raise DataError(f"{path} is not a .npz of plain arrays; run the cell again") from error
 
     def write(self, record: Record, arrays: Mapping[str, np.ndarray] | None = None) -> Record:
-        """Put ``record`` and its ``arrays`` into the folder, over what was there for its key.
+        """Put ``record`` and its ``arrays`` into the folder, in place of what its key had.
 
-        Arrays that are there already are left alone: scoring again never puts a result at risk.
         Returns the record as written, with ``artifacts`` filled in. Raises :class:`DataError`
-        for arrays of Python objects and for a record too large to be read again, and
-        :class:`UserError` naming a folder that cannot be written to; a full disk is noticed
-        before anything that was there is touched.
+        for arrays of Python objects and for a record that could not be read again, and
+        :class:`UserError` naming a folder that cannot be written to.
         """
-        path, beside = self._json(record.key), self._npz(record.key)
         content = _npz_bytes(arrays) if arrays else None
-        held = {beside.name: hashlib.sha256(content).hexdigest()} if content else {}
-        record = dataclasses.replace(record, artifacts=held)
-        text = record.to_json().encode()
+        digest = hashlib.sha256(content or b"").hexdigest()
+        name = _npz_name(record.key, digest)
+        record = replace(record, artifacts={name: digest} if content else {})
+        text = record.to_json()
         if len(text) > MOST_TEXT:
             raise DataError(
                 f"the record has {len(text):,} bytes, expected at most {MOST_TEXT:,}; "
                 f"keep less in history_"
             )
-        with self._writing(), contextlib.ExitStack() as stack:
-            before = _content(beside)
-            moves = []
-            if content and content != before:
-                moves.append((_staged(stack, beside, content), beside))
-            moves.append((_staged(stack, path, text), path))
-            if before is not None and content != before:
-                # Between here and the last rename the cell counts as not run: the old record
-                # would name arrays that are no longer there.
-                for place in (path, beside):
-                    place.unlink(missing_ok=True)  # another writer of this cell may have been here
-            for part, place in moves:
-                os.replace(part, place)
+        with self._writing():
+            if content:
+                self._put(self.folder / name, content)  # anew, lest a sweep take it for a stray
+            self._put(self._json(record.key), text)
             self._sync_folder()
         return record
 
     def check_writable(self) -> None:
         """Make the folder; raise :class:`UserError` if no record can be written there."""
-        with self._writing(), contextlib.ExitStack() as stack:
-            _staged(stack, self.folder / "probe", b"probe")
+        with self._writing(), temporary_beside(self.folder / "probe") as part:
+            _synced(part, b"probe")
 
     @contextlib.contextmanager
     def _writing(self) -> Iterator[None]:
@@ -181,11 +176,23 @@ class Store:
             ) from error
 
     def sweep(self) -> None:
-        """Remove temporary files that are a day old: their writers were killed."""
+        """Remove temporary files, and arrays that no record names, once they are a day old."""
         for path in self.folder.glob(f"*{SUFFIX}"):
-            with contextlib.suppress(OSError):
-                if time.time() - path.stat().st_mtime > DAY:
-                    path.unlink()
+            _remove_old(path)
+        for path in self.folder.glob("*.npz"):
+            key = path.name.partition(".")[0]
+            try:
+                held = self.read(key, history=False).artifacts if self._json(key).exists() else {}
+            except DataError:
+                continue  # it may be whole to another version
+            if KEY.fullmatch(key) and path.name not in held:
+                _remove_old(path)
+
+    @staticmethod
+    def _put(path: Path, content: bytes) -> None:
+        with temporary_beside(path) as part:
+            _synced(part, content)
+            os.replace(part, path)
 
     def _sync_folder(self) -> None:
         """Make the renames themselves survive a power cut, where folders can be synced."""
@@ -200,39 +207,30 @@ class Store:
     def _json(self, key: str) -> Path:
         return self.folder / f"{key}.json"
 
-    def _npz(self, key: str) -> Path:
-        return self.folder / f"{key}.npz"
+
+def _npz_name(key: str, digest: str) -> str:
+    return f"{key}.{digest[:12]}.npz"
 
 
-def _staged(stack: contextlib.ExitStack, path: Path, content: bytes) -> Path:
-    """``content``, safely on disk under a temporary name beside its final one."""
-    part = stack.enter_context(temporary_beside(path))
-    with part.open("xb") as file:
+def _synced(path: Path, content: bytes) -> None:
+    """Write a new file, safely on disk when this returns."""
+    with path.open("xb") as file:
         file.write(content)
         file.flush()
         os.fsync(file.fileno())
-    return part
 
 
-def _content(path: Path) -> bytes | None:
-    """None where there is no such file."""
-    try:
-        return path.read_bytes()
-    except FileNotFoundError:
-        return None
+def _remove_old(path: Path) -> None:
+    with contextlib.suppress(OSError):
+        if time.time() - path.stat().st_mtime > DAY:
+            path.unlink()
 
 
-def _text(path: Path) -> str:
+def _text(path: Path) -> bytes:
     """Of a record's file. Raises :class:`DataError` naming it."""
     try:
-        size = path.stat().st_size
-        if size > MOST_TEXT:
-            raise UnreadableError(
-                f"{path} has {size:,} bytes, expected at most {MOST_TEXT:,}; "
-                f"delete it and run the cell again"
-            )
-        return path.read_text(encoding="utf-8")
-    except (FileNotFoundError, UnicodeDecodeError) as error:
+        return read_bounded(path, MOST_TEXT)
+    except FileNotFoundError as error:
         raise DataError(f"{path} cannot be read ({_reason(error)}); run the cell again") from error
     except OSError as error:
         raise UnreadableError(

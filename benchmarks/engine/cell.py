@@ -11,6 +11,7 @@ import faulthandler
 import gc
 import multiprocessing
 import os
+import platform
 import signal
 import sys
 import threading
@@ -24,7 +25,7 @@ import numpy as np
 import psutil
 
 from deep_em_bench.benchmarks.engine.job import Job
-from deep_em_bench.benchmarks.engine.provenance import Host
+from deep_em_bench.benchmarks.engine.provenance import Host, loaded
 from deep_em_bench.core import DataError, UserError
 from deep_em_bench.results.record import Failure, Record
 
@@ -96,6 +97,7 @@ def _result(job: Job, host: Host, on_row: OnRow | None) -> Result | UserError:
             methods.registry.load_plugin(plugin)
         from deep_em_bench.benchmarks.execute import execute
 
+        _refuse_other_code(job)
         _limit_threads(job.threads)
         record, arrays = execute(job, host, on_row)
     except UserError as error:
@@ -104,6 +106,20 @@ def _result(job: Job, host: Host, on_row: OnRow | None) -> Result | UserError:
         return _plain(record, arrays)
     except DataError as error:  # the method's history or arrays are not what files can hold
         return job.record(host, "failed", Failure(type="DataError", message=str(error))), {}
+
+
+def _refuse_other_code(job: Job) -> None:
+    """Raise :class:`UserError` on a machine with another version than the command's."""
+    here = loaded(job.cell.method)
+    for what, now, asked in (
+        ("deep-em-bench", here.package, job.code.package),
+        (f"method {job.cell.method}", here.method_version, job.code.method_version),
+    ):
+        if now != asked:
+            raise UserError(
+                f"{what} has version {now} on {platform.node()} and version {asked} where the "
+                f"command runs; install the same on both"
+            )
 
 
 def _plain(record: Record, arrays: Mapping[str, np.ndarray]) -> Result:

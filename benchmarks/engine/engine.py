@@ -19,11 +19,11 @@ from typing import Any, Literal
 from deep_em_bench.benchmarks.engine.dask import connected, n_threads, outcomes
 from deep_em_bench.benchmarks.engine.isolate import deaf_children, supervise
 from deep_em_bench.benchmarks.engine.job import Job, Outcome, Setting
+from deep_em_bench.benchmarks.engine.provenance import Code, loaded
 from deep_em_bench.benchmarks.engine.schedule import seconds_of
 from deep_em_bench.benchmarks.parameters import accepts
 from deep_em_bench.benchmarks.plan import Cell, DatasetSpec
 from deep_em_bench.core import ConfigError, DataError, UnreadableError, UserError
-from deep_em_bench.core.code import code_digest, source_of
 from deep_em_bench.core.files import sweep_folders
 from deep_em_bench.results.record import DatasetUsed, Status
 from deep_em_bench.results.store import Store
@@ -45,8 +45,10 @@ class Done:
     """A cell that has a record already."""
 
     status: Status
-    same_code: bool
-    """Whether the method's code is still what made it."""
+    stale: bool
+    """Whether the method has another version by now, or its plugin other files."""
+    data_digest: str | None = None
+    """Of the arrays that it had; None is unknown."""
     seconds: float | None = None
     """What it took, where it ended well."""
 
@@ -68,9 +70,12 @@ def done(cells: Iterable[Cell], store: Store, rerun: Rerun = "none") -> dict[str
                     raise UserError(f"{error}; --force replaces it") from error
                 log.warning("run again: %s", error)
                 continue
-            same_code = record.provenance.code == _code(cell.method)
+            made, now = record.provenance, _code(cell.method)
             found[cell.key] = Done(
-                status=record.status, same_code=same_code, seconds=seconds_of(record)
+                status=record.status,
+                stale=(made.method_version, made.plugins) != (now.method_version, now.plugins),
+                data_digest=record.dataset.data_digest,
+                seconds=seconds_of(record),
             )
     return found
 
@@ -247,10 +252,8 @@ def _modules(cells: Iterable[Cell]) -> tuple[str, ...]:
 
 
 @functools.cache
-def _code(method: str) -> str:
-    from deep_em_bench import methods
-
-    return code_digest(source_of(methods.registry.get(method).value))
+def _code(method: str) -> Code:
+    return loaded(method)
 
 
 def _cores() -> int:

@@ -46,7 +46,7 @@ from deep_em_bench.core import DataError, UserError
 from deep_em_bench.core.errors import one_line
 from deep_em_bench.core.files import claim_folder
 from deep_em_bench.core.guard import UNGUARDED
-from deep_em_bench.results.record import Failure, Record, Status
+from deep_em_bench.results.record import Failure, Record, Status, replace
 from deep_em_bench.results.store import Store
 
 if TYPE_CHECKING:
@@ -109,7 +109,7 @@ def _supervised(job: Job, on_row: OnRow | None, lock: Descriptor | None = None) 
         if isinstance(result, Ending):
             trace.seek(0)
             text = trace.read().decode(errors="replace")
-            failure = dataclasses.replace(result.failure, traceback=text)
+            failure = replace(result.failure, traceback=text)
             result = job.record(host(), result.status, failure), {}
     record = _written(job, *result)
     return _outcome(job, record, time.perf_counter() - started)

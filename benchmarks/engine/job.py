@@ -8,8 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from msgspec import structs
+
 from deep_em_bench import metrics
-from deep_em_bench.benchmarks.engine.provenance import Host
+from deep_em_bench.benchmarks.engine.provenance import Code, Host
 from deep_em_bench.benchmarks.plan import Cell
 from deep_em_bench.results.record import (
     DatasetUsed,
@@ -65,8 +67,8 @@ class Job:
     dataset: DatasetUsed
     n_clusters: int
     threads: int
-    code: str
-    """Digest of the method's code."""
+    code: Code
+    """As the command that started the cell has it; the cell's own process may have another."""
     takes_device: bool = False
     """Whether the method runs on the device that it is told."""
 
@@ -75,16 +77,19 @@ class Job:
     ) -> Record:
         """The record of how the cell ended; ``parts`` are further fields of :class:`Record`.
 
-        ``resources`` and ``method`` may be among them; ``gpu`` names the one that was used.
+        Besides fields there may be ``gpu``, the name of the one that was used, ``code``, what the
+        cell's own process has loaded, and ``seeded``.
         """
-        gpu = parts.pop("gpu", None)
+        origin = {name: parts.pop(name) for name in ("gpu", "seeded") if name in parts}
+        code = dataclasses.asdict(parts.pop("code", self.code))
         cell = self.cell
         filled: dict[str, Any] = {
             "resources": Resources(
                 threads=self.threads, jobs=self.setting.jobs, device=self.setting.device
             ),
             "method": MethodUsed(name=cell.method, preset=cell.preset, params=cell.params),
-            "generation": dataclasses.asdict(cell.generation) if cell.generation else {},
+            "generation": structs.asdict(cell.generation) if cell.generation else {},
+            "dataset": self.dataset,
             **parts,
         }
         return Record(
@@ -92,21 +97,15 @@ class Job:
             suite=self.setting.suite,
             profile=cell.profile,
             label=cell.label,
-            dataset=self.dataset,
             n_clusters=self.n_clusters,
             seed=cell.seed,
             status=status,
             error=error,
             provenance=Provenance(
-                code=self.code,
                 metrics_version=metrics.VERSION,
-                git_sha=host.git_sha,
-                dirty=host.dirty,
-                versions=host.versions,
-                python=host.python,
-                os=host.os,
-                cpu=host.cpu,
-                gpu=gpu,
+                **dataclasses.asdict(host),
+                **code,
+                **origin,
                 utc=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
             ),
             **filled,

@@ -1,4 +1,4 @@
-"""Which checkout made a result, on which machine: what a record says of its origin."""
+"""The origin of a result: code, checkout and machine, as a record keeps them."""
 
 from __future__ import annotations
 
@@ -12,7 +12,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-__all__ = ["Host", "host"]
+from deep_em_bench.core.plugins import files_of
+
+__all__ = ["Code", "Host", "host", "loaded"]
 
 DISTRIBUTIONS = ("torch", "numpy", "scipy", "scikit-learn")
 
@@ -24,10 +26,21 @@ class Host:
     git_sha: str | None
     dirty: bool | None
     """Whether code or suites differ from the commit, new files included; None without git."""
-    versions: Mapping[str, str]
-    python: str
     os: str
     cpu: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Code:
+    """What a process has loaded of a method's code, and of the packages below it."""
+
+    package: str
+    """Version of deep_em_bench."""
+    method_version: int
+    plugins: Mapping[str, str]
+    """sha256 of the files of the method's plugin; empty for a method that is in none."""
+    versions: Mapping[str, str]
+    python: str
 
 
 @functools.cache
@@ -38,10 +51,23 @@ def host() -> Host:
     return Host(
         git_sha=sha,
         dirty=None if sha is None or changes is None else changes != "",
-        versions={name: _version(name) for name in DISTRIBUTIONS},
-        python=platform.python_version(),
         os=platform.platform(),
         cpu=_cpu_model(),
+    )
+
+
+def loaded(method: str) -> Code:
+    """What this process has loaded. Raises :class:`ConfigError` for an unknown method."""
+    import deep_em_bench
+    from deep_em_bench import methods
+
+    entry = methods.registry.get(method)
+    return Code(
+        package=deep_em_bench.__version__,
+        method_version=entry.attributes.get("version", 1),
+        plugins=files_of(entry.value.__module__),
+        versions={name: _version(name) for name in DISTRIBUTIONS},
+        python=platform.python_version(),
     )
 
 

@@ -56,7 +56,7 @@ class Recipe:
 
 RECIPES = {
     # Xie et al., section 4.3.
-    "paper": Recipe(layer_steps=50_000, finetune_steps=100_000),
+    "full": Recipe(layer_steps=50_000, finetune_steps=100_000),
     # Ours: minutes on two CPU cores for 60,000 images of 28x28.
     "quick": Recipe(
         layer_steps=600, finetune_steps=3000, optimizer="adam", lr=1e-3, decay_every=2000

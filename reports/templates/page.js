@@ -144,7 +144,7 @@
       { name: "Fit (s)", number: true, value: (c) => c.times[0], text: seconds },
       { name: "Peak (MB)", number: true, value: (c) => c.memory[0], text: (v) => digits(v, 0) },
       { name: "Device", extra: true, value: (c) => c.resources.device },
-      { name: "Code", key: true, extra: true, value: (c) => c.provenance.code.slice(0, 12) },
+      { name: "Code", key: true, extra: true, value: (c) => c.provenance.code },
       { name: "Commit", key: true, extra: true, value: (c) => (c.provenance.git_sha === null ? null : c.provenance.git_sha.slice(0, 10) + (c.provenance.dirty ? " dirty" : "")) },
       { name: "Key", key: true, value: (c) => c.key.slice(0, 12) },
     ];

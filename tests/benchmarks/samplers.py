@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from deep_em_bench import methods
 from deep_em_bench.benchmarks.engine import engine
 from deep_em_bench.benchmarks.engine.job import Job, Setting
-from deep_em_bench.benchmarks.engine.provenance import host
+from deep_em_bench.benchmarks.engine.provenance import host, loaded
 from deep_em_bench.benchmarks.execute import execute
 from deep_em_bench.benchmarks.plan import Cell, DatasetSpec
 from deep_em_bench.benchmarks.suite import Generation
@@ -169,7 +169,7 @@ def job(
         dataset=engine.look_at([cell], setting)[cell.key],
         n_clusters=K,
         threads=1,
-        code="0" * 64,
+        code=loaded(method),
     )
 
 

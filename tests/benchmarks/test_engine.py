@@ -14,7 +14,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import psutil
 import pytest
@@ -22,6 +22,7 @@ import pytest
 from deep_em_bench.benchmarks.engine import engine, isolate
 from deep_em_bench.benchmarks.plan import DatasetSpec
 from deep_em_bench.core import ConfigError, DataError, UserError
+from deep_em_bench.results import replace
 from deep_em_bench.results.store import Store
 from tests.benchmarks.trial import Ended, by_method, cells_of, setting_for
 
@@ -62,7 +63,7 @@ def ended(folder: Path, plugin: Path) -> Ended:
         ("killed", "failed", "SIGKILL", "killed by SIGKILL (often by the system, for lack of"),
         ("leaving", "failed", "SystemExit", "3"),
         ("leaving_at_once", "failed", "ProcessEnded", "exit status 3 and without a record"),
-        ("odd_history", "failed", "DataError", "history[0].model"),
+        ("odd_history", "failed", "DataError", "`history[0]`"),
     ],
 )
 def test_each_way_to_fail_is_a_record(
@@ -103,7 +104,7 @@ def test_every_record_says_where_it_comes_from(ended: Ended) -> None:
     for _, record in ended.values():
         assert record.suite == "trial"
         assert record.provenance.python.startswith("3.")
-        assert len(record.provenance.code) == 64
+        assert record.provenance.code.startswith("v1+sha:")
         assert record.provenance.utc.endswith("+00:00")
         assert record.resources.threads == 1
     assert len({record.provenance.code for _, record in ended.values()}) == 1  # one file
@@ -127,7 +128,7 @@ def test_a_finished_cell_is_not_pending(ended: Ended, folder: Path) -> None:
     cells = cells_of(*BEHAVIOURS, "wrong_shape")
     done = engine.done(cells, Store(folder))
     assert {cell.method for cell in cells if cell.key in done} == set(BEHAVIOURS)
-    assert all(item.same_code for item in done.values())
+    assert not any(item.stale for item in done.values())
 
     def left(rerun: engine.Rerun) -> list[str]:
         return [cell.method for cell in engine.pending(cells, done, rerun)]
@@ -159,7 +160,7 @@ def test_a_record_that_may_be_whole_is_not_replaced_unless_forced(
     store.write(record)
     (path,) = tmp_path.glob("*.json")
     if reason == "schema":
-        later = path.read_text(encoding="utf-8").replace('"schema": 1', '"schema": 2')
+        later = path.read_text(encoding="utf-8").replace('"schema": 2', '"schema": 3')
         path.write_text(later, encoding="utf-8")
     elif reason == "size":
         monkeypatch.setattr("deep_em_bench.results.store.MOST_TEXT", path.stat().st_size - 1)
@@ -168,18 +169,23 @@ def test_a_record_that_may_be_whole_is_not_replaced_unless_forced(
         def refuse(*_: object, **__: object) -> NoReturn:
             raise PermissionError(errno.EACCES, "Permission denied")
 
-        monkeypatch.setattr(Path, "read_text", refuse)
+        monkeypatch.setattr("deep_em_bench.results.store.read_bounded", refuse)
     with pytest.raises(UserError, match=rf"{path.name}.* --force replaces it\Z"):
         engine.done(cells_of("steady"), store)
     assert engine.done(cells_of("steady"), store, "all") == {}
 
 
-def test_a_record_of_other_code_is_known_for_it(ended: Ended, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "change", [{"method_version": 9}, {"method_version": None}, {"plugins": {"a.py": "0" * 64}}]
+)
+def test_a_record_of_other_code_is_stale(
+    ended: Ended, tmp_path: Path, change: dict[str, Any]
+) -> None:
     _, record = ended["steady"]
-    older = dataclasses.replace(record.provenance, code="1" * 64)
-    Store(tmp_path).write(dataclasses.replace(record, provenance=older))
+    older = replace(record.provenance, **change)
+    Store(tmp_path).write(replace(record, provenance=older))
     (found,) = engine.done(cells_of("steady"), Store(tmp_path)).values()
-    assert not found.same_code
+    assert found.stale
 
 
 def test_a_killed_fork_server_is_replaced(tmp_path: Path, plugin: Path) -> None:

@@ -12,7 +12,7 @@ import pytest
 from deep_em_bench import datasets
 from deep_em_bench.benchmarks.engine import engine
 from deep_em_bench.benchmarks.engine.job import Job, Setting
-from deep_em_bench.benchmarks.engine.provenance import host
+from deep_em_bench.benchmarks.engine.provenance import host, loaded
 from deep_em_bench.benchmarks.execute import execute
 from deep_em_bench.benchmarks.plan import Cell, DatasetSpec
 from deep_em_bench.core import derive_seed
@@ -40,7 +40,7 @@ def job(tmp_path: Path, method: str, *, dataset: str = "moons", seed: int = 0) -
         dataset=engine.look_at([cell], setting)[cell.key],
         n_clusters=K,
         threads=1,
-        code="0" * 64,
+        code=loaded(method),
     )
 
 
@@ -69,7 +69,11 @@ def test_a_good_cell_has_everything(tmp_path: Path) -> None:
     assert 20 < record.resources.peak_rss_mb < 20_000
     assert (record.resources.device, record.resources.threads) == ("cpu", 1)
     assert record.resources.precision is None
-    assert record.provenance.code == "0" * 64
+    assert record.provenance.code.startswith("v1+sha:")
+    assert record.provenance.plugins.keys() == {"plugin_methods.py"}
+    assert record.provenance.seeded == ("random", "numpy", "torch")
+    assert record.dataset.data_digest is not None
+    assert None not in (record.timing.fit_cpu_s, record.timing.cpu_s, record.resources.load)
     assert [row["iteration"] for row in record.history] == [1, 2]
     shapes = {name: (array.shape, array.dtype) for name, array in arrays.items()}
     assert shapes == {

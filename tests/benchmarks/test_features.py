@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +11,7 @@ import pytest
 from deep_em_bench import datasets, methods
 from deep_em_bench.benchmarks.engine import engine
 from deep_em_bench.benchmarks.engine.job import Job, Setting
-from deep_em_bench.benchmarks.engine.provenance import host
+from deep_em_bench.benchmarks.engine.provenance import host, loaded
 from deep_em_bench.benchmarks.execute import execute
 from deep_em_bench.benchmarks.plan import Cell, DatasetSpec
 from deep_em_bench.benchmarks.rescore import rescore
@@ -20,6 +19,7 @@ from deep_em_bench.core import Registered
 from deep_em_bench.methods.base import Preset, Reducer
 from deep_em_bench.methods.kmeans import KMeans, PcaKMeans
 from deep_em_bench.metrics import score_reduction
+from deep_em_bench.results import replace
 from deep_em_bench.results.store import Store
 
 
@@ -43,7 +43,9 @@ def job(tmp_path: Path, method: str, dataset: str, words: dict[str, Any]) -> Job
     )
     setting = Setting(suite="trial", folder=tmp_path, threads=1)
     used = engine.look_at([cell], setting)[cell.key]
-    return Job(cell=cell, setting=setting, dataset=used, n_clusters=2, threads=1, code="0" * 64)
+    return Job(
+        cell=cell, setting=setting, dataset=used, n_clusters=2, threads=1, code=loaded(method)
+    )
 
 
 @pytest.mark.parametrize("dataset", ["moons", "digits"])
@@ -64,7 +66,7 @@ def test_features_of_held_out_points_or_of_the_fitted_ones(dataset: str, tmp_pat
     assert scored["knn_accuracy"] == score_reduction(y, arrays["features"])["knn_accuracy"]
     store = Store(tmp_path / "records")
     store.write(record, arrays)
-    worse = dataclasses.replace(record, metrics=dataclasses.replace(record.metrics, test={}))
+    worse = replace(record, metrics=replace(record.metrics, test={}))
     if held_out:
         store.write(worse, arrays)
         assert rescore(store.read(record.key), store) == "changed"

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from msgspec import structs
 
 from deep_em_bench import datasets
 from deep_em_bench.benchmarks.engine.provenance import host
@@ -220,7 +221,7 @@ def test_where_there_is_nothing_to_score_there_are_no_scores(
     assert record.error is None
     assert (record.metrics.generation, record.metrics.real, record.extractors) == ({}, {}, ())
     assert asked == []
-    assert record.generation == (dataclasses.asdict(how) if how else {})
+    assert record.generation == (structs.asdict(how) if how else {})
 
 
 def test_extractors_are_made_from_all_data_and_real_scores_are_every_methods(

@@ -17,6 +17,7 @@ import pytest
 from deep_em_bench.benchmarks.engine import gpus
 from deep_em_bench.benchmarks.engine.isolate import supervise
 from deep_em_bench.benchmarks.engine.job import Job, Setting
+from deep_em_bench.benchmarks.engine.provenance import loaded
 from deep_em_bench.benchmarks.plan import Cell, DatasetSpec
 from deep_em_bench.core import ConfigError
 from deep_em_bench.results.record import DatasetUsed
@@ -162,7 +163,7 @@ def test_a_cell_is_told_its_gpu(machine: pytest.MonkeyPatch, tmp_path: Path, plu
         dataset=DatasetUsed(name="moons"),
         n_clusters=2,
         threads=1,
-        code="",
+        code=loaded(cell.method),
         takes_device=True,
     )
     with gpus.claimed("cuda"):

@@ -12,7 +12,7 @@ import pytest
 from deep_em_bench import datasets, methods
 from deep_em_bench.benchmarks.engine import engine
 from deep_em_bench.benchmarks.engine.job import Job, Setting
-from deep_em_bench.benchmarks.engine.provenance import host
+from deep_em_bench.benchmarks.engine.provenance import host, loaded
 from deep_em_bench.benchmarks.execute import execute
 from deep_em_bench.benchmarks.labelling import visible_labels
 from deep_em_bench.benchmarks.plan import plan
@@ -76,7 +76,7 @@ def jobs(made: Suite, tmp_path: Path) -> list[Job]:
             dataset=used[cell.key],
             n_clusters=10,
             threads=1,
-            code="0" * 64,
+            code=loaded(cell.method),
         )
         for cell in cells
     ]
@@ -94,7 +94,7 @@ def test_a_row_may_want_one_kind_of_data_alone(suite: MakeSuite) -> None:
     cells = plan(suite(text, head=HEAD))
     ran = {(cell.method, cell.dataset.words.get("labelled")) for cell in cells}
     assert ran == {("told", None), ("told_too", 30)}
-    with pytest.raises(ConfigError, match=r"labelled is 3; expected true or false"):
+    with pytest.raises(ConfigError, match=r"labelled` is 3; expected bool"):
         suite(rows("told") + "\nlabelled = 3", head=HEAD)
 
 

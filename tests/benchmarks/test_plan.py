@@ -103,7 +103,7 @@ def params_of(cells: tuple[Cell, ...], label: str) -> dict[str, Any]:
 
 def test_each_layer_of_parameters_goes_over_the_one_below(suite: MakeSuite) -> None:
     made = suite(ROWS)
-    paper = params_of(plan(made, "paper"), "steady[stable]")
+    paper = params_of(plan(made, "full"), "steady[stable]")
     assert (paper["rate"], paper["steps"], paper["mode"]) == (0.5, 3, "fast")  # preset, default
     quick = plan(made, "quick")
     by_label = params_of(quick, "steady[stable]")
@@ -151,7 +151,7 @@ def test_a_profile_may_run_some_of_the_data_alone(suite: MakeSuite) -> None:
         text = f"{row}[profiles.quick]\nonly.moons = {{ n_samples = {only} }}\n"
         cells = plan(suite(text, head=head))
         assert {cell.dataset.words["n_samples"] for cell in cells} == expected
-        assert len(plan(suite(text, head=head), "paper")) == 3
+        assert len(plan(suite(text, head=head), "full")) == 3
     with pytest.raises(ConfigError, match=r"profiles\.quick\.only: unknown data set 'moon'"):
         plan(suite(f"{row}[profiles.quick]\nonly.moon = {{ noise = 1 }}\n", head=head))
 
@@ -328,7 +328,7 @@ def test_shards_that_are_none_are_refused(text: str) -> None:
 
 
 @pytest.mark.parametrize("name", sorted(suite_files()))
-@pytest.mark.parametrize("profile", ["tiny", "quick", "paper"])
+@pytest.mark.parametrize("profile", ["tiny", "quick", "full"])
 def test_the_suites_that_come_with_the_package_have_cells(name: str, profile: str) -> None:
     cells = plan(Suite.find(name), profile)
     assert len({cell.key for cell in cells}) == len(cells) > 0

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +15,7 @@ from deep_em_bench.results.record import (
     Provenance,
     Record,
     Scores,
+    replace,
 )
 from deep_em_bench.results.store import Store
 
@@ -44,15 +44,13 @@ def store(tmp_path: Path) -> Store:
         metrics=Scores(train={"old": 0.5}, generation={"fid": 3.0}, real={"fid": 1.0}),
         generation={"n": 50},
         extractors=({"name": "lenet", "accuracy": 0.5},),
-        provenance=Provenance(code="c", metrics_version="0", git_sha="of the training"),
+        provenance=Provenance(metrics_version="0", git_sha="of the training"),
         history=({"iteration": 1},),
     )
     failure = Failure(type="ValueError", message="no")
     store.write(record, ARRAYS)
-    store.write(dataclasses.replace(record, key="b" * 64), ARRAYS)
-    store.write(
-        dataclasses.replace(record, key="c" * 64, status="failed", error=failure, metrics=Scores())
-    )
+    store.write(replace(record, key="b" * 64), ARRAYS)
+    store.write(replace(record, key="c" * 64, status="failed", error=failure, metrics=Scores()))
     return store
 
 
@@ -61,11 +59,13 @@ def test_old_scores_are_replaced_and_new_ones_left(
 ) -> None:
     arguments = ["--suite", "trial", "--out", str(tmp_path)]
     assert main(arguments) == 0
-    assert "2 changed, 0 same, 1 without result, 0 damaged" in capsys.readouterr().err
+    err = capsys.readouterr().err
+    assert "2 changed, 0 same, 1 without result, 0 damaged" in err
+    assert "left as they were: old; give the --plugin" in err
     record = store.read("a" * 64)
     assert record.metrics.train["error_rate"] == pytest.approx(0.25)
     assert record.metrics.test["error_rate"] == 0.0
-    assert "old" not in record.metrics.train
+    assert record.metrics.train["old"] == 0.5  # of a plugin that is not given
     assert (record.metrics.generation, record.metrics.real) == ({"fid": 3.0}, {"fid": 1.0})
     assert (record.generation, len(record.extractors)) == ({"n": 50}, 1)
     assert record.provenance.metrics_version != "0"
@@ -83,11 +83,12 @@ def test_old_scores_are_replaced_and_new_ones_left(
 def test_damage_is_named_and_the_rest_is_done(
     store: Store, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    (store.folder / f"{'a' * 64}.npz").write_bytes(b"damaged")
+    name = next(iter(store.read("a" * 64).artifacts))
+    (store.folder / name).write_bytes(b"damaged")
     assert main(["--suite", "trial", "--out", str(tmp_path)]) == 1
     err = capsys.readouterr().err
     assert "1 changed, 0 same, 1 without result, 1 damaged" in err
-    assert f"{'a' * 64}.npz" in err
+    assert name in err
 
 
 def test_a_suite_without_records_is_an_error(

@@ -57,7 +57,7 @@ def record_of(cell: Cell, fit_s: float | None, status: Status = "ok") -> Record:
         status=status,
         error=None if status == "ok" else Failure(type="E", message=""),
         timing=Timing(fit_s=fit_s, predict_s=1.0),
-        provenance=Provenance(code="", metrics_version=""),
+        provenance=Provenance(metrics_version=""),
     )
 
 
@@ -65,7 +65,7 @@ def test_the_nearest_kind_counts() -> None:
     times = Times()
     assert times.expected(kind_of(CELL)) is None
     for cell, seconds in [
-        (like(profile="paper"), 1000.0),
+        (like(profile="full"), 1000.0),
         (like(label="gmm[other]"), 100.0),
         (like(n_clusters=20), 10.0),
         (like(seed=1), 1.0),

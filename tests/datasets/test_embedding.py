@@ -30,7 +30,6 @@ class Sums:
     def __init__(self) -> None:
         self.fits: list[tuple[str, int]] = []
         self.devices: list[str] = []
-        self.code = "first"
 
     def __call__(
         self, points: Points, recipe: str, seed: int, device: str, report: Report
@@ -51,9 +50,14 @@ class Sums:
 @pytest.fixture
 def sums(monkeypatch: pytest.MonkeyPatch) -> Sums:
     made = Sums()
-    known = Embedding(name="sums", recipes=("quick", "paper"), fit=made, version=lambda: made.code)
+    known = Embedding(name="sums", recipes=("quick", "full"), fit=made, version=1)
     monkeypatch.setitem(embedding._embeddings, "sums", known)
     return made
+
+
+def raise_version(version: int) -> None:
+    known = embedding._embeddings["sums"]
+    embedding._embeddings["sums"] = dataclasses.replace(known, version=version)
 
 
 @pytest.fixture
@@ -136,16 +140,16 @@ def test_what_determines_features_gives_others(
     sums: Sums, load: Callable[..., Dataset], tmp_path: Path
 ) -> None:
     load(features="sums")
-    load(features="sums", recipe="paper")
+    load(features="sums", recipe="full")
     load(features="sums", features_seed=3)
     load("moons", features="sums", n_samples=30)
     load("moons", features="sums", n_samples=30, seed=1)
-    sums.code = "second"
+    raise_version(2)
     load(features="sums")
-    assert [recipe for recipe, _ in sums.fits] == ["quick", "paper", *["quick"] * 4]
+    assert [recipe for recipe, _ in sums.fits] == ["quick", "full", *["quick"] * 4]
     assert len({seed for _, seed in sums.fits}) == 2
     assert len(files_below(tmp_path)) == 6
-    sums.code = "first"
+    raise_version(1)
     load("moons", features="sums", n_samples=30)
     assert len(sums.fits) == 6
 
@@ -316,7 +320,7 @@ def test_raw_points_have_no_words_of_features(load: Callable[..., Dataset]) -> N
 def test_a_name_is_registered_once(sums: Sums) -> None:
     for name in ("sae10", "raw"):
         with pytest.raises(ConfigError, match="registered twice"):
-            register_embedding(name, recipes=("quick",), version=str)(sums)
+            register_embedding(name, recipes=("quick",), version=1)(sums)
 
 
 def test_an_embedding_that_gives_something_else_is_named(
@@ -348,7 +352,7 @@ def test_progress_is_lines_in_the_log(
         "sums of iris · polishing · update 5 of 5 · loss 0.5",
     ]
     assert lines() == ends
-    sums.code = "second"
+    raise_version(2)
     monkeypatch.setattr(embedding, "LINE_EVERY", 0.0)
     assert lines() == ["sums of iris · summing · update 1 of 2 · loss 2", *ends]
 

@@ -17,7 +17,7 @@ def test_two_processes_at_once_end_with_one_file(tmp_path: Path) -> None:
         "from deep_em_bench import datasets\n"
         "from deep_em_bench.datasets.embedding import register_embedding\n"
         "folder = Path(sys.argv[1])\n"
-        "@register_embedding('mine', recipes=('quick',), version=lambda: '1')\n"
+        "@register_embedding('mine', recipes=('quick',), version=1)\n"
         "def mine(points, recipe, seed, device, report):\n"
         "    (folder / f'{os.getpid()}.here').touch()\n"
         "    while len(list(folder.glob('*.here'))) < 2:\n"

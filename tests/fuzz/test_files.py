@@ -6,7 +6,6 @@ loaded, and no file makes its reader ask for much more memory than it is long.
 
 from __future__ import annotations
 
-import dataclasses
 import hashlib
 import io
 import struct
@@ -72,16 +71,24 @@ def test_records(tmp_path: Path, content: bytes) -> None:
     refused_or_read(lambda _: store.arrays(key), path, content)
 
 
+def with_arrays(folder: Path, content: bytes) -> tuple[str, Path]:
+    """Write a record and arrays of these bytes; its key, and the path of the arrays."""
+    record = results.Record.from_json(RECORDS[0].read_bytes())
+    digest = hashlib.sha256(content).hexdigest()
+    path = folder / f"{record.key}.{digest[:12]}.npz"
+    record = results.replace(record, artifacts={path.name: digest})
+    (folder / f"{record.key}.json").write_bytes(record.to_json())
+    path.write_bytes(content)
+    return record.key, path
+
+
 @fuzzed
 @given(content=mutated([npz(labels_train=np.arange(9), w=np.eye(3, dtype=np.float16))]))
 def test_arrays_beside_a_record(tmp_path: Path, content: bytes) -> None:
     """Their hash is the one that the record says: a record may be hostile as well."""
-    record = results.Record.from_json(RECORDS[0].read_text(encoding="utf-8"))
-    held = {f"{record.key}.npz": hashlib.sha256(content).hexdigest()}
-    record = dataclasses.replace(record, artifacts=held)
-    (tmp_path / f"{record.key}.json").write_text(record.to_json(), encoding="utf-8")
+    key, path = with_arrays(tmp_path, content)
     store = results.Store(tmp_path)
-    refused_or_read(lambda _: store.arrays(record.key), tmp_path / f"{record.key}.npz", content)
+    refused_or_read(lambda _: store.arrays(key), path, content)
 
 
 @fuzzed
@@ -160,29 +167,21 @@ def lying_npz(shape: str) -> bytes:
 
 @pytest.mark.parametrize("shape", ["(1000000000000000000,)", "(2000000000,)", "(-1,)", "(3, 'a')"])
 def test_arrays_that_lie_about_their_size(tmp_path: Path, shape: str) -> None:
-    record = results.Record.from_json(RECORDS[0].read_text(encoding="utf-8"))
     content = lying_npz(shape)
-    held = {f"{record.key}.npz": hashlib.sha256(content).hexdigest()}
-    record = dataclasses.replace(record, artifacts=held)
-    (tmp_path / f"{record.key}.json").write_text(record.to_json(), encoding="utf-8")
-    (tmp_path / f"{record.key}.npz").write_bytes(content)
+    key = with_arrays(tmp_path, content)[0]
     with pytest.raises(DataError, match=r"not a \.npz of plain arrays"):
-        results.Store(tmp_path).arrays(record.key)
+        results.Store(tmp_path).arrays(key)
 
 
 def test_a_bomb_is_not_unpacked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("deep_em_bench.results.store.MOST_BYTES", 10**6)
     content = npz(zeros=np.zeros(10**7, np.uint8))
     assert len(content) < 20_000
-    record = results.Record.from_json(RECORDS[0].read_text(encoding="utf-8"))
-    held = {f"{record.key}.npz": hashlib.sha256(content).hexdigest()}
-    record = dataclasses.replace(record, artifacts=held)
-    (tmp_path / f"{record.key}.json").write_text(record.to_json(), encoding="utf-8")
-    (tmp_path / f"{record.key}.npz").write_bytes(content)
+    key = with_arrays(tmp_path, content)[0]
     tracemalloc.start()
     try:
         with pytest.raises(DataError, match=r"not a \.npz of plain arrays"):
-            results.Store(tmp_path).arrays(record.key)
+            results.Store(tmp_path).arrays(key)
         assert tracemalloc.get_traced_memory()[1] < 10**6
     finally:
         tracemalloc.stop()
@@ -194,7 +193,7 @@ def test_files_that_are_far_too_long_are_not_read(
     monkeypatch.setattr("deep_em_bench.results.store.MOST_TEXT", 1000)
     record = RECORDS[0]
     (tmp_path / record.name).write_bytes(record.read_bytes())
-    with pytest.raises(DataError, match="expected at most 1,000"):
+    with pytest.raises(DataError, match="more than 1,000 bytes"):
         results.Store(tmp_path).read(record.stem)
     long = tmp_path / "long.toml"
     long.write_bytes(b"#" * 2**21)

@@ -175,8 +175,8 @@ def test_the_learning_rate_falls_to_a_tenth() -> None:
     assert not torch.equal(moved(2), moved(99))
 
 
-def test_the_paper_recipe_is_the_papers() -> None:
-    paper = RECIPES["paper"]
+def test_the_full_recipe_is_the_papers() -> None:
+    paper = RECIPES["full"]
     assert (paper.layer_steps, paper.finetune_steps, paper.batch_size) == (50_000, 100_000, 256)
     assert (paper.optimizer, paper.lr, paper.decay_every) == ("sgd", 0.1, 20_000)
     assert paper.corruption == 0.2

@@ -1,4 +1,3 @@
-import dataclasses
 import hashlib
 import itertools
 import shutil
@@ -6,6 +5,7 @@ import subprocess
 
 import numpy as np
 import pytest
+from msgspec import structs
 
 from deep_em_bench.reports.stored import Stored
 from deep_em_bench.reports.summary import summarise
@@ -36,7 +36,7 @@ def make_record():
             "method": label.partition("[")[0],
             "params": {},
             "fit_s": 2.0,
-            "code": "c" * 64,
+            "version": 1,
             "metrics_version": "1",
             "resources": Resources(),
         } | words
@@ -56,7 +56,9 @@ def make_record():
             metrics=Scores(train=train or {}, test=test or {}),
             timing=Timing(fit_s=said["fit_s"] if status == "ok" else None),
             resources=said["resources"],
-            provenance=Provenance(code=said["code"], metrics_version=said["metrics_version"]),
+            provenance=Provenance(
+                method_version=said["version"], metrics_version=said["metrics_version"]
+            ),
         )
 
     return make
@@ -149,12 +151,10 @@ def make_samples(make_record):
             return record
         scores = {f"is_{name}": 9.5 - fid / 100, f"fid_{name}": fid, f"kid_{name}": fid / 1000}
         floor = {f"is_{name}": 9.93, f"fid_{name}": 0.873, f"kid_{name}": -0.0000123}
-        return dataclasses.replace(
+        return structs.replace(
             record,
-            method=dataclasses.replace(record.method, n_parameters=n_parameters),
-            metrics=dataclasses.replace(
-                record.metrics, generation=scores, real=floor | (real or {})
-            ),
+            method=structs.replace(record.method, n_parameters=n_parameters),
+            metrics=structs.replace(record.metrics, generation=scores, real=floor | (real or {})),
             extractors=(described,),
         )
 
@@ -175,9 +175,9 @@ def put(store, make_record):
         y = np.arange(60) % C
         labels = np.where(draw.random(60) < error, draw.integers(K, size=60), y % K)
         scores = {"error_rate": error, "ari": 1 - 1.5 * error, "nmi": 1 - error}
-        said = {"n_clusters": K, "dataset": dataclasses.replace(DIGITS, n_classes=C)} | words
+        said = {"n_clusters": K, "dataset": structs.replace(DIGITS, n_classes=C)} | words
         record = make_record(label, seed, said.pop("train", scores), **said)
-        record = dataclasses.replace(record, history=tuple(history))
+        record = structs.replace(record, history=tuple(history))
         held = {"y_train": y, "labels_train": labels} | (arrays or {})
         return store.write(record, held if record.status == "ok" else None)
 

@@ -1,8 +1,8 @@
-import dataclasses
 import logging
 
 import numpy as np
 from matplotlib.collections import QuadMesh
+from msgspec import structs
 
 from deep_em_bench import metrics
 from deep_em_bench.benchmarks.scoring import headline, score
@@ -51,7 +51,7 @@ def test_many_matrices_take_several_figures(put, drawn):
 
 def test_arrays_that_cannot_be_read_are_warned_of(store, put, drawn, caplog):
     damaged = put("damaged", 0, arrays={"samples": images(3)})
-    (store.folder / f"{damaged.key}.npz").write_bytes(b"")
+    store.folder.joinpath(*damaged.artifacts).write_bytes(b"")
     put("wrong", 0, arrays={"samples": images(5)})
     put("unlabelled", 0, arrays={"labels_train": np.full(60, 9), "samples": images(3)})
     with caplog.at_level(logging.WARNING):
@@ -86,7 +86,7 @@ def test_axes_have_the_names_of_the_classes(put, drawn, legible):
     used = DatasetUsed(name="digits", n=60, n_test=0, n_classes=10, class_names=names)
     for label in ("kmeans", "gmm"):
         put(label, K=10, C=10, dataset=used)
-    put("kmeans", K=14, C=10, dataset=dataclasses.replace(used, words={"subset": 0.5}))
+    put("kmeans", K=14, C=10, dataset=structs.replace(used, words={"subset": 0.5}))
     for stem, figure in drawn().items():
         if stem.startswith("confusion"):
             assert {tick.get_rotation() for tick in figure.axes[0].get_xticklabels()} == {90}

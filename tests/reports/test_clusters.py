@@ -52,7 +52,7 @@ def test_many_methods_take_several_tables(store, make_record):
 def test_what_stores_no_labels_or_damaged_ones_is_warned_of(store, make_record, caplog):
     none = stored(store, make_record("none", n_clusters=3), None)
     damaged = stored(store, make_record("damaged", n_clusters=3), [0, 0, 1, 1, 1, 2])
-    (store.folder / f"{damaged.key}.npz").write_bytes(b"")
+    store.folder.joinpath(*damaged.artifacts).write_bytes(b"")
     with caplog.at_level(logging.WARNING):
         assert cluster_tables(summarise([none, damaged]), Stored(store)) == ""
     assert "no clusters of none: the record stores no 'y_train'" in caplog.text

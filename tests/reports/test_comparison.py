@@ -5,6 +5,7 @@ import shutil
 import subprocess
 
 import pytest
+from msgspec import structs
 
 from deep_em_bench.reports.comparison import KINDS, compare
 from deep_em_bench.reports.comparison_tables import console, latex, to_csv
@@ -27,9 +28,9 @@ def run(make_record):
         method = MethodUsed(
             name=name, preset=preset, params=params or {}, n_parameters=words.pop("size", None)
         )
-        said = {"suite": "mnist_raw", "profile": "paper", "dataset": MNIST} | words
+        said = {"suite": "mnist_raw", "profile": "full", "dataset": MNIST} | words
         return [
-            dataclasses.replace(
+            structs.replace(
                 make_record(label or f"{name}[{preset}]", seed, {metric: value}, **said),
                 method=method,
             )
@@ -121,7 +122,7 @@ def test_every_way_to_differ_is_read_off_the_record(run):
 
 
 def test_features_settings_and_labels(run):
-    sae = dataclasses.replace(MNIST, words={"features": "sae10"})
+    sae = structs.replace(MNIST, words={"features": "sae10"})
     on_features = run("gmm", "full", [0.86], "purity", suite="mnist_sae", dataset=sae)
     assert kinds(pairs(on_features)[0]) == {"split", "scale"}
     raw = run("gmm", "full", [0.86], "purity", suite="mnist_sae")
@@ -130,10 +131,10 @@ def test_features_settings_and_labels(run):
     said = {"suite": "uci", "n_clusters": 7}
     same = run("gmm", "full", [0.45], "purity", dataset=regions, **said)
     assert kinds(pairs(same)[0]) == set()
-    standard = dataclasses.replace(regions, words={"reading": "standard"}, n=2310)
+    standard = structs.replace(regions, words={"reading": "standard"}, n=2310)
     other = run("gmm", "full", [0.45], "purity", dataset=standard, **said)
     assert kinds(pairs(other)[0]) == {"setting", "scale"}
-    few = dataclasses.replace(MNIST, words={"labelled": 100})
+    few = structs.replace(MNIST, words={"labelled": 100})
     classes = "error_rate_classes"  # components carry the class ids where labels are known
     semi = run("gan_em", "paper", [0.02], classes, suite="mnist_semi", dataset=few)
     assert [("labels" in kinds(pair)) for pair in pairs(semi)] == [False, True]
@@ -164,7 +165,7 @@ def test_a_block_of_the_published_number_of_labels_alone_is_compared(run):
         n: run(
             *("gan_em", "paper", [0.02], "error_rate_classes"),
             suite="mnist_semi",
-            dataset=dataclasses.replace(MNIST, words={"labelled": n}),
+            dataset=structs.replace(MNIST, words={"labelled": n}),
         )
         for n in (100, 1000)
     }
@@ -182,7 +183,7 @@ def test_an_attribute_is_compared_with_itself(run):
     found = pairs(run("gan_em", "paper", [0.4], **said))
     assert [pair.entry.printed for pair in found] == ["0.2941"]
     assert "labels" not in kinds(found[0])
-    known = dataclasses.replace(hat, words={**hat.words, "labelled": 100})
+    known = structs.replace(hat, words={**hat.words, "labelled": 100})
     said["dataset"] = known
     found = pairs(run("gan_em", "paper", [0.2], "error_rate_classes", **said))
     assert [pair.entry.printed for pair in found] == ["0.1598"]
@@ -290,7 +291,7 @@ FLOWERS = DatasetUsed(name="flowers102", words={"split": "all"}, n=522, n_test=0
 def flowers(make_samples):
     """One run of the responsibility GAN on the flowers, with the classifier shared or not."""
 
-    def make(label, shared, *, preset="paper", net=None, profile="paper", **params):
+    def make(label, shared, *, preset="paper", net=None, profile="full", **params):
         record = make_samples(
             label,
             method="responsibility_gan",
@@ -300,9 +301,7 @@ def flowers(make_samples):
             net={"name": "squeezenet"} | (net or {}),
             n_parameters=8_794_835,
         )
-        return dataclasses.replace(
-            record, method=dataclasses.replace(record.method, preset=preset)
-        )
+        return structs.replace(record, method=structs.replace(record.method, preset=preset))
 
     return make
 

@@ -1,4 +1,3 @@
-import dataclasses
 import io
 import subprocess
 import sys
@@ -7,6 +6,7 @@ import matplotlib as mpl
 import numpy as np
 import pytest
 from matplotlib.image import imread
+from msgspec import structs
 
 from deep_em_bench.reports import figures as module
 from deep_em_bench.reports.figures import Drawn, figures
@@ -94,7 +94,7 @@ def test_points_of_the_metrics_that_were_asked_for(put, drawn):
 
 def test_figures_show_the_error_that_heads_the_tables(put, drawn):
     """With labels the components are the classes, and the error is of them as they are named."""
-    known = dataclasses.replace(DIGITS, words={"labelled": 9}, n_classes=3)
+    known = structs.replace(DIGITS, words={"labelled": 9}, n_classes=3)
     scores = {"error_rate": 0.1, "error_rate_classes": 0.2, "ari": 0.5}
     for label in ("a", "b"):
         put(label, train=scores, dataset=known)
@@ -106,7 +106,7 @@ def test_figures_show_the_error_that_heads_the_tables(put, drawn):
 
 def test_what_is_mixed_is_said_in_every_figure(store, put):
     put("gan_em", 0, history=rows(1), arrays={"samples": images(3)})
-    put("gan_em", 1, code="d" * 64)
+    put("gan_em", 1, version=2)
     blocks = summarise(store, mixed=True)
     with look():
         marks = {"gan_em": mark(0)}
@@ -161,7 +161,7 @@ def test_labels_lie_within_the_figure_and_off_each_other(put, drawn, legible, la
 )
 def test_figures_of_several_seeds_and_sizes_are_legible(put, drawn, legible, labels):
     for n in (100, 60000):
-        said = dataclasses.replace(DIGITS, n=n, words={"subset": n})
+        said = structs.replace(DIGITS, n=n, words={"subset": n})
         for i, label in enumerate(labels):
             for seed in range(6):
                 put(label, seed, 0.1 * i + 0.01 * seed, dataset=said, fit_s=1.7 * (i + 1) ** 3)
@@ -175,7 +175,7 @@ def test_figures_of_several_seeds_and_sizes_are_legible(put, drawn, legible, lab
 def test_data_sets_that_differ_are_ranked_together(store, put):
     for name in ("digits", "moons", "blobs", "iris"):
         for i, label in enumerate(("a", "b", "c")):
-            put(label, 0, 0.1 + 0.1 * i, dataset=dataclasses.replace(DIGITS, name=name))
+            put(label, 0, 0.1 + 0.1 * i, dataset=structs.replace(DIGITS, name=name))
     with look():
         marks = {label: mark(i) for i, label in enumerate("abc")}
         ((name, figure),) = module._together(summarise(store), ["ari"], marks)

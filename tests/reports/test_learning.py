@@ -1,7 +1,6 @@
-import dataclasses
-
 import numpy as np
 import pytest
+from msgspec import structs
 
 from deep_em_bench.reports.learning import PANELS, learning
 from deep_em_bench.reports.style import look, mark
@@ -15,7 +14,7 @@ def put(tmp_path, make_record):
 
     def put(label, seed, history=(), **words):
         record = make_record(label, seed, n_clusters=3, **words)
-        record = dataclasses.replace(record, history=tuple(history))
+        record = structs.replace(record, history=tuple(history))
         return Store(tmp_path).write(record)
 
     return put

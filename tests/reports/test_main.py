@@ -163,7 +163,7 @@ def test_usage_errors(report, capsys, arguments, says):
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [
-        (["--profile", "paper"], "no records with profile 'paper'"),
+        (["--profile", "full"], "no records with profile 'full'"),
         (["--metrics", "ari"], "no record of suite 'digits_raw' has ari; there are: active_"),
     ],
 )
@@ -174,7 +174,7 @@ def test_what_the_records_do_not_hold(report, arguments, says):
 
 
 def test_mixed_code_needs_to_be_allowed(report, filled, make_record):
-    filled.write(make_record("kmeans", 7, {"error_rate": 0.3}, code="d" * 64))
+    filled.write(make_record("kmeans", 7, {"error_rate": 0.3}, version=2))
     status, _, err = report()
     assert status == 1
     assert "kmeans mixes code versions" in err
@@ -206,8 +206,8 @@ def test_all_suites_with_records_by_default(tmp_path, capsys, make_record):
 
 
 def test_a_suite_that_cannot_be_reported_spares_the_others(tmp_path, filled, capsys, make_record):
-    for seed, code in enumerate("cd"):
-        record = make_record("kmeans", seed, {"ari": 0.3}, suite="a", code=code * 64)
+    for seed in (0, 1):
+        record = make_record("kmeans", seed, {"ari": 0.3}, suite="a", version=seed)
         Store(tmp_path / "runs" / "a").write(record)
     places = ["--root", str(tmp_path / "runs"), "--out", str(tmp_path / "out")]
     assert main([*places, "--format", "console", "page", "--figures", "1"]) == 1

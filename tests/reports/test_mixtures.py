@@ -1,8 +1,8 @@
-import dataclasses
 import logging
 
 import numpy as np
 import pytest
+from msgspec import structs
 
 from deep_em_bench.reports.cluster_figures import first_runs
 from deep_em_bench.reports.mixture_figures import mixture_samples
@@ -22,13 +22,13 @@ def put(store, make_record):
 
     def put(label, labels=(0, 0, 1, 1, 2, 2), *, seed=0, images=None, preset="stable", **words):
         record = make_record(label, seed, **({"n_clusters": 3, "dataset": THREE} | words))
-        used = dataclasses.replace(record.method, preset=preset)
+        used = structs.replace(record.method, preset=preset)
         arrays = {} if labels is None else {"y_train": Y, "labels_train": np.array(labels)}
         if images is not None:
             levels = 20 * np.arange(images, dtype=np.uint8)
             levels = levels.reshape(-1, 1, 1, 1, 1)
             arrays["samples"] = np.broadcast_to(levels, (images, 8, 1, 4, 4)).copy()
-        return store.write(dataclasses.replace(record, method=used), arrays)
+        return store.write(structs.replace(record, method=used), arrays)
 
     return put
 
@@ -73,7 +73,7 @@ def test_methods_stand_in_the_papers_order_with_sums_and_what_is_lost(store, put
 
 
 def test_classes_that_are_lost_have_their_names(store, put):
-    named = dataclasses.replace(THREE, class_names=("sky", "grass", "path"))
+    named = structs.replace(THREE, class_names=("sky", "grass", "path"))
     put("ganmm[stable]", [2, 2, 2, 2, 2, 2], dataset=named)
     text = table(store)
     assert "no cluster for sky, path" in text

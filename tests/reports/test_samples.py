@@ -1,11 +1,11 @@
 """Scores of samples in the tables: their columns, the real images' row, the nets behind them."""
 
 import csv
-import dataclasses
 import io
 import json
 
 import pytest
+from msgspec import structs
 
 from deep_em_bench.core import UserError
 from deep_em_bench.reports.caption import caption
@@ -162,8 +162,8 @@ def by_component(make_samples):
     """Two methods, one of which has components that were scored one by one."""
     record = make_samples("gm_gan[static]")
     apart = {"is_between_lenet": 3.4, "is_within_lenet": 1.4, "fid_within_lenet": 16.5}
-    scores = dataclasses.replace(record.metrics, generation={**record.metrics.generation, **apart})
-    return summarise([make_samples("vanilla_gan"), dataclasses.replace(record, metrics=scores)])
+    scores = structs.replace(record.metrics, generation={**record.metrics.generation, **apart})
+    return summarise([make_samples("vanilla_gan"), structs.replace(record, metrics=scores)])
 
 
 def test_components_have_a_table_of_their_own_with_the_rows_that_have_some(by_component):

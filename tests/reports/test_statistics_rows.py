@@ -128,8 +128,8 @@ def test_runs_of_one_seed_count_once_where_versions_are_mixed(make_record):
     records = [
         make_record("a", 0, {"error_rate": 0.1}),
         make_record("a", 1, {"error_rate": 0.2}),
-        make_record("b", 0, {"error_rate": 0.4}, code="d" * 64),
-        make_record("b", 0, {"error_rate": 0.6}, code="e" * 64),
+        make_record("b", 0, {"error_rate": 0.4}, version=2),
+        make_record("b", 0, {"error_rate": 0.6}, version=3),
     ]
     (block,) = summarise(records, mixed=True)
     _, rows = rows_of(block)

@@ -52,7 +52,7 @@ def test_what_is_held_is_bounded_and_clusters_are_kept(store, rows, monkeypatch)
 def test_what_is_missing_is_told_apart_from_what_is_damaged(store, make_record):
     none = store.write(make_record("none", n_clusters=3))
     damaged = store.write(make_record("damaged", n_clusters=3), {"y_train": np.zeros(3)})
-    (store.folder / f"{damaged.key}.npz").write_bytes(b"")
+    store.folder.joinpath(*damaged.artifacts).write_bytes(b"")
     store.write(make_record("failed", status="failed", n_clusters=3))
     (block,) = summarise(store.load(history=False))
     rows = {row.label: row for row in block.rows}

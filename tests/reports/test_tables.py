@@ -161,12 +161,10 @@ def test_what_features_were_learnt_from_is_said(make_record, words, said):
     assert f"Features sae10: learnt without labels from {said}." in caption(block, mark="*")
 
 
-def test_the_paper_profile_is_comparable_and_a_mixture_is_said(make_record):
-    records = [
-        make_record("a", s, {"ari": 0.1}, profile="paper", code=c * 64) for s, c in enumerate("ab")
-    ]
+def test_the_full_profile_is_comparable_and_a_mixture_is_said(make_record):
+    records = [make_record("a", s, {"ari": 0.1}, profile="full", version=s) for s in (0, 1)]
     text = " ".join(caption(summarise(records, mixed=True)[0], mark="marked"))
-    assert "Profile paper. " in text
+    assert "Profile full. " in text
     assert "MIXED: a mixes code versions" in text
 
 

@@ -37,7 +37,7 @@ def make_record():
             "metrics": Scores(train={"error_rate": 0.2, "ari": -1e-17}, test={"ari": 0.5}),
             "timing": Timing(fit_s=0.25),
             "provenance": Provenance(
-                code="c" * 64, metrics_version="1", versions={"numpy": "2.4.6"}, dirty=False
+                method_version=1, metrics_version="1", versions={"numpy": "2.4.6"}, dirty=False
             ),
             "history": (
                 {"iteration": 1, "loss": 0.1, "shares": [0.5, 0.5]},

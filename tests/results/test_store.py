@@ -1,26 +1,28 @@
-import dataclasses
 import errno
 import hashlib
-import json
 import logging
 import os
 import shutil
 import subprocess
 import sys
 import time
-from pathlib import Path
 
 import numpy as np
 import pytest
 
-from deep_em_bench import results
 from deep_em_bench.core import DataError, UserError
-from deep_em_bench.results import Failure, Scores, Store
+from deep_em_bench.results import Failure, Scores, Store, replace
 
 ARRAYS = {
     "labels_train": np.arange(5),
     "responsibilities_train": np.eye(5, dtype=np.float16),
 }
+
+
+def arrays_of(store, record):
+    """The path of its arrays."""
+    (name,) = record.artifacts
+    return store.folder / name
 
 
 @pytest.fixture
@@ -41,8 +43,8 @@ def test_what_was_written_is_read(store, make_record):
 
 def test_artifacts_hold_the_hash_of_the_file(store, make_record):
     written = store.write(make_record(), ARRAYS)
-    content = (store.folder / f"{written.key}.npz").read_bytes()
-    assert written.artifacts == {f"{written.key}.npz": hashlib.sha256(content).hexdigest()}
+    digest = hashlib.sha256(arrays_of(store, written).read_bytes()).hexdigest()
+    assert written.artifacts == {f"{written.key}.{digest[:12]}.npz": digest}
 
 
 def test_an_empty_store(store):
@@ -63,9 +65,9 @@ def test_writing_again_replaces_record_and_arrays(store, make_record):
     again = store.write(make_record(label="new"), {"labels_train": np.ones(2)})
     assert store.read(again.key).label == "new"
     assert store.arrays(again.key).keys() == {"labels_train"}
-    failed = make_record(status="failed", error=Failure(type="E", message="m"))
-    store.write(failed)
-    assert [path.name for path in store.folder.iterdir()] == [f"{failed.key}.json"]
+    failed = store.write(make_record(status="failed", error=Failure(type="E", message="m")))
+    assert store.read(failed.key) == failed
+    assert store.arrays(failed.key) == {}
 
 
 def test_no_temporary_file_stays_and_none_is_a_record(store, make_record):
@@ -76,19 +78,32 @@ def test_no_temporary_file_stays_and_none_is_a_record(store, make_record):
     assert store.keys() == [written.key]
 
 
-def test_what_killed_writers_left_is_swept_a_day_later(store, make_record):
+def test_what_killed_and_overtaken_writers_left_is_swept_a_day_later(store, make_record):
+    overtaken = store.write(make_record(label="old"), {"labels_train": np.ones(2)})
     written = store.write(make_record(), ARRAYS)
-    old, new = (store.folder / f"{written.key}.{name}.tmp" for name in ("old", "new"))
-    for path in (old, new):
+    stranger = store.folder / f"{'0' * 64}.{'0' * 12}.npz"
+    stray = arrays_of(store, overtaken)
+    part, new = (store.folder / f"{written.key}.{name}.tmp" for name in ("old", "new"))
+    for path in (stranger, part, new):
         path.write_text("{")
+    store.sweep()
+    assert all(path.exists() for path in (stray, stranger, part, new))
     long_ago = time.time() - 2 * 24 * 60 * 60
-    for path in (old, store.folder / f"{written.key}.json"):
+    kept = (store.folder / f"{written.key}.json", arrays_of(store, written))
+    for path in (stray, stranger, part, *kept):
         os.utime(path, (long_ago, long_ago))
     store.sweep()
-    assert not old.exists()
-    assert new.exists()
-    assert store.read(written.key) == written
+    assert sorted(store.folder.iterdir()) == sorted([*kept, new])
+    assert store.arrays(written.key).keys() == ARRAYS.keys()
     Store(store.folder / "nowhere").sweep()
+
+
+def test_arrays_of_a_damaged_record_are_not_swept(store, make_record):
+    written = store.write(make_record(), ARRAYS)
+    (store.folder / f"{written.key}.json").write_text("{")
+    os.utime(arrays_of(store, written), (0, 0))
+    store.sweep()
+    assert arrays_of(store, written).exists()
 
 
 def test_a_record_too_large_to_be_read_is_not_written(store, make_record, monkeypatch):
@@ -97,19 +112,6 @@ def test_a_record_too_large_to_be_read_is_not_written(store, make_record, monkey
     with pytest.raises(DataError, match=r"expected at most .*; keep less in history_"):
         store.write(record)
     assert not store.folder.exists()
-
-
-def test_another_writer_of_the_cell_may_remove_its_arrays_first(store, make_record, monkeypatch):
-    record = store.write(make_record(), ARRAYS)
-    fsync = os.fsync
-
-    def meanwhile(descriptor):
-        (store.folder / f"{record.key}.npz").unlink(missing_ok=True)
-        fsync(descriptor)
-
-    monkeypatch.setattr(os, "fsync", meanwhile)
-    written = store.write(make_record(label="new"))
-    assert store.read(record.key) == written
 
 
 def test_a_writable_folder_is_made_and_left_empty(store):
@@ -156,7 +158,7 @@ def test_bytes_that_are_no_text_are_damage(store, make_record, caplog):
     written = store.write(make_record())
     (store.folder / f"{written.key}.json").write_bytes(b"\xff\xfe\x00")
     assert list(store) == []
-    assert "cannot be read" in caplog.text
+    assert "is damaged: not JSON" in caplog.text
 
 
 @pytest.mark.parametrize(
@@ -168,22 +170,50 @@ def test_bytes_that_are_no_text_are_damage(store, make_record, caplog):
 )
 def test_damaged_arrays_are_refused(store, make_record, damage, says):
     written = store.write(make_record(), ARRAYS)
-    damage(store.folder / f"{written.key}.npz")
+    damage(arrays_of(store, written))
     with pytest.raises(DataError, match=says):
         store.arrays(written.key)
 
 
+def with_arrays(store, record, content, name="{key}.{digest:.12}.npz"):
+    """Writes the record with arrays that are those bytes."""
+    digest = hashlib.sha256(content).hexdigest()
+    name = name.format(key=record.key, digest=digest)
+    (store.folder / f"{record.key}.json").write_bytes(
+        replace(record, artifacts={name: digest}).to_json()
+    )
+    (store.folder / name).write_bytes(content)
+
+
 @pytest.mark.parametrize("content", [b"", b"no zip", b"\x80\x04K\x01.", b"PK\x03\x04"])
 def test_a_file_of_the_right_hash_that_holds_no_arrays(store, make_record, content):
-    written = store.write(make_record(), ARRAYS)
-    path = store.folder / f"{written.key}.npz"
-    path.write_bytes(content)
-    record = store.folder / f"{written.key}.json"
-    data = json.loads(record.read_text())
-    data["artifacts"][path.name] = hashlib.sha256(content).hexdigest()
-    record.write_text(json.dumps(data))
+    written = store.write(make_record())
+    with_arrays(store, written, content)
     with pytest.raises(DataError, match=r"not a \.npz of plain arrays"):
         store.arrays(written.key)
+
+
+@pytest.mark.parametrize("name", ["other.npz", "{key}.npz", "../{key}.{digest:.12}.npz"])
+def test_arrays_of_another_name_are_refused(store, make_record, name):
+    written = store.write(make_record())
+    with_arrays(store, written, b"", name)
+    with pytest.raises(DataError, match="key `artifacts` is"):
+        store.arrays(written.key)
+
+
+def test_only_regular_files_are_read(store, make_record):
+    first, second = (store.write(make_record(i), ARRAYS) for i in (0, 1))
+    path = store.folder / f"{first.key}.json"
+    path.unlink()
+    os.mkfifo(path)
+    arrays_of(store, second).unlink()
+    arrays_of(store, second).symlink_to("/dev/zero")
+    with pytest.raises(DataError, match=r"json cannot be read \(not a regular file\)"):
+        store.read(first.key)
+    with pytest.raises(DataError, match=r"npz cannot be read \(not a regular file\)"):
+        store.arrays(second.key)
+    again = store.write(make_record(0))
+    assert store.read(first.key) == again
 
 
 def test_two_stores_merge_by_copying(tmp_path, make_record):
@@ -211,7 +241,6 @@ def write_and_crash(store, monkeypatch, step, record, arrays):
     with monkeypatch.context() as patch:
         patch.setattr(os, "fsync", counting(os.fsync))
         patch.setattr(os, "replace", counting(os.replace))
-        patch.setattr(Path, "unlink", counting(Path.unlink))
         try:
             store.write(record, arrays)
         except KeyboardInterrupt:
@@ -220,7 +249,7 @@ def write_and_crash(store, monkeypatch, step, record, arrays):
 
 
 def test_a_crash_at_any_step_leaves_whole_cells_only(store, make_record, monkeypatch):
-    """The cell is then the old one, the new one, or counts as not run."""
+    """The cell is then the old one or the new one."""
     seen = set()
     for step in range(20):
         old = store.write(make_record(label="old"), ARRAYS)
@@ -230,12 +259,12 @@ def test_a_crash_at_any_step_leaves_whole_cells_only(store, make_record, monkeyp
         for record in store:
             assert len(store.arrays(record.key)["labels_train"]) == (5 if record == old else 3)
         seen.add(tuple(record.label for record in store))
-    assert seen == {("old",), (), ("new",)}
+    assert seen == {("old",), ("new",)}
 
 
 def test_a_crash_while_scoring_again_never_loses_the_cell(store, make_record, monkeypatch):
     written = store.write(make_record(), ARRAYS)
-    rescored = dataclasses.replace(written, metrics=Scores(train={"purity": 1.0}))
+    rescored = replace(written, metrics=Scores(train={"purity": 1.0}))
     for step in range(20):
         if not write_and_crash(store, monkeypatch, step, rescored, ARRAYS):
             break
@@ -266,39 +295,42 @@ def test_a_file_where_the_folder_should_be(tmp_path, make_record):
         Store(tmp_path / "runs").keys()
 
 
+WRITER = """
+import sys, hashlib, numpy as np
+from deep_em_bench.results import Record, Store, replace
+record = Record.from_json(sys.stdin.buffer.read())
+for i in range(24):
+    key = hashlib.sha256(str(i % 8).encode()).hexdigest()
+    n = int(sys.argv[2]) + i
+    Store(sys.argv[1]).write(replace(record, key=key, seed=n), {"x": np.full(n + 1, n)})
+"""
+
+
 def test_many_writers_share_a_folder(store, make_record):
-    """Processes that write the same and other cells at once leave whole files only."""
+    """Processes that write the same cells at once: each record has the arrays it came with."""
     text = make_record().to_json()
-    code = (
-        "import sys, dataclasses; from deep_em_bench.results import *; "
-        "import hashlib; record = Record.from_json(sys.stdin.read())\n"
-        "for i in range(8):\n"
-        "    key = hashlib.sha256(str(i).encode()).hexdigest()\n"
-        "    Store(sys.argv[1]).write(dataclasses.replace(record, key=key))\n"
-    )
-    root = Path(results.__file__).parents[1]
     writers = [
         subprocess.Popen(
-            [sys.executable, "-c", code, str(store.folder)],
+            [sys.executable, "-c", WRITER, str(store.folder), str(number * 100)],
             stdin=subprocess.PIPE,
-            text=True,
-            cwd=root,
         )
-        for _ in range(3)
+        for number in range(3)
     ]
     for writer in writers:
         assert writer.stdin is not None
         writer.stdin.write(text)
         writer.stdin.close()
     assert [writer.wait() for writer in writers] == [0, 0, 0]
-    assert len(list(store)) == 8
-    assert len(list(store.folder.iterdir())) == 8
+    records = list(store)
+    assert len(records) == 8
+    for record in records:
+        assert store.arrays(record.key)["x"].tolist() == [record.seed] * (record.seed + 1)
 
 
 def test_scores_can_be_replaced_and_arrays_kept(store, make_record):
     """What a rescoring does."""
     written = store.write(make_record(), ARRAYS)
-    rescored = dataclasses.replace(written, metrics=Scores(train={"purity": 1.0}))
+    rescored = replace(written, metrics=Scores(train={"purity": 1.0}))
     again = store.write(rescored, store.arrays(written.key))
     assert again.artifacts == written.artifacts
     assert store.read(again.key).metrics.train == {"purity": 1.0}

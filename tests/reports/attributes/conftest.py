@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
+from msgspec.structs import replace
 
 from deep_em_bench.results import DatasetUsed, Store
 from tests.reports.attributes.cases import ATTRIBUTES

@@ -96,7 +96,7 @@ def test_damaged_samples_and_other_shapes_are_left_out(store, put, caplog):
     put("a", "Bangs", 0.4, arrays={"samples": faces(9)})
     put("b", "Bangs", 0.4, arrays={"y_train": y, "labels_train": y, "samples": y.astype(float)})
     damaged = put("c", "Bangs", 0.4, arrays={"y_train": y, "labels_train": y})
-    (store.folder / f"{damaged.key}.npz").write_bytes(b"")
+    store.folder.joinpath(*damaged.artifacts).write_bytes(b"")
     assert [name.split()[0] for name in drawn(store)] == ["attributes"]
     assert "no samples of a, Bangs: the record stores no 'y_train'" in caplog.text
     assert "no samples of c, Bangs: " in caplog.text

@@ -71,12 +71,12 @@ def test_captions_say_how_images_were_chosen_and_what_the_fit_knew(store, all_pu
 
 
 def test_no_profile_makes_images_out_of_the_compact_file_comparable(store, put):
-    put("kmeans", "Male", 0.4, profile="paper", files=["other"])
-    put("kmeans", "Male", 0.4, profile="paper", files=[FACES_FILE.path], labelled=100)
+    put("kmeans", "Male", 0.4, profile="full", files=["other"])
+    put("kmeans", "Male", 0.4, profile="full", files=[FACES_FILE.path], labelled=100)
     whole, compact = (" ".join(sheet.reading()) for sheet in sheets_of(store)[0])
-    assert "Profile paper. LABELS" in whole
+    assert "Profile full. LABELS" in whole
     assert (
-        "Profile paper, images out of 4,000, not out of all of CelebA: not comparable with "
+        "Profile full, images out of 4,000, not out of all of CelebA: not comparable with "
         "published numbers. LABELS"
     ) in compact
 
