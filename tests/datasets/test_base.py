@@ -82,14 +82,18 @@ def test_describe_is_plain_json() -> None:
         "words": {"n_samples": 50, "noise": 0.05, "subset": 20},
         "n": 20,
         "n_test": 50,
-        "shape": [2],
+        "shape": (2,),
         "n_classes": 2,
-        "class_names": ["upper", "lower"],
+        "class_names": ("upper", "lower"),
         "sha256": {},
         "licence": "none needed: generated numbers",
         "where": f"drawn by scikit-learn {sklearn.__version__}: make_moons",
     }
-    assert json.loads(json.dumps(described)) == described
+    assert json.loads(json.dumps(described)) == {
+        **described,
+        "shape": [2],
+        "class_names": ["upper", "lower"],
+    }
     assert datasets.load("iris", subset=0.1).describe()["words"] == {"subset": 0.1}
     assert datasets.load("iris").describe()["words"] == {}
 
