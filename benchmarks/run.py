@@ -102,8 +102,9 @@ def _run(options: argparse.Namespace) -> int:
         store.sweep()
         workers = {"backend": options.backend, "scheduler": options.scheduler}
         counts = work(todo, setting, **workers, times=times)
+        done = engine.done(cells, store, "all")
     status = _summary(store, cells, counts, left)
-    digests = {key: item.data_digest for key, item in engine.done(cells, store, "all").items()}
+    digests = {key: item.data_digest for key, item in done.items()}
     if sentence := unpaired(digests, cells):
         print(sentence, file=sys.stderr)
     return status

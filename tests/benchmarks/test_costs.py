@@ -73,7 +73,7 @@ def test_a_run_loads_a_data_set_once_and_a_finished_one_not_at_all(
     count(Store, "read")
     count(engine, "supervise")
     assert main([*command, "--threads", "1"]) == 0
-    assert calls == {"load": 1, "supervise": 4}  # each cell's process loads its own
+    assert calls == {"load": 1, "supervise": 4, "read": 4}  # each cell's process loads its own
     calls.clear()
     assert main(command) == 0
     assert calls == {"read": 4}
