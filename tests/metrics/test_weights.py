@@ -137,45 +137,15 @@ def test_an_npz_is_read(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("changed", "says"),
+    ("bias", "says"),
     [
-        (
-            {"a.bias": np.zeros(3, np.float32)},
-            r"a.bias is float32 \(3,\), expected float32 \(2,\)",
-        ),
-        ({"a.bias": np.zeros(2)}, "a.bias is float64"),
-        (
-            {"a.bias": np.zeros(1000, np.float32)},
-            r"a.bias has 4,128 bytes, expected at most 1,032",
-        ),
-        ({"a.bias": np.array([{}, {}], dtype=object)}, "a.bias is object"),
-        ({"a.bias": np.array([1, np.inf], np.float32)}, "a.bias has NaN or infinity"),
-        ({"a.weight": np.asfortranarray(np.zeros((2, 3), np.float32))}, "a.weight is float32"),
-        ({"a.bias": None}, "KeyError"),
+        (np.zeros(3, np.float32), r"a.bias is float32 \(3,\), expected float32 \(2,\)"),
+        (np.array([1, np.inf], np.float32), "a.bias has NaN or infinity; get the file anew"),
     ],
 )
-def test_other_arrays_are_refused(
-    tmp_path: Path, changed: dict[str, np.ndarray | None], says: str
-) -> None:
-    content = {name: v for name, v in {**arrays(), **changed}.items() if v is not None}
-    np.savez(tmp_path / "a.npz", **content)  # type: ignore[arg-type]
-    with pytest.raises(DataError, match=says) as caught:
-        read_weights(tmp_path / "a.npz", SHAPES)
-    assert str(tmp_path / "a.npz") in str(caught.value)
-
-
-def test_what_is_no_npz_is_refused(tmp_path: Path) -> None:
+def test_other_arrays_are_refused(tmp_path: Path, bias: np.ndarray, says: str) -> None:
     path = tmp_path / "a.npz"
-    for content in (b"", b"PK\x03\x04", b"\x80\x04\x95pickle"):
-        path.write_bytes(content)
-        with pytest.raises(DataError, match=r"is not the \.npz that it should be"):
-            read_weights(path, SHAPES)
-    np.savez_compressed(path, **arrays())
-    whole = path.read_bytes()
-    for at in range(0, len(whole), 7):
-        path.write_bytes(whole[:at] + bytes([whole[at] ^ 255]) + whole[at + 1 :])
-        try:
-            found = read_weights(path, SHAPES)
-        except DataError:
-            continue
-        assert weights_sha256(found) == weights_sha256(arrays())
+    np.savez(path, **{**arrays(), "a.bias": bias})  # type: ignore[arg-type]
+    with pytest.raises(DataError, match=says) as caught:
+        read_weights(path, SHAPES)
+    assert str(path) in str(caught.value)
