@@ -1,4 +1,4 @@
-"""What methods run on: one file a family of data sets, found through the registry."""
+"""Data sets: one file for each family, and a registry of all."""
 
 from deep_em_bench.datasets.base import (
     Dataset,

@@ -1,8 +1,8 @@
-"""Features learnt from a data set's own points without labels, in place of the points.
+"""Features that replace a data set's points, learnt from these points without labels.
 
 An embedding is fitted once on the whole training split, whatever the seed and the subset of a
-cell: like GANMM's Table 3, where every method meets the same features. Held-out points go through
-the same net. ``features_seed`` gives another embedding.
+cell: all methods get the same features, as in GANMM's Table 3. Held-out points go through the same
+net. ``features_seed`` gives another embedding.
 
 What was computed is kept in ``features/`` of the data root, or, where the root cannot be written
 to, in the user's cache folder. A file's name holds a hash of all that determines it: the points,
@@ -31,19 +31,19 @@ from deep_em_bench.core import ConfigError, derive_seed, unknown_name
 from deep_em_bench.core.files import temporary_beside
 from deep_em_bench.datasets.base import Dataset, check_choice, user_cache
 
-__all__ = ["RAW", "Embedding", "embed", "register_embedding", "said_of"]
+__all__ = ["RAW", "Embedding", "embed", "embedding_words", "register_embedding"]
 
 RAW = "raw"
 FOLDER = "features"
 LINE_EVERY = 30.0
-"""Seconds between two lines of a log on one stage."""
+"""Seconds between two log lines of one stage."""
 
 Points = tuple[np.ndarray, np.ndarray | None]
-"""Of the training and the held-out split, float32 each."""
+"""The training and the held-out split, float32 each."""
 Report = Callable[[Mapping[str, Any]], None]
 """Called while fitting with ``stage``, ``step`` of ``steps`` and ``loss``."""
 Fit = Callable[[Points, str, int, str, Report], Points]
-"""Takes points, recipe, seed, device and report; gives features ``(N, D)`` float32 of both
+"""Takes points, recipe, seed, device and report; returns features ``(N, D)`` float32 of both
 splits."""
 
 log = logging.getLogger(__name__)
@@ -51,7 +51,7 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, kw_only=True)
 class Embedding:
-    """A way from points to features."""
+    """A registered way to compute features."""
 
     name: str
     recipes: tuple[str, ...]
@@ -67,7 +67,7 @@ _embeddings: dict[str, Embedding] = {}
 def register_embedding(
     name: str, *, recipes: tuple[str, ...], version: int
 ) -> Callable[[Fit], Fit]:
-    """Decorator that makes a fit known as ``features=name``; a second one of the name raises."""
+    """Decorator that registers a fit as ``features=name``; a second one of that name raises."""
 
     def decorate(fit: Fit) -> Fit:
         if name == RAW or name in _embeddings:
@@ -78,10 +78,11 @@ def register_embedding(
     return decorate
 
 
-def said_of(features: str, recipe: str | None, features_seed: int) -> dict[str, Any]:
-    """The words of an embedding as a record keeps them; none for the points themselves.
+def embedding_words(features: str, recipe: str | None, features_seed: int) -> dict[str, Any]:
+    """The words of an embedding for a record; none for raw points.
 
-    Raises ``ConfigError`` for an unknown embedding or recipe, and for words that need one.
+    Raises ``ConfigError`` for an unknown embedding or recipe, and for words of an embedding where
+    the points are raw.
     """
     if features not in (RAW, *_embeddings):
         raise ConfigError(unknown_name("features", str(features), [RAW, *_embeddings]))
@@ -91,8 +92,8 @@ def said_of(features: str, recipe: str | None, features_seed: int) -> dict[str, 
         if recipe is not None or features_seed != 0:
             word = "features_seed" if recipe is None else "recipe"
             raise ConfigError(
-                f"{word} is given for raw points, which nothing is learnt from; "
-                f"remove it, or name an embedding: features={next(iter(_embeddings))!r}"
+                f"{word} is given for raw points; remove it, or name an embedding: "
+                f"features={next(iter(_embeddings))!r}"
             )
         return {}
     recipes = _embeddings[features].recipes
@@ -104,9 +105,9 @@ def said_of(features: str, recipe: str | None, features_seed: int) -> dict[str, 
 def embed(
     data: Dataset, root: Path, *, features: str, recipe: str, features_seed: int, device: str
 ) -> Dataset:
-    """``data`` with features ``(N, D)`` for points; the file they are kept in joins its hashes.
+    """``data`` with features ``(N, D)`` as points, and the digest of their file in its source.
 
-    Raises :class:`ConfigError` where they have to be computed and there is no such device.
+    Raises :class:`ConfigError` if they must be computed and there is no such device.
     """
     embedding = _embeddings[features]
     points = (data.X, data.X_test)
@@ -114,17 +115,19 @@ def embed(
     plain = re.sub(r"[^\w.-]", "_", data.name)
     name = f"{FOLDER}/{plain}-{features}-{recipe}-{key[:24]}.npz"
     folders = [root, *([] if root == (home := user_cache()) else [home])]
-    found = _read_any([folder / name for folder in folders], data)
-    if found is None:
+    places = [folder / name for folder in folders]
+    packed = _read_any(places, data)
+    if packed is None:
         with _Progress(f"{features} of {data.name}") as report:
             seed = derive_seed(features_seed, features)
             fitted = embedding.fit(points, recipe, seed, device, report)
-            found = _packed(_checked(embedding, fitted, data))
-        # Another process may have been first: its file is the one that everyone goes by.
-        found = _read_any([folder / name for folder in folders], data, quiet=True) or found
-        _keep(found, [folder / name for folder in folders])
-    X, X_test = _unpacked(found)
-    source = replace(data.source, sha256={**data.source.sha256, name: _sha256(found)})
+            packed = _packed(_checked(embedding, fitted, data))
+        # If another process was faster, all use its file.
+        packed = _read_any(places, data, quiet=True) or packed
+        _keep(packed, places)
+    X, X_test = _unpacked(packed)
+    sha256 = hashlib.sha256(packed).hexdigest()
+    source = replace(data.source, sha256={**data.source.sha256, name: sha256})
     return replace(data, X=X, X_test=X_test, source=source)
 
 
@@ -138,7 +141,7 @@ def _key(embedding: Embedding, points: Points, recipe: str, seed: int, kind: str
 
 
 def _kind(device: str) -> str:
-    """``cpu`` or ``cuda``: on which one of several GPUs makes no difference."""
+    """``cpu`` or ``cuda``, without the number of a GPU."""
     if device != "auto":
         return device.partition(":")[0]
     from deep_em_bench.methods.nets.runtime import resolve_device
@@ -147,22 +150,23 @@ def _kind(device: str) -> str:
 
 
 def _checked(embedding: Embedding, features: Points, data: Dataset) -> Points:
-    """What a fit gave, if it is what every fit must give."""
+    """The features of a fit; raises ``ValueError`` if they break the contract of a fit."""
     if not _fits(features, data):
         raise ValueError(
-            f"embedding {embedding.name!r} gave something other than finite float32 features "
-            f"(N, D) of both splits of {data.name}; mend it"
+            f"embedding {embedding.name!r} gave other than finite float32 features (N, D) of both "
+            f"splits of {data.name}; fix it"
         )
     return features
 
 
 def _fits(features: Points, data: Dataset) -> bool:
-    wanted = [len(X) for X in (data.X, data.X_test) if X is not None]
-    found = [Z for Z in features if Z is not None]
+    """Whether these are finite float32 features of both splits of ``data``."""
+    rows = [len(X) for X in (data.X, data.X_test) if X is not None]
+    splits = [Z for Z in features if Z is not None]
     return (
-        [len(Z) for Z in found] == wanted
-        and all(Z.ndim == 2 and Z.dtype == np.float32 and np.isfinite(Z).all() for Z in found)
-        and len({Z.shape[1:] for Z in found}) == 1
+        [len(Z) for Z in splits] == rows
+        and all(Z.ndim == 2 and Z.dtype == np.float32 and np.isfinite(Z).all() for Z in splits)
+        and len({Z.shape[1:] for Z in splits}) == 1
     )
 
 
@@ -180,13 +184,13 @@ def _unpacked(packed: bytes) -> Points:
 
 
 def _read_any(paths: list[Path], data: Dataset, *, quiet: bool = False) -> bytes | None:
-    """The bytes of the first file that holds features of ``data``."""
+    """The content of the first file with features of ``data``."""
     for path in paths:
         try:
             packed = path.read_bytes()
             if _fits(_unpacked(packed), data):
                 return packed
-            problem = "it holds features of other data"
+            problem = "it has features of other data"
         except (FileNotFoundError, NotADirectoryError):
             continue
         except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
@@ -197,8 +201,8 @@ def _read_any(paths: list[Path], data: Dataset, *, quiet: bool = False) -> bytes
 
 
 def _keep(packed: bytes, paths: list[Path]) -> None:
-    """Write the file to the first place that takes it, whole or not at all."""
-    refused = []
+    """Write the file to the first possible place, whole or not at all."""
+    failures = []
     for path in paths:
         try:
             _check_writable(path.parent)
@@ -207,12 +211,12 @@ def _keep(packed: bytes, paths: list[Path]) -> None:
                 os.replace(part, path)
             return
         except OSError as error:
-            refused.append(f"{path.parent}: {error.strerror}")
-    log.warning("features are not kept and will be computed again (%s)", "; ".join(refused))
+            failures.append(f"{path.parent}: {error.strerror}")
+    log.warning("features are not kept and will be computed again (%s)", "; ".join(failures))
 
 
 def _check_writable(folder: Path) -> None:
-    """Raise ``PermissionError`` where no one may write: root may, and is not meant to either."""
+    """Raise ``PermissionError`` for a read-only folder, also for root, who could write to it."""
     while not folder.exists() and folder != folder.parent:
         folder = folder.parent
     anyone = stat.S_IWUSR | stat.S_IWGRP | stat.S_IWOTH
@@ -245,8 +249,8 @@ class _Progress:
             self._bar.set_postfix(loss=f"{row['loss']:.4g}", refresh=False)
             self._bar.update(step - self._bar.n)
         elif step == steps or now - self._last_line >= LINE_EVERY:
-            said = (self._what, stage, step, steps, row["loss"], now - self._started)
-            log.info("%s · %s · update %d of %d · loss %.4g · %.0f s", *said)
+            facts = (self._what, stage, step, steps, row["loss"], now - self._started)
+            log.info("%s · %s · update %d of %d · loss %.4g · %.0f s", *facts)
             self._last_line = now
         self._stage = stage
 

@@ -13,7 +13,7 @@ import numpy as np
 
 from deep_em_bench.core import ConfigError, derive_seed, unknown_name
 from deep_em_bench.datasets.base import Dataset, Request, check_choice, registry
-from deep_em_bench.datasets.embedding import embed, said_of
+from deep_em_bench.datasets.embedding import embed, embedding_words
 from deep_em_bench.datasets.labelling import draw_labelled
 
 __all__ = ["check_words", "draw_subset", "load"]
@@ -66,24 +66,24 @@ def load(
     loader = registry.get(name).value
     accepted = _own_words(name, words)
     check_choice("assign", assign, ("held_out", "all"))
-    embedding = said_of(features, recipe, features_seed)
+    embedding = embedding_words(features, recipe, features_seed)
     request = Request(seed=derive_seed(seed, "data"), data_dir=data_dir)
     data = loader(request, **words)
     if embedding:
         data = embed(data, request.root, **embedding, device=device)
-    said = {**accepted, **words, **embedding}
+    known = {**accepted, **words, **embedding}
     if assign == "all":
-        said["assign"] = assign
+        known["assign"] = assign
         data = replace(data, X_test=data.X, y_test=data.y)
     if subset is not None:
         rows = draw_subset(len(data.X), subset, seed=seed)
-        said["subset"] = int(subset) if isinstance(subset, Integral) else float(subset)
+        known["subset"] = int(subset) if isinstance(subset, Integral) else float(subset)
         data = replace(data, X=data.X[rows], y=data.y[rows])
     if labelled is not None:
         few = draw_labelled(data.y, labelled, n_classes=data.n_classes, seed=seed)
-        said["labelled"] = int(labelled)
+        known["labelled"] = int(labelled)
         data = replace(data, labelled=few)
-    return replace(data, name=name, words=said)
+    return replace(data, name=name, words=known)
 
 
 def check_words(name: str, words: Iterable[str]) -> None:
