@@ -169,6 +169,8 @@ class _Run:
             "callback": on_row,
             **({"precision": setting.precision} if setting.precision else {}),
             **({"compile": True} if setting.compile else {}),
+            # Also where every row is labelled: the suite asked for it.
+            "semi_supervised": cell.dataset.words.get("labelled") is not None,
         }
         chosen = {name: value for name, value in wanted.items() if name in accepted}
         return methods.create(cell.method, cell.preset, **cell.params, **chosen)

@@ -12,7 +12,10 @@ if TYPE_CHECKING:
 
 __all__ = ["RESERVED", "accepts", "identity", "resolve"]
 
-RESERVED = ("n_clusters", "random_state", "device", "precision", "compile", "callback")
+RESERVED = (
+    *("n_clusters", "random_state", "device", "precision", "compile"),
+    *("semi_supervised", "callback"),
+)
 """Arguments that the harness sets: n_clusters is a cell's own, the rest is how it is run."""
 
 NONE = "none"

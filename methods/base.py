@@ -32,6 +32,7 @@ from deep_em_bench.methods.data import (
 from deep_em_bench.methods.parameters import (
     Callback,
     MethodParameters,
+    SemiSupervisedParameters,
     check_parameters,
     earlier_values,
 )
@@ -226,7 +227,7 @@ class Reducer(ABC):
         """Features ``(N, n_components)`` float32."""
 
 
-class SemiSupervised:
+class SemiSupervised(SemiSupervisedParameters):
     """A method whose ``fit`` reads y: class ids, with -1 where unlabelled (as in scikit-learn).
 
     With labels, components carry the class ids: ``predict`` gives classes.

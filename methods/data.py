@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import warnings
 from dataclasses import dataclass
 from typing import Any
 
@@ -157,16 +158,25 @@ def check_draw(n: int, component: int | None, n_clusters: int) -> None:
 
 
 def check_labels(
-    y: np.ndarray | None, n: int, n_clusters: int
+    y: np.ndarray | None, n: int, n_clusters: int, *, semi_supervised: bool = False
 ) -> tuple[np.ndarray, np.ndarray] | None:
     """The labelled rows and their class ids, int64 both, of a ``y`` with -1 where unlabelled.
 
-    None where nothing is labelled. Raises ``ValueError`` for anything but ``n`` integers from -1
-    to ``n_clusters - 1``.
+    None where nothing is labelled. A ``y`` without any -1 is not used, with a warning, unless
+    ``semi_supervised``: scikit-learn's tools pass all classes to a clusterer too. Raises
+    ``ValueError`` for anything but ``n`` integers from -1 to ``n_clusters - 1``.
     """
     if y is None:
         return None
     y = np.asarray(y)
+    if y.shape == (n,) and not semi_supervised and not (y == -1).any():
+        warnings.warn(
+            "y is not used: none of its rows is unlabelled (-1); mark unlabelled rows, or set "
+            "semi_supervised=True to learn from all of y",
+            UserWarning,
+            stacklevel=3,
+        )
+        return None
     if y.shape != (n,) or not np.issubdtype(y.dtype, np.integer):
         raise ValueError(
             f"y is {y.dtype} of shape {y.shape}; expected ({n},) class ids, -1 where unlabelled"

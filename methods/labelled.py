@@ -59,7 +59,7 @@ SPREADING_PRESETS = {
 }
 
 
-class _Labelled(Method, SemiSupervised):
+class _Labelled(SemiSupervised, Method):
     """A classifier that learns from labelled rows."""
 
     needs_labels = True
@@ -73,7 +73,7 @@ class _Labelled(Method, SemiSupervised):
         Raises ``ValueError`` where no row is labelled.
         """
         X = self._fitting(X)
-        labelled = check_labels(y, len(X), self.n_clusters)
+        labelled = check_labels(y, len(X), self.n_clusters, semi_supervised=self.semi_supervised)
         if labelled is None:
             raise ValueError(
                 f"no row is labelled, and {type(self).__name__} learns from labels alone; give y "

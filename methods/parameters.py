@@ -50,6 +50,7 @@ __all__ = [
     "PositiveReal",
     "Precision",
     "Range",
+    "SemiSupervisedParameters",
     "admits",
     "check_parameters",
     "converted",
@@ -150,6 +151,15 @@ class NeuralParameters(MethodParameters):
     device: str = parameter("auto", "auto, cpu, cuda, cuda:1 or mps")
     precision: Precision = parameter("fp32", "fp32, TF32 matrix products, or bf16 autocast")
     compile: bool = parameter(False, "CUDA graphs on a GPU, torch.compile elsewhere")
+
+
+@hyperparameters
+class SemiSupervisedParameters(MethodParameters):
+    """What every method that reads labels takes besides."""
+
+    semi_supervised: bool = parameter(
+        False, "learn from y even where no row of it is -1", before=False
+    )
 
 
 @dataclass(frozen=True, kw_only=True)

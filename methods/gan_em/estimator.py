@@ -48,7 +48,12 @@ class GanEm(GanEmParameters, NeuralMethod, Generative, Reducer, SemiSupervised):
         With labels the components carry the class ids: ``predict`` gives classes. ``labels_`` of
         labelled rows are the given ones.
         """
-        known = check_labels(y, len(self._fitting(X)), self.n_clusters)
+        known = check_labels(
+            y,
+            len(self._fitting(X)),
+            self.n_clusters,
+            semi_supervised=self.semi_supervised,
+        )
         self.labelled_ = known is not None
         data = self._begin(X)
         runtime, N, K = self._runtime, len(data), self.n_clusters

@@ -13,6 +13,7 @@ from deep_em_bench.methods.parameters import (
     NeuralParameters,
     NonNegative,
     Positive,
+    SemiSupervisedParameters,
     hyperparameters,
     parameter,
 )
@@ -21,7 +22,7 @@ __all__ = ["GanEmParameters"]
 
 
 @hyperparameters
-class GanEmParameters(NeuralParameters):
+class GanEmParameters(NeuralParameters, SemiSupervisedParameters):
     """Local scales are distances to the 10th neighbour over the square root of the dimension."""
 
     # The EM loop, Algorithm 1

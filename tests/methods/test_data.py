@@ -11,7 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.sparse import csr_array
 from sklearn.metrics import adjusted_rand_score
+from sklearn.model_selection import cross_val_score
 
+from deep_em_bench import methods
 from deep_em_bench.methods.data import Units, as_array, check_data, check_labels
 from deep_em_bench.methods.kmeans import KMeans
 
@@ -111,4 +113,24 @@ def test_labelled_rows_are_those_of_a_class() -> None:
 )
 def test_other_labels_are_refused(y: np.ndarray, said: str) -> None:
     with pytest.raises(ValueError, match=said):
-        check_labels(y, 3, 2)
+        check_labels(y, 3, 2, semi_supervised=True)
+
+
+@pytest.mark.parametrize("y", [np.array([0, 1, 1]), np.array(["a", "b", "b"])])
+def test_classes_of_all_rows_are_not_used_unless_asked_for(y: np.ndarray) -> None:
+    with pytest.warns(UserWarning, match="y is not used: none of its rows is unlabelled"):
+        assert check_labels(y, 3, 2) is None
+
+
+def test_cross_validation_shows_no_classes_to_a_clusterer() -> None:
+    y = np.random.default_rng(1).integers(0, 2, len(POINTS))  # not to be known from the points
+    small = {"max_iter": 1, "m_steps": 2, "m_epochs": 0, "e_steps": 2, "pretrain_epochs": 0}
+    method = methods.create("gan_em", n_clusters=2, pretrain_steps=5, device="cpu", **small)
+    with pytest.warns(UserWarning, match="y is not used"):
+        scores = cross_val_score(method, POINTS, y, scoring="adjusted_rand_score", cv=3)
+    assert scores.max() < 0.5
+    with pytest.warns(UserWarning, match="y is not used"):
+        blind = method.fit(POINTS, y).labels_
+    assert (blind == method.fit(POINTS).labels_).all()
+    method.set_params(semi_supervised=True, labelled_error=0.0)
+    assert (method.fit(POINTS, y).labels_ == y).all()

@@ -45,7 +45,7 @@ def test_classes_without_a_label_get_nothing(name: str) -> None:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_all_rows_labelled(name: str) -> None:
-    method = methods.create(name, n_clusters=3).fit(POINTS, KIND)
+    method = methods.create(name, n_clusters=3, semi_supervised=True).fit(POINTS, KIND)
     assert (method.labels_ == KIND).mean() > 0.85
 
 
