@@ -174,7 +174,7 @@ class Imsat(ImsatParameters, NeuralMethod):
         return self._runtime.apply(whole, x).softmax(dim=1).cpu().numpy()
 
     def _project(self, x: Tensor) -> Tensor:
-        """``x`` on its principal components, which are found here if they are asked for."""
+        """``x`` on its principal components, fitted here, or as it is."""
         if isinstance(self.projection_, Projection):
             self.projection_.find(x, self._runtime.seed("components"))
         return self._runtime.apply(self.projection_, x)

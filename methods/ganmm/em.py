@@ -31,10 +31,10 @@ class GanmmEm(GanmmEmParameters, GanMixture):
 
     K WGANs as in :class:`Ganmm`, but data are assigned by the critics:
     :math:`w_i(x) \propto \exp f_i(x)`. A critic is trained to be high on its own cluster, so a GAN
-    of enough capacity confirms the division that it was given, and labels stop changing after one
-    iteration ("early convergence", section 3). On a dozen points this is what happens; on the data
-    and budgets of the suites a sixth of the labels still changes in the last of six iterations
-    (median of 36 runs).
+    of enough capacity confirms the division that it was trained on, and labels stop changing after
+    one iteration ("early convergence", section 3). On a dozen points this happens; on the data and
+    budgets of the suites a sixth of the labels still changes in the last of six iterations (median
+    of 36 runs).
     """
 
     def fit(self, X: np.ndarray, y: np.ndarray | None = None) -> Self:
@@ -80,7 +80,7 @@ class GanmmEm(GanmmEmParameters, GanMixture):
         return self
 
     def _e_step(self, gans: Gans) -> Tensor:
-        """Responsibilities of all data, after a look at the critics' offsets where asked for."""
+        """Responsibilities of all data, with new offsets of the critics where these are used."""
         if self.critic_offset == "fakes":
             x = gans.draw(OFFSET_SAMPLES)
             self.D_.eval()

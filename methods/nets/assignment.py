@@ -1,4 +1,4 @@
-"""What a history says of an assignment, and the rule by which an iterative fit stops."""
+"""Statistics of an assignment for the history, and the rule that ends an iterative fit."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ def assignment_row(w: Tensor, previous: Tensor | None) -> dict[str, Any]:
     """Entropy, churn and shares of responsibilities ``w``, ``(N, K)``, for a row of a history.
 
     ``responsibility_entropy`` is the mean over rows, in nats; ``churn`` the share of labels that
-    differ from the ``previous`` ones, ``(N,)``, left out where there are none; ``shares`` those
-    of the K clusters.
+    differ from the ``previous`` ones, ``(N,)``, left out if these are None; ``shares`` the sizes
+    of the K clusters over N.
     """
     labels = w.argmax(dim=1)
     row: dict[str, Any] = {
@@ -34,7 +34,7 @@ def shares(labels: Tensor, K: int) -> Tensor:
 
 
 class Standstill:
-    """A fit has converged after ``patience`` iterations in a row that change almost no label.
+    """The stopping rule: ``patience`` iterations in a row that change almost no label.
 
     Arguments:
         tol: largest share of labels that an iteration may change.
@@ -46,9 +46,9 @@ class Standstill:
         self.still = 0
 
     def reached(self, row: Mapping[str, Any], *, counts: bool = True) -> bool:
-        """Whether the iteration of this row of a history completes the run.
+        """Whether the iterations in a row are complete with that of this row of a history.
 
-        An iteration without ``churn``, or that does not count, starts the run anew.
+        An iteration without ``churn``, or one that does not count, sets their number back to 0.
         """
         settled = counts and row.get("churn", float("inf")) <= self.tol
         self.still = self.still + 1 if settled else 0

@@ -1,4 +1,4 @@
-"""A stacked denoising auto-encoder: features learnt without labels, for DEC and for data sets."""
+"""A stacked denoising auto-encoder: features without labels, for DEC and for data sets."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ from deep_em_bench.methods.base import DivergenceError
 __all__ = ["RECIPES", "Recipe", "Report", "StackedAutoencoder"]
 
 Report = Callable[[Mapping[str, Any]], None]
-"""Called while training with ``stage`` (str), ``step`` of ``steps`` and ``loss``."""
+"""Called during training with ``stage`` (str), ``step``, ``steps`` and ``loss``."""
 
 Arithmetic = Callable[[], AbstractContextManager[None]]
-"""Makes the context in which a forward pass is computed."""
+"""Makes the context of a forward pass."""
 
 REPORT_EVERY = 100
 ENCODE_BATCH = 2048
@@ -34,14 +34,14 @@ class Recipe:
     """How an auto-encoder is trained."""
 
     layer_steps: int
-    """Updates of each layer on its own, denoising; 0: no layer-wise training."""
+    """Updates of each layer alone as a denoising auto-encoder; 0: no layer-wise training."""
     finetune_steps: int
-    """Updates of the whole, without noise."""
+    """Updates of all layers together, without noise."""
     optimizer: Literal["sgd", "adam"] = "sgd"
     """``sgd`` has momentum .9."""
     lr: float = 0.1
     decay_every: int = 20_000
-    """Updates after which the learning rate falls to a tenth, in each stage anew."""
+    """Updates after which the learning rate falls to a tenth; each stage starts from ``lr``."""
     batch_size: int = 256
     corruption: float = 0.2
     """Share of a layer's input, and of its output, that is set to zero."""
@@ -67,21 +67,20 @@ RECIPES = {
 class StackedAutoencoder:
     r"""The stacked auto-encoder of DEC (Xie, Girshick and Farhadi, 2016, section 3.2).
 
-    Each layer learns first to denoise the output of the layer before, as a net of one hidden layer
-    (Eqs. 6 to 9), then all together to reconstruct the data:
+    First each layer learns to denoise the output of the layer before it, as a net of one hidden
+    layer (Eqs. 6 to 9); then all layers together learn to reconstruct the data:
 
     .. math:: \tilde x = \mathrm{dropout}(x), \quad h = g_1(W_1 \tilde x + b_1), \quad
               \tilde h = \mathrm{dropout}(h), \quad y = g_2(W_2 \tilde h + b_2)
 
     with loss :math:`\|x - y\|^2`, here its mean over the D columns. g is the ReLU, but the
-    identity where data are reconstructed and where the features come out. Data are multiplied by
-    one number so that :math:`\|x\|^2 / D` is 1 on average (section 4.1). First weights are He's
-    normal ones.
+    identity for reconstructed data and for features. Data are multiplied by one number so that
+    :math:`\|x\|^2 / D` is 1 on average (section 4.1). First weights are He's normal ones.
 
     Arguments:
         sizes: of the data, the hidden layers and the features; DEC: (784, 500, 500, 2000, 10).
-        generator: of the first weights, on the CPU: a seed means the same on every device.
-        device: where the nets live; data must come from there.
+        generator: draws the first weights on the CPU, so that a seed means the same everywhere.
+        device: of the nets and of all data.
 
     Example:
         >>> x = torch.randn(200, 6, generator=torch.Generator().manual_seed(0))
@@ -93,7 +92,7 @@ class StackedAutoencoder:
     """
 
     encoder: nn.Sequential
-    """``(B, ...)`` to ``(B, sizes[-1])``; brings data to their scale by itself."""
+    """``(B, ...)`` to ``(B, sizes[-1])``; the scale of the data is its first layer."""
     decoder: nn.Sequential
     """``(B, sizes[-1])`` to ``(B, sizes[0])``, in the encoder's scale."""
 
@@ -130,12 +129,12 @@ class StackedAutoencoder:
         report: Report | None = None,
         arithmetic: Arithmetic = contextlib.nullcontext,
     ) -> Self:
-        """Learn from data ``(N, ...)``, layer by layer, then the whole.
+        """Learn from data ``(N, ...)``, layer by layer, then all layers together.
 
         ``generator`` draws batches and noise, on the device of ``x``. ``arithmetic`` makes the
-        context of each forward pass: autocast has to be entered anew for each, for it keeps the
-        weights that it has cast until it is left. Raises
-        :class:`DivergenceError` where the loss leaves the finite numbers.
+        context of each forward pass: autocast keeps the weights that it has cast until it is left,
+        so it must be entered anew for each. Raises :class:`DivergenceError` if the loss is no
+        longer finite.
         """
         self._scale.fit(x)
         depth = len(self._encoding)
@@ -157,11 +156,11 @@ class StackedAutoencoder:
 
     @torch.no_grad()
     def reconstruction_error(self, x: Tensor) -> float:
-        """Mean squared error of ``decoder(encoder(x))``; 1 is what a constant 0 would have."""
+        """Mean squared error of ``decoder(encoder(x))``; a constant 0 has the error 1."""
         return sum(float(self._errors(part).sum()) for part in x.split(ENCODE_BATCH)) / len(x)
 
     def _denoising_error(self, i: int, drop: _Dropout, batch: Tensor) -> Tensor:
-        """What layer ``i`` alone is trained on, Eqs. (6) to (9): squared errors ``(B, D_i)``."""
+        """Squared errors ``(B, D_i)`` that train layer ``i`` alone, Eqs. (6) to (9)."""
         with torch.no_grad():
             h = self._scale(batch.flatten(1))
             for layer in self._encoding[:i]:
@@ -196,7 +195,7 @@ class _Scale(nn.Module):
 
 
 class _Dropout:
-    """Sets a share of the entries to zero and scales up the rest, drawn from a generator."""
+    """Sets a random share of the entries to zero and scales up the others."""
 
     def __init__(self, share: float, generator: torch.Generator) -> None:
         self._keep = 1 - share
@@ -242,9 +241,9 @@ class _Stage:
             loss.backward()
             optimizer.step()
             if step % REPORT_EVERY == 0 or step == self.steps:
-                self._say(step, float(loss.detach()))
+                self._report(step, float(loss.detach()))
 
-    def _say(self, step: int, loss: float) -> None:
+    def _report(self, step: int, loss: float) -> None:
         if not math.isfinite(loss):
             raise DivergenceError(
                 f"the auto-encoder's loss became {loss} in {self.name}, update {step}; "
@@ -255,7 +254,7 @@ class _Stage:
 
 
 def _batches(n: int, size: int, generator: torch.Generator) -> Iterator[Tensor]:
-    """Index batches without end: a new order each pass; draws with replacement of few rows."""
+    """Endless index batches: a new order each pass; with few rows, draws with replacement."""
     while True:
         if n < size:
             yield torch.randint(n, (size,), generator=generator, device=generator.device)

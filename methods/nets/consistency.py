@@ -1,4 +1,4 @@
-"""What a classifier learns from unlabelled data: to be smooth, sure and balanced."""
+"""Regularised information maximisation: a classifier learns to be smooth, sure and balanced."""
 
 from __future__ import annotations
 
@@ -35,12 +35,12 @@ class InformationWeights:
     conditional_entropy: float
 
     @classmethod
-    def of(cls, method: Regularised) -> InformationWeights:
+    def of(cls, settings: Regularised) -> InformationWeights:
         """Those among a method's hyper-parameters."""
         return cls(
-            consistency=method.consistency,
-            marginal_entropy=method.marginal_entropy,
-            conditional_entropy=method.conditional_entropy,
+            consistency=settings.consistency,
+            marginal_entropy=settings.marginal_entropy,
+            conditional_entropy=settings.conditional_entropy,
         )
 
     def any(self) -> bool:
@@ -49,7 +49,7 @@ class InformationWeights:
 
 
 class Regularised(Protocol):
-    """A method with the hyper-parameters of a :class:`Regulariser`."""
+    """The hyper-parameters of a :class:`Regulariser`."""
 
     consistency: float
     marginal_entropy: float
@@ -61,40 +61,40 @@ class Regulariser:
     """:func:`information_loss` on rows of one data set, each with a radius of its own.
 
     Arguments:
-        method: for the weights of the terms, and the radius in units of a point's own scale.
+        settings: weights of the terms, and the radius in units of a point's own scale.
         data: the data in the range of the nets, ``(N, ...)``.
-        given: what the classifier is given in their place, ``(N, ...)``; may be ``data`` itself.
+        inputs: what the classifier sees of them, ``(N, ...)``; may be ``data`` itself.
         stream: source of every draw, on the same device.
-        with_unit: whether ``unit`` is needed although the weights are all 0.
+        with_unit: whether ``unit`` is needed even if all weights are 0.
     """
 
     active: bool
-    """Whether any weight is above 0: if not, there is no loss."""
+    """Whether any weight is above 0; otherwise there is no loss."""
     unit: float
-    """Median over points of the :func:`coordinate_scale` of the data; 0 where nobody needs it."""
+    """Median :func:`coordinate_scale` of the data; 0 if it is not needed."""
 
     def __init__(
         self,
-        method: Regularised,
+        settings: Regularised,
         data: Tensor,
-        given: Tensor,
+        inputs: Tensor,
         stream: torch.Generator,
         *,
         with_unit: bool,
     ) -> None:
-        self.given, self.stream = given, stream
-        self.weights = InformationWeights.of(method)
+        self.inputs, self.stream = inputs, stream
+        self.weights = InformationWeights.of(settings)
         self.active = self.weights.any()
         self.unit = 0.0
         if self.active or with_unit:
             scale = coordinate_scale(data, stream)
             self.unit = float(scale.median())
-            own = scale if given is data else coordinate_scale(given, stream)
-            self.radius = method.consistency_radius * own  # (N,)
+            own = scale if inputs is data else coordinate_scale(inputs, stream)
+            self.radius = settings.consistency_radius * own  # (N,)
 
     def loss(self, net: Callable[[Tensor], Tensor], rows: Tensor) -> tuple[Tensor, Tensor]:
-        """What :func:`information_loss` returns for these rows, ``(B,)``."""
-        x, radius = self.given[rows], self.radius[rows]
+        """:func:`information_loss` of these rows, ``(B,)``."""
+        x, radius = self.inputs[rows], self.radius[rows]
         return information_loss(net, x, radius, self.weights, self.stream)
 
 
@@ -116,7 +116,7 @@ def information_loss(
         weights: the three lambdas.
         generator: source of randomness, on the device of x.
 
-    Returns the loss and, for the history, the divergence alone.
+    Returns the loss, and the divergence for the history.
     """
     terms = information_terms(net, x, radius, generator)
     loss = (
@@ -146,10 +146,10 @@ def information_terms(
     perturbed: Callable[[Tensor], Tensor] | None = None,
     probe: float | None = None,
 ) -> InformationTerms:
-    """The terms of :func:`information_loss`, for losses that join them in another way.
+    """The terms of :func:`information_loss`, for losses that combine them in another way.
 
-    ``perturbed`` is what perturbed points go through, if not ``net`` itself: the same net with
-    other batch norm, say. ``probe`` is that of :func:`virtual_adversarial_divergence`.
+    ``perturbed`` is the net for perturbed points, for example ``net`` with other batch norm; by
+    default ``net`` itself. ``probe`` is that of :func:`virtual_adversarial_divergence`.
     """
     logits = net(x).float()
     divergence = virtual_adversarial_divergence(
@@ -174,10 +174,10 @@ def virtual_adversarial_divergence(
 ) -> Tensor:
     r"""Mean :math:`KL(p(x) \,\|\, p(x + r))` with r of length ``radius`` in the worst direction.
 
-    The direction is one power iteration from a random start (Miyato et al., 2018, "Virtual
-    Adversarial Training", Algorithm 1), taken at the radius itself and not at a fixed xi, so that
-    no scale of the data enters; ``probe`` is such a xi, in the units of x. ``logits`` is
-    ``net(x)``; p(x) is a target, without gradient.
+    The direction comes from one power iteration with a random start (Miyato et al., 2018, "Virtual
+    Adversarial Training", Algorithm 1). The start has length ``probe`` (xi), in the units of x; by
+    default the radius, so that the scale of the data plays no part. ``logits`` is ``net(x)``; p(x)
+    is a target without gradient.
     """
     length = radius.reshape((-1,) + (1,) * (x.dim() - 1))
     target = logits.detach().softmax(dim=1)
@@ -190,8 +190,8 @@ def virtual_adversarial_divergence(
 def neighbour_distance(data: Tensor, generator: torch.Generator, k: int = 10) -> Tensor:
     """Euclidean distance of each row to its ``k``-th nearest other row, ``(N,)``.
 
-    IMSAT's local scale of the data. Above 10,000 rows the neighbours are sought in a random 10,000
-    of them, at the rank that keeps the distance in expectation; the cost then grows with N, not
+    IMSAT's local scale of the data. Above 10,000 rows the neighbours are sought among a random
+    10,000 of them, at the rank that keeps the expected distance; the cost then grows with N, not
     with N squared.
     """
     flat = data.flatten(1)  # (N, D)
@@ -211,10 +211,7 @@ def neighbour_distance(data: Tensor, generator: torch.Generator, k: int = 10) ->
 
 
 def coordinate_scale(data: Tensor, generator: torch.Generator) -> Tensor:
-    """Each point's own scale, ``(N,)``: its 10th neighbour's distance over the square root of D.
-
-    That is the distance's share of one of the D coordinates.
-    """
+    """Local scale of each point, ``(N,)``: distance to its 10th neighbour over sqrt(D)."""
     return neighbour_distance(data, generator) / data[0].numel() ** 0.5
 
 

@@ -1,7 +1,7 @@
 """A training update as a CUDA graph: captured once, then one launch in place of hundreds.
 
-The nets of this field are small: on a GPU an update's kernels take less time than the host needs
-to launch them one by one.
+The nets of this field are small: a GPU runs the kernels of an update faster than the host can
+launch them one by one.
 """
 
 from __future__ import annotations
@@ -16,19 +16,20 @@ from torch import Tensor
 __all__ = ["GraphedUpdate"]
 
 WARM_UP = 3
-"""Updates before the capture, in which optimisers make their state and libraries their plans."""
+"""Updates before the capture: optimisers make their state, libraries choose algorithms."""
 
 
 class GraphedUpdate:
-    """``update`` on a GPU: run as it is at first, then captured, from then on replayed.
+    """``update`` on a GPU: run as it is at first, then captured, and from then on replayed.
 
-    All three do the same work and draw the same numbers. Everything that ``update`` reads besides
-    its inputs, tensors by their place in memory and numbers by their value, stays as it was at the
-    capture; so wherever one of these is replaced by another, make a new one.
+    All three do the same work and draw the same numbers. A graph keeps the place in memory of any
+    other tensor that ``update`` reads, and the value of any number: make a new graph when one of
+    these is replaced.
 
     Arguments:
-        update: from tensors on the GPU to nothing: what it finds out it adds to tensors of the
-            caller. The host must not wait for a value in it. Optimisers in it are ``capturable``.
+        update: takes tensors on the GPU and returns nothing; its results are added to tensors of
+            the caller. The host must not wait for a value in it. Its optimisers are
+            ``capturable``.
         generator: source of all its draws, on the GPU.
     """
 
@@ -40,19 +41,19 @@ class GraphedUpdate:
         self.inputs: tuple[Tensor, ...] = ()
 
     def __call__(self, *inputs: Tensor) -> None:
-        """One update; every call has inputs of the same shapes."""
+        """One update; all calls must have inputs of the same shapes."""
         if self.warm < WARM_UP:
             self.warm += 1
-            self._aside(*inputs)
+            self._on_own_stream(*inputs)
             return
         if self.graph is None:
             self.graph = self._captured(inputs)
-        for held, new in zip(self.inputs, inputs, strict=True):
-            held.copy_(new)
+        for captured, new in zip(self.inputs, inputs, strict=True):
+            captured.copy_(new)
         self.graph.replay()
 
-    def _aside(self, *inputs: Tensor) -> None:
-        """On a stream of its own, as what is to be captured must run before."""
+    def _on_own_stream(self, *inputs: Tensor) -> None:
+        """Run the update on the stream of the capture, which a capture requires."""
         current = torch.cuda.current_stream(self.stream.device)
         self.stream.wait_stream(current)
         with torch.cuda.stream(self.stream):
@@ -71,7 +72,7 @@ class GraphedUpdate:
 
 @contextlib.contextmanager
 def _uncollected() -> Iterator[None]:
-    """No garbage collection: to free another graph is not permitted during a capture."""
+    """No garbage collection: no other graph may be freed during a capture."""
     collecting = gc.isenabled()
     gc.disable()
     try:

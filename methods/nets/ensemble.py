@@ -1,8 +1,7 @@
 """K nets of one layout as one: a loop over K plain nets, or all of them in one batched model.
 
-Both map ``(K, B, *in)`` to ``(K, B, *out)``, have the same values in ``state_dict`` and give the
-same gradients; they differ in speed alone. Which one is the faster depends on the layers and on
-the device, see :func:`resolve_ensemble`.
+Both map ``(K, B, *in)`` to ``(K, B, *out)``, with the same values in ``state_dict`` and the same
+gradients; only their speed differs, with the layers and the device (:func:`resolve_ensemble`).
 """
 
 from __future__ import annotations
@@ -34,7 +33,7 @@ def resolve_ensemble(
 
 
 def join(nets: Sequence[nn.Sequential], kind: Literal["loop", "batched"]) -> Ensemble:
-    """The nets, which must be laid out alike, as one; they are not to be used alone any more."""
+    """The nets, all of one layout, as one; they must not be used on their own any more."""
     return Loop(nets) if kind == "loop" else Batched(nets)
 
 
@@ -43,7 +42,7 @@ class Ensemble(nn.Module, ABC):
 
     @abstractmethod
     def groups(self) -> list[nn.Module]:
-        """What is trained together: one model of all K nets, or K models of one each.
+        """The parts that are trained together: one model of all K nets, or K models of one.
 
         Each maps its own part of the first axis and has its own parameters.
         """
@@ -77,8 +76,8 @@ class Batched(Ensemble):
     """All K nets as one model, in which every layer with weights is a product of K matrices.
 
     Between the layers vectors are ``(K, B, D)`` and feature maps ``(K, C, B, H, W)``. Convolutions
-    are products of their kernels and the maps' patches (im2col): grouped ones compute the same,
-    and with nets as small as these leave most of a GPU idle.
+    are products of their kernels and the patches of the maps (im2col): grouped convolutions
+    compute the same, but with nets this small they leave most of a GPU idle.
     """
 
     def __init__(self, nets: Sequence[nn.Sequential]) -> None:
@@ -124,9 +123,9 @@ class _Stacked(nn.Module):
     def __init__(self, parts: Sequence[nn.Module]) -> None:
         super().__init__()
         self.K = len(parts)
-        for name, held in parts[0].named_parameters():
+        for name, first in parts[0].named_parameters():
             values = [part.get_parameter(name).detach() for part in parts]
-            self.register_parameter(name, nn.Parameter(torch.stack(values).to(held.device)))
+            self.register_parameter(name, nn.Parameter(torch.stack(values).to(first.device)))
         for name, _ in parts[0].named_buffers():
             self.register_buffer(name, torch.stack([part.get_buffer(name) for part in parts]))
 
@@ -263,10 +262,10 @@ def _stacked(parts: Sequence[nn.Module]) -> nn.Module:
     for kinds, stacked in _STACKED.items():
         if isinstance(first, kinds):
             return stacked(parts)
-    held = [name for name, _ in [*first.named_parameters(), *first.named_buffers()]]
-    if held:
+    weights = [name for name, _ in [*first.named_parameters(), *first.named_buffers()]]
+    if weights:
         raise TypeError(
-            f"layers of kind {type(first).__name__} hold {', '.join(held)} and have no batched "
+            f"layers of kind {type(first).__name__} hold {', '.join(weights)} and have no batched "
             f"form; use the loop"
         )
     return copy.deepcopy(first)

@@ -25,10 +25,10 @@ LAST_STD = 0.01
 
 
 def resolve_kind(kind: Kind, shape: Sequence[int]) -> Literal["conv", "mlp"]:
-    """``auto``: convolutional for square images whose side is a multiple of 4 in 16..64, else not.
+    """``auto``: ``conv`` for square images with a side that is a multiple of 4 from 16 to 64.
 
-    ``conv`` goes down to side 8, where a convolutional D wins outright and G learns little. Raises
-    ``ValueError`` where it is asked for data that are no such images.
+    ``conv`` can be asked for from side 8 on, but there a convolutional D wins at once and G learns
+    little. Raises ``ValueError`` if it is asked for other data.
     """
     fits = len(shape) == 3 and shape[1] == shape[2] and shape[1] in range(8, LARGE + 1, 4)
     if kind == "conv" and not fits:
@@ -55,8 +55,8 @@ def generator(
 
     ``conv`` is GAN-EM's Tables 4 to 6: after any ``hidden`` layers, fully connected to the first
     feature maps, then transposed convolutions 4x4, stride 2, padding 1, filters halving from 128
-    (1024 at side 64). Table 6 reaches its first maps by a stride-1 transposed convolution of a 1x1
-    map, which is the same linear map. ``mlp`` has the ``hidden`` layers alone.
+    (1024 at side 64). The first layer of Table 6, a stride-1 transposed convolution of a 1x1 map,
+    is the same linear map. ``mlp`` has the ``hidden`` layers alone.
     """
     layers = _dense(d_in, hidden, activation, batch_norm=True)
     d_in = hidden[-1] if hidden else d_in
@@ -139,10 +139,10 @@ def initialise(
     """Give a net laid out on the meta device its memory and its first weights.
 
     Weights are N(0, std^2) (DCGAN and the GAN-EM code: .02), or for ``std=None`` He's
-    N(0, 2 / fan-in) and, with ``small_last``, N(0, .01^2) in the last layer, or in either case
-    N(0, ``last_std``^2) if that is given; ``hidden_gain`` is a factor on the weights of all other
-    layers. Biases are 0; batch norm 1 and 0. Drawn on the CPU from ``stream``, so that a seed
-    means the same weights everywhere.
+    N(0, 2 / fan-in) and, with ``small_last``, N(0, .01^2) in the last layer. A ``last_std`` sets
+    N(0, ``last_std``^2) there in either case; ``hidden_gain`` is a factor on the weights of all
+    other layers. Biases are 0; batch norm 1 and 0. Drawn on the CPU from ``stream``, so that a
+    seed means the same weights everywhere.
     """
     net = net.to_empty(device="cpu")
     layers = [part for part in net.modules() if isinstance(part, _WEIGHTED)]
@@ -166,7 +166,7 @@ def initialise(
         assert layer.bias is not None
         nn.init.zeros_(layer.bias)
     if spectral_norm:
-        # Its power iteration starts from torch's global stream, which is borrowed and given back.
+        # Its power iteration starts from torch's global stream, whose state is restored after it.
         with torch.random.fork_rng(devices=[]):
             torch.default_generator.manual_seed(stream.initial_seed())
             for layer in layers:

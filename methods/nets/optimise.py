@@ -16,9 +16,9 @@ def adam(
     betas: tuple[float, float] = (0.5, 0.999),
 ) -> torch.optim.Adam:
     """Adam, by default with a GAN's betas (Radford et al., 2016)."""
-    held = list(parameters)
+    listed = list(parameters)
     return torch.optim.Adam(
-        held, lr=rate, betas=betas, fused=True, capturable=held[0].device.type == "cuda"
+        listed, lr=rate, betas=betas, fused=True, capturable=listed[0].device.type == "cuda"
     )
 
 
@@ -30,9 +30,9 @@ def rmsprop(
     foreach: bool | None = None,
 ) -> torch.optim.RMSprop:
     """RMSprop, by default with torch's decay of the mean square."""
-    held = list(parameters)
+    listed = list(parameters)
     return torch.optim.RMSprop(
-        held, lr=rate, alpha=decay, foreach=foreach, capturable=held[0].device.type == "cuda"
+        listed, lr=rate, alpha=decay, foreach=foreach, capturable=listed[0].device.type == "cuda"
     )
 
 
@@ -41,9 +41,9 @@ def descend(
     loss: Tensor,
     parameters: list[nn.Parameter] | None = None,
 ) -> None:
-    """One step down the gradient of ``loss``, by ``parameters`` alone if these are given.
+    """One step down the gradient of ``loss``, which is computed for ``parameters`` alone.
 
-    Without them every parameter that the loss depends on has its gradient computed.
+    Without ``parameters`` it is computed for all that the loss depends on.
     """
     optimizer.zero_grad()
     loss.backward(inputs=parameters)

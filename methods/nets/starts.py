@@ -1,4 +1,4 @@
-"""Several starts of a classifier that learns without labels: the most informative one goes on."""
+"""Several starts of a classifier without labels: the most informative one goes on."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ class Stateful(Protocol):
 def keep_most_informative(
     n_init: int, train: Callable[[int], Tensor], parts: Callable[[], Sequence[Stateful]]
 ) -> None:
-    """Train several starts and leave the state of the one of the largest mutual information.
+    """Train several starts and restore the one of the largest mutual information.
 
-    Of equal ones it is the first. A start that diverged gives way to any that did not.
+    Of equal ones the first is kept. A start that diverged is kept only if all did.
 
     Arguments:
         n_init: number of starts, at least 1.
-        train: given the start 0, 1, ..., trains it; its responsibilities of all data, ``(N, K)``.
-        parts: nets and optimisers that hold a start once it is trained.
+        train: trains start 0, 1, ...; returns its responsibilities of all data, ``(N, K)``.
+        parts: the nets and optimisers of the start that was trained last.
     """
     most, states = -math.inf, None
     for start in range(n_init):
