@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
 from abc import abstractmethod
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -14,7 +13,6 @@ from torch import Tensor, nn
 from deep_em_bench.methods.base import DivergenceError, Method
 from deep_em_bench.methods.columns import column_scale
 from deep_em_bench.methods.data import Units
-from deep_em_bench.methods.nets.projection import split_projection
 from deep_em_bench.methods.nets.runtime import Runtime
 from deep_em_bench.methods.parameters import NeuralParameters
 
@@ -85,45 +83,8 @@ class NeuralMethod(NeuralParameters, Method):
         return self._on_net(X)
 
     def _compile(self, net: nn.Module) -> nn.Module:
+        """Compile a net where that is asked for."""
         return self._runtime.compile_net(net)
-
-    # From here to _incoming: shorthands of the runtime, for methods that do not pass it on yet.
-
-    @property
-    def _device(self) -> torch.device:
-        return self._runtime.device
-
-    @property
-    def _generator(self) -> torch.Generator:
-        return self._runtime.generator
-
-    @property
-    def _graphs(self) -> bool:
-        return self._runtime.graphs
-
-    def _compiled(self, update: Callable[..., None]) -> Callable[..., None]:
-        return self._runtime.compile_update(update)
-
-    def _stream(self, purpose: str, device: torch.device | None = None) -> torch.Generator:
-        return self._runtime.stream(purpose, device)
-
-    def _backends(self) -> contextlib.AbstractContextManager[None]:
-        return self._runtime.backends()
-
-    def _arithmetic(self) -> contextlib.AbstractContextManager[None]:
-        return self._runtime.arithmetic()
-
-    def _batches(self, n: int, size: int, epochs: int) -> Iterator[Tensor]:
-        return self._runtime.batches(n, size, epochs)
-
-    def _apply(self, net: nn.Module, x: Tensor) -> Tensor:
-        return self._runtime.apply(net, x)
-
-    def _settle(self, net: nn.Module, data: Tensor) -> None:
-        self._runtime.settle_batch_norm(net, data)
-
-    def _given(self, net: nn.Module, data: Tensor) -> tuple[nn.Module, nn.Module, Tensor]:
-        return split_projection(net, data, self._runtime)
 
     def _incoming(self, X: np.ndarray) -> Tensor:
         """New data, checked against the fitted ones, in the nets' range and on their device."""

@@ -1,4 +1,4 @@
-"""The losses of GAN-EM's M-step: the paper's equations and the released code's, side by side."""
+"""The losses of GAN-EM's M-step, as in the paper and as in the released code."""
 
 from __future__ import annotations
 
@@ -29,10 +29,10 @@ def discriminator_loss(
 
     .. math:: -E_x \sum_i w_i \log D_i(x) - E_{z,c} \sum_i \log(1 - D_i(G(z, c)))
 
-    averaged over batch and units, as the released code averages. ``extra_unit`` (section 4.3.2)
-    adds unit K+1, which says "is fake"; on real images the released code gives it weight 2.
-    ``fake_units="own"`` keeps only i = c in the second sum (Eqs. 13 and 18), for which the optimum
-    is Eq. (15); under "all" unit i meets the fakes of every component.
+    It is the mean over batch and units, as in the released code. ``extra_unit`` (section 4.3.2)
+    adds unit K+1, which says "is fake"; on real images it has weight 2 in the released code. With
+    ``fake_units="own"`` the second sum has only i = c (Eqs. 13 and 18), and the optimum is
+    Eq. (15); with "all" unit i sees the fakes of every component.
 
     Arguments:
         real: logits of the real batch, ``(B, K [+ 1])``.
@@ -58,13 +58,19 @@ def generator_loss(
     kind: GeneratorLoss,
     logit_clamp: float = 5.0,
 ) -> Tensor:
-    r"""What G minimises, given the logits of its own batch ``(B, K [+ 1])`` and its components.
+    r"""The loss of G.
 
     - ``maximum_likelihood``: Eq. (1), :math:`-\frac12 E \exp(\sigma^{-1}(D_c))`; the logit is
       clamped from above, since its exponential has a heavy tail.
     - ``non_saturating``: :math:`-E \log D_c`.
     - ``official``: the released code's cross-entropy of all units against [onehot(c), 0], which
       also pushes the other K - 1 units down.
+
+    Arguments:
+        fake: logits of the generated batch, ``(B, K [+ 1])``.
+        c: component of each generated image, ``(B,)``.
+        kind: one of these.
+        logit_clamp: upper bound on the logit in Eq. (1).
     """
     if kind == "official":
         target = F.one_hot(c, fake.shape[1]).to(fake)

@@ -14,8 +14,8 @@ __all__ = ["GaussianMixturePrior"]
 class GaussianMixturePrior(nn.Module):
     r"""K Gaussians :math:`N(\mu_k, A_k A_k^\top)` (responsibility GAN, Eq. 1 and section 2.4).
 
-    :math:`A_k` is lower triangular with a positive diagonal, which is any covariance and has no
-    direction in which it does nothing; the paper prints a full :math:`D_z \times D_z` matrix.
+    :math:`A_k` is lower triangular with a positive diagonal: every covariance has exactly one such
+    factor. The paper prints a full :math:`D_z \times D_z` matrix.
 
     Arguments:
         n_components: K.
@@ -26,7 +26,7 @@ class GaussianMixturePrior(nn.Module):
     mu: Tensor
     """Means, ``(K, D_z)``."""
     factor: Tensor
-    """A below its diagonal, and softplus's inverse of the diagonal on it, ``(K, D_z, D_z)``."""
+    """A, with the inverse softplus of its diagonal on the diagonal, ``(K, D_z, D_z)``."""
 
     def __init__(self, n_components: int, d_z: int, *, trainable: bool) -> None:
         super().__init__()
@@ -40,10 +40,7 @@ class GaussianMixturePrior(nn.Module):
 
     @torch.no_grad()
     def initialise(self, mean_range: float, std: float, stream: torch.Generator) -> None:
-        """Means U(-c, c) an axis, covariances ``std`` squared, above 0, times the identity.
-
-        As in GM-GAN.
-        """
+        """Draw means from U(-c, c) and set covariances to ``std**2`` I, as in GM-GAN."""
         self.mu.copy_((2 * torch.rand(self.mu.shape, generator=stream) - 1) * mean_range)
         inverse = std + math.log(-math.expm1(-std))  # softplus(inverse) = std
         self.factor.copy_(torch.eye(self.mu.shape[1]) * inverse)
@@ -51,8 +48,7 @@ class GaussianMixturePrior(nn.Module):
     def forward(self, epsilon: Tensor, k: Tensor) -> Tensor:
         """:math:`z = A_k \\epsilon + \\mu_k` for each row: ``(B, D_z)`` of ``(B, D_z)``, ``(B,)``.
 
-        One product a component and not one matrix a row, which for B rows would be B x D_z x D_z
-        numbers.
+        All K products for each row: gathering a matrix for each would take B D_z^2 numbers.
         """
         every = torch.einsum("kij,bj->bki", self._A(), epsilon) + self.mu  # (B, K, D_z)
         return every.gather(1, k.view(-1, 1, 1).expand(-1, 1, every.shape[2])).squeeze(1)

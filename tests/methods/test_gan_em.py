@@ -20,7 +20,7 @@ from tests.methods.small import BLOBS, FEW, IMAGES, INFORMED, SMALL, em, paramet
 
 
 class TestStopping:
-    def test_it_stops_after_enough_still_iterations(self) -> None:
+    def test_still_iterations_in_a_row_end_the_fit(self) -> None:
         method = em(max_iter=9, tol=0.99, patience=3).fit(FEW)
         assert (method.n_iter_, method.converged_) == (4, True)
         method = em(max_iter=9, tol=0.99, patience=3, pretrain_steps=1, **INFORMED).fit(FEW)

@@ -27,7 +27,7 @@ def test_the_mean_by_hand(decay: float) -> None:
         torch.testing.assert_close(parameters(run.average), mean)
 
 
-def test_without_a_decay_e_is_what_learns() -> None:
+def test_without_a_decay_there_is_no_mean() -> None:
     run = e_net(**INFORMED)
     assert run.trained is run.average
 
@@ -47,7 +47,7 @@ def test_the_mean_assigns_by_the_statistics_of_all_data(params: dict[str, Any]) 
     np.testing.assert_array_equal(method.predict(X), method.labels_)
 
 
-def test_batch_norm_that_never_learns_statistics_learns_none_here() -> None:
+def test_affine_batch_norm_never_learns_statistics() -> None:
     method = em(e_average=0.9, e_batch_norm="affine", **INFORMED).fit(FEW)
     norms = [part for part in method.E_.modules() if isinstance(part, nn.BatchNorm1d)]
     assert norms
@@ -62,8 +62,8 @@ def test_it_finds_the_clusters_and_learns_labels(params: dict[str, Any]) -> None
         y = np.where(np.arange(len(KIND)) < 12, turned, -1)
         method = em(e_average=0.9, **LEARNING, **params).fit(BLOBS, y)
         assert (method.predict(BLOBS) == turned).mean() > 0.95
-    found = em(e_average=0.9, **LEARNING, **params).fit(BLOBS).predict(BLOBS)
-    assert len(set(zip(found.tolist(), KIND.tolist(), strict=True))) == 3
+    labels = em(e_average=0.9, **LEARNING, **params).fit(BLOBS).predict(BLOBS)
+    assert len(set(zip(labels.tolist(), KIND.tolist(), strict=True))) == 3
 
 
 def test_every_update_of_e_moves_it() -> None:
@@ -76,7 +76,7 @@ def test_every_update_of_e_moves_it() -> None:
         assert not torch.equal(before, parameters(net.average))
 
 
-def test_a_start_anew_has_a_mean_of_its_own() -> None:
+def test_another_start_begins_its_mean_anew() -> None:
     run = e_net(e_average=0.99, **INFORMED)
     run._find_clusters(20)
     run._restart_teacher(1)

@@ -26,7 +26,7 @@ def convolutional(net: nn.Module) -> bool:
     return any(isinstance(part, nn.Conv2d | nn.ConvTranspose2d) for part in net.modules())
 
 
-def test_a_dense_e_has_so_many_inputs_and_the_other_nets_have_all() -> None:
+def test_e_has_as_many_inputs_as_components_and_the_other_nets_have_all() -> None:
     method = em(e_components=5).fit(WIDE)
     assert first_layer(method.E_).in_features == 5
     assert first_layer(method.D_).in_features == 20
@@ -36,7 +36,7 @@ def test_a_dense_e_has_so_many_inputs_and_the_other_nets_have_all() -> None:
 
 
 @pytest.mark.parametrize("k", [None, 10, 20, 50])
-def test_half_as_many_components_as_columns_are_none(k: int | None) -> None:
+def test_components_of_half_the_columns_or_more_are_not_used(k: int | None) -> None:
     assert not isinstance(next(em(e_components=k).fit(WIDE).E_.children()), Projection)
     assert isinstance(next(em(e_components=9).fit(WIDE).E_.children()), Projection)
 
@@ -74,7 +74,7 @@ def test_e_learns_behind_its_projection_which_stays() -> None:
 
 
 def test_the_radius_is_that_of_the_components() -> None:
-    """Noise columns that no component holds make points farther apart, not these radii wider."""
+    """Columns of noise outside the components increase distances, but not these radii."""
     noise = np.random.default_rng(0).normal(size=(300, 30)).astype(np.float32)
     plane = np.repeat(BLOBS, 15, axis=1)
     radius = e_net(plane, e_components=2, **INFORMED).regulariser.radius
@@ -86,7 +86,7 @@ def test_the_radius_is_that_of_the_components() -> None:
 
 
 @pytest.mark.parametrize("labels", [0, 6])
-def test_it_is_kept(tmp_path: Path, labels: int) -> None:
+def test_the_projection_is_saved(tmp_path: Path, labels: int) -> None:
     y = np.where(np.arange(60) < labels, np.arange(60) % 3, -1)
     method = em(e_components=5).fit(WIDE, y)
     assert isinstance(next(method.E_.children()), Projection) == (labels == 0)
@@ -96,7 +96,7 @@ def test_it_is_kept(tmp_path: Path, labels: int) -> None:
 
 
 def test_a_file_with_another_e_is_refused(tmp_path: Path) -> None:
-    """As of versions whose convolutional E was given images although components were asked for."""
+    """As saved by versions whose convolutional E saw images whatever ``e_components`` was."""
     path = tmp_path / "em.npz"
     em(network="conv", e_components=None).fit(IMAGES).save(path)
     described = json.loads(path.with_suffix(".json").read_text())

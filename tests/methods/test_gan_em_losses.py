@@ -198,5 +198,5 @@ class TestOptimum:
     def test_the_extra_unit_weighs_fake_against_real(self, extra: ExtraUnit, weight: int) -> None:
         fakes = (self.PHI[:, None] * self.P_F).sum(dim=0)
         expected = fakes / (fakes + weight * self.P_R)
-        found = self.optimum("own", extra)[:, 2]
-        torch.testing.assert_close(found, expected, atol=1e-4, rtol=0)
+        extra_unit = self.optimum("own", extra)[:, 2]
+        torch.testing.assert_close(extra_unit, expected, atol=1e-4, rtol=0)

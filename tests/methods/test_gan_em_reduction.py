@@ -1,4 +1,4 @@
-"""GAN-EM's reduction: an E with few units before its output copies one without them."""
+"""GAN-EM's reduction: an E with a narrow layer before its output copies a teacher without it."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ CONV = {"network": "conv"}
 
 
 @pytest.mark.parametrize("params", [{}, {"e_components": 5}, CONV, {**CONV, "e_components": 5}])
-def test_what_e_copies_is_e_without_the_few_units(params: dict[str, Any]) -> None:
+def test_the_teacher_is_e_without_the_narrow_layer(params: dict[str, Any]) -> None:
     X = IMAGES if params.get("network") == "conv" else WIDE
     whole = e_net(X, n_components=2, **params, **INFORMED).teacher
     plain = e_net(X, **params, **INFORMED).average
@@ -38,7 +38,7 @@ def test_what_e_copies_is_e_without_the_few_units(params: dict[str, Any]) -> Non
 
 
 @pytest.mark.parametrize("params", [{"n_components": 2}, INFORMED])
-def test_there_is_none_where_e_learns_from_generated_images_alone_or_is_whole(
+def test_e_that_learns_from_generated_images_alone_or_has_no_narrow_layer_has_no_teacher(
     params: dict[str, Any],
 ) -> None:
     run = e_net(**params)
@@ -46,19 +46,19 @@ def test_there_is_none_where_e_learns_from_generated_images_alone_or_is_whole(
     assert run._copying_loss(run.inputs) == 0
 
 
-def test_it_is_no_part_of_what_is_fitted() -> None:
+def test_the_teacher_is_no_part_of_the_fitted_method() -> None:
     method = em(n_components=2, **INFORMED).fit(BLOBS)
     bare = em(n_components=2).fit(BLOBS)
     assert method.n_parameters() == bare.n_parameters()
 
 
 @pytest.mark.parametrize("k", [1, 2, 40])
-def test_the_few_units_bear_the_clusters_that_it_finds(k: int) -> None:
+def test_e_copies_the_clusters_of_its_teacher(k: int) -> None:
     run = e_net(BLOBS, n_components=k, **LEARNING)
     run.pretrain()
-    found = run.runtime.apply(run.teacher, run.inputs).argmax(dim=1)
-    assert len(set(found.tolist())) == 3
-    assert (run.responsibilities().argmax(dim=1) == found).float().mean() > 0.97
+    labels = run.runtime.apply(run.teacher, run.inputs).argmax(dim=1)
+    assert len(set(labels.tolist())) == 3
+    assert (run.responsibilities().argmax(dim=1) == labels).float().mean() > 0.97
 
 
 def test_copying_moves_e_alone() -> None:
@@ -71,14 +71,14 @@ def test_copying_moves_e_alone() -> None:
     assert all(p.grad is not None for p in run.average.parameters())
 
 
-def test_the_information_of_real_data_moves_the_other_alone() -> None:
+def test_real_data_move_the_teacher_alone() -> None:
     alone = e_net(BLOBS, n_components=2, **INFORMED)
     alone.information_loss()[0].backward()
     assert all(p.grad is None for p in alone.average.parameters())
     assert all(p.grad is not None for p in alone.teacher.parameters())
 
 
-def test_it_begins_to_copy_with_the_layers_that_it_copies() -> None:
+def test_e_begins_to_copy_with_the_layers_of_its_teacher() -> None:
     run = e_net(BLOBS, n_components=2, **INFORMED)
     run._find_clusters(20)
     run._restart_copy(0)
@@ -88,7 +88,7 @@ def test_it_begins_to_copy_with_the_layers_that_it_copies() -> None:
 
 
 @pytest.mark.parametrize(("k", "factor"), [(1, 10), (2, 10), (3, 1), (40, 1)])
-def test_fewer_units_than_clusters_learn_faster(k: int, factor: float) -> None:
+def test_a_layer_of_fewer_units_than_clusters_learns_faster(k: int, factor: float) -> None:
     run = e_net(BLOBS, n_components=k, e_lr=1e-3, **INFORMED)
     groups = {id(p): g["lr"] for g in run.optimizer.param_groups for p in g["params"]}
     rates = [groups[id(p)] / 1e-3 for p in run.trained.parameters()]
@@ -108,7 +108,7 @@ def test_every_step_of_e_trains_both(network: str) -> None:
 
 
 def test_labels_reach_both() -> None:
-    """With class ids of its own the one would have E undo what labels teach it."""
+    """A teacher with other class ids would have E undo what labels teach it."""
     for turned in (KIND, (KIND + 1) % 3):
         y = np.where(np.arange(len(KIND)) < 12, turned, -1)
         params = {**SMALL, **LEARNING, "n_components": 2, "m_steps": 20, "e_steps": 20}

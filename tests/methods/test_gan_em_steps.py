@@ -19,7 +19,7 @@ from tests.methods.small import BLOBS, FEW, INFORMED, KIND, e_net, em, parameter
 
 @pytest.fixture
 def watch(monkeypatch: pytest.MonkeyPatch) -> Callable[[Callable[..., Any]], list[Any]]:
-    """Call with a function of a Training, w and phi: a list of what it gives at every M-step."""
+    """Call with a function of a Training, w and phi: the list of its values at every M-step."""
 
     def install(look: Callable[[Training, Tensor, Tensor], Any]) -> list[Any]:
         seen: list[Any] = []
@@ -87,7 +87,7 @@ class TestSteps:
         assert np.allclose(seen, [[4e-3, 8e-3, 1e-3], [2e-3, 4e-3, 5e-4], [1e-3, 2e-3, 2.5e-4]])
 
     @pytest.mark.parametrize("reset", [True, False])
-    def test_moments_are_forgotten_where_asked(
+    def test_optimizers_are_reset_if_asked(
         self, watch: Callable[..., list[Any]], reset: bool
     ) -> None:
         seen = watch(lambda t, w, phi: [len(o.state) > 0 for o in optimizers(t)])
@@ -115,7 +115,7 @@ class TestComponents:
 
     @pytest.mark.parametrize("units", ["own", "all"])
     @pytest.mark.parametrize("prior", ["estimated", "uniform"])
-    def test_who_draws_by_phi(
+    def test_which_step_draws_components_by_phi(
         self, units: str, prior: str, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         t = training(fake_units=units, prior=prior)
@@ -139,7 +139,7 @@ class TestPretraining:
         method = em(pretrain_steps=5).fit(FEW)
         np.testing.assert_array_equal(method.predict_proba(FEW), without.predict_proba(FEW))
 
-    def test_pretraining_alone_parts_the_blobs(self, watch: Callable[..., list[Any]]) -> None:
+    def test_pretraining_alone_separates_the_blobs(self, watch: Callable[..., list[Any]]) -> None:
         seen = watch(lambda training, w, phi: w)
         method = em(max_iter=1, pretrain_steps=150, e_lr=5e-3, **INFORMED).fit(BLOBS)
         assert purity(seen[0].argmax(dim=1).numpy()) > 0.95
@@ -158,9 +158,7 @@ class TestSupervision:
         assert method.labels_.dtype == np.int64
         assert method.history_[-1]["labelled_error"] < 0.05
 
-    def test_labelled_rows_keep_their_class_whatever_e_says(
-        self, watch: Callable[..., list[Any]]
-    ) -> None:
+    def test_labelled_rows_keep_their_class(self, watch: Callable[..., list[Any]]) -> None:
         seen = watch(lambda training, w, phi: w)
         method = em(max_iter=1, labelled_steps=0, e_lr=0.0).fit(BLOBS, self.Y)
         expected = np.eye(3)[self.Y[:9]]
@@ -187,7 +185,7 @@ class TestSupervision:
             assert t.supervise() == pytest.approx(wrong / 9)
             assert len(updates) == done
 
-    def test_supervision_looks_again_as_it_goes_on(self) -> None:
+    def test_supervision_ends_once_the_error_rate_is_low(self) -> None:
         t = e_net(BLOBS, labelled_steps=1000, labelled_error=0.05, e_lr=5e-3)
         t.labelled = torch.arange(9), torch.from_numpy(self.CLASS[:9])
         assert t.supervise() < 0.05
@@ -195,15 +193,15 @@ class TestSupervision:
         assert 0 < steps < 1000
         assert steps % gan_em_e_net.SUPERVISION_CHECKS == 0
 
-    def test_the_error_rate_told_is_that_of_e_as_it_is_left(self) -> None:
+    def test_the_returned_error_rate_is_that_of_the_final_e(self) -> None:
         t = e_net(labelled_steps=9, labelled_error=0.0, e_lr=0.01)
         rows = torch.arange(9)
         y = (t.responsibilities()[rows].argmax(dim=1) + 1) % 3  # all wrong at the start
         t.labelled = rows, y
-        told = t.supervise()
+        error = t.supervise()
         left = (t.responsibilities()[rows].argmax(dim=1) != y).float().mean()
         assert left < 1
-        assert told == pytest.approx(float(left))
+        assert error == pytest.approx(float(left))
 
     @torch.no_grad()
     def test_labels_join_every_update_of_e_by_their_weight(self) -> None:
@@ -218,7 +216,7 @@ class TestSupervision:
         alone = float(torch.nn.functional.cross_entropy(t.average(t.inputs[rows]), y))
         assert losses == pytest.approx({0.0: 0.0, 1.0: alone, 2.0: 2 * alone})
 
-    def test_labels_that_e_learns_throughout_are_known_before_the_first_m_step(self) -> None:
+    def test_pretraining_learns_the_labels(self) -> None:
         t = e_net(BLOBS, **INFORMED, pretrain_steps=60)
         t.labelled = torch.arange(9), torch.from_numpy(self.CLASS[:9])
         t.pretrain()

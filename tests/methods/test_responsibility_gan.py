@@ -37,9 +37,9 @@ def gan(n_clusters: int = 3, **params: Any) -> ResponsibilityGan:
 
 
 def prior(K: int = 3, d_z: int = 2, std: float = 0.5) -> GaussianMixturePrior:
-    made = GaussianMixturePrior(K, d_z, trainable=True)
-    made.initialise(1.0, std, torch.Generator().manual_seed(0))
-    return made
+    mixture = GaussianMixturePrior(K, d_z, trainable=True)
+    mixture.initialise(1.0, std, torch.Generator().manual_seed(0))
+    return mixture
 
 
 class TestLosses:
@@ -56,9 +56,9 @@ class TestLosses:
         on_fakes = (log_d(0) + 0.5 * log_d(1) + 0.5 * log_d(0)) / 2  # log(1 - D) = log_d(-logit)
         assert float(d_loss) == pytest.approx(-on_real - on_fakes)
         assert float(g_loss) == pytest.approx(on_fakes)
-        _, instead = adversarial_losses(self.real, self.fake, self.alpha, "non_saturating")
+        _, non_saturating = adversarial_losses(self.real, self.fake, self.alpha, "non_saturating")
         expected = -(log_d(0) + 0.5 * log_d(-1) + 0.5 * log_d(0)) / 2
-        assert float(instead) == pytest.approx(expected)
+        assert float(non_saturating) == pytest.approx(expected)
 
     def test_only_g_s_loss_moves_the_responsibilities(self) -> None:
         alpha = self.alpha.clone().requires_grad_()
@@ -86,16 +86,18 @@ class TestLosses:
 
 class TestPrior:
     def test_draws_have_the_means_and_covariances_of_their_components(self) -> None:
-        made = prior()
+        mixture = prior()
         with torch.no_grad():
-            made.factor[1] = torch.tensor([[0.0, 9.0], [2.0, 1.0]])  # 9 is above the diagonal
+            mixture.factor[1] = torch.tensor([[0.0, 9.0], [2.0, 1.0]])  # 9 is above the diagonal
         stream = torch.Generator().manual_seed(1)
         k = torch.arange(3).repeat(20_000)
-        z = made(torch.randn(60_000, 2, generator=stream), k).detach()
+        z = mixture(torch.randn(60_000, 2, generator=stream), k).detach()
         for i in range(3):
-            A = made._A()[i].detach()
+            A = mixture._A()[i].detach()
             assert A[0, 1] == 0
-            torch.testing.assert_close(z[k == i].mean(0), made.mu[i].detach(), atol=0.05, rtol=0)
+            torch.testing.assert_close(
+                z[k == i].mean(0), mixture.mu[i].detach(), atol=0.05, rtol=0
+            )
             torch.testing.assert_close(z[k == i].T.cov(), A @ A.T, atol=0.15, rtol=0.05)
 
     @pytest.mark.parametrize("std", [1e-3, 0.15, 1.0, 200.0])
@@ -103,7 +105,7 @@ class TestPrior:
         A = prior(std=std)._A().detach()
         torch.testing.assert_close(A, std * torch.eye(2).expand(3, 2, 2), rtol=1e-4, atol=0)
 
-    def test_it_is_trained_only_where_asked(self) -> None:
+    def test_it_is_trained_only_if_asked(self) -> None:
         assert len(list(GaussianMixturePrior(3, 2, trainable=False).parameters())) == 0
         assert sum(p.numel() for p in prior(10, 100).parameters()) == 101_000  # Table 6
 
@@ -112,7 +114,7 @@ class TestNets:
     @pytest.mark.parametrize(
         ("name", "preset", "params", "count"),
         [
-            # Tables 1-3 at 64x64x3, K = 10, D_z = 100; Table 6 prints others, by what nobody says.
+            # Tables 1-3 at 64x64x3, K = 10, D_z = 100; Table 6 prints others, without a reason.
             ("vanilla_gan", "default", {}, 7_948_676),
             ("gm_gan", "static", {}, 7_948_676),
             ("gm_gan", "dynamic", {}, 7_948_676 + 101_000),
@@ -120,14 +122,16 @@ class TestNets:
             ("responsibility_gan", "paper", {"shared": False}, 7_948_676 + 101_000 + 4_220_826),
         ],
     )
-    def test_their_sizes(self, name: str, preset: str, params: dict[str, Any], count: int) -> None:
+    def test_the_numbers_of_parameters(
+        self, name: str, preset: str, params: dict[str, Any], count: int
+    ) -> None:
         method = methods.create(name, preset, n_clusters=10, device="cpu", **params)
         assert isinstance(method, LatentGan)
         method._begin(np.zeros((10, 3, 64, 64), dtype=np.float32))
         assert method.n_parameters() == count
 
     @pytest.mark.parametrize("shape", [(1, 28, 28), (3, 32, 32), (3, 64, 64), (2,)])
-    def test_every_shape_goes_round(self, shape: tuple[int, ...]) -> None:
+    def test_the_nets_take_every_shape(self, shape: tuple[int, ...]) -> None:
         method = gan(network="auto", width=0.1)
         x = method._begin(np.random.default_rng(0).random((12, *shape), dtype=np.float32))
         assert method.nets_.classifier(x).shape == (12, 3)
@@ -164,19 +168,19 @@ class TestTraining:
             row = method.fit(BLOBS).history_[-1]
             assert all(np.isfinite(v) for v in row.values() if isinstance(v, float))
 
-    def test_what_information_does_not_reach_is_not_moved_by_it(self) -> None:
+    def test_mutual_information_moves_the_prior_only_if_asked(self) -> None:
         weight, moved = 1e3, {}
-        for reaches in (True, False):
+        for to_prior in (True, False):
             for scale in (1.0, weight):
                 method = gan(
                     epochs=1,
-                    information_to_generator=reaches,
+                    information_to_generator=to_prior,
                     information_weight=scale,
                     g_lr=1e-2,
                     c_lr=0.0,
                 )
                 method.fit(BLOBS[:16])
-                moved[reaches, scale] = method.nets_.prior.mu.detach().clone()
+                moved[to_prior, scale] = method.nets_.prior.mu.detach().clone()
         assert torch.equal(moved[False, 1.0], moved[False, weight])
         assert not torch.equal(moved[True, 1.0], moved[True, weight])
 
@@ -260,12 +264,12 @@ class TestInterpolation:
         with pytest.raises(ValueError, match=r"epsilon has shape \(.*\); expected \(4,\)"):
             method.interpolate([0, 1], np.array([[0.5, 0.5]]), epsilon=np.zeros(shape))
 
-    def test_there_is_no_way_before_a_fit(self) -> None:
+    def test_interpolation_needs_a_fit(self) -> None:
         with pytest.raises(NotFittedError):
             gan().interpolate([0, 1], np.array([[0.5, 0.5]]))
 
     @pytest.mark.parametrize(
-        ("components", "weights", "said"),
+        ("components", "weights", "message"),
         [
             ([0], [[1.0]], "at least two components"),
             ([0, 1], [[0.5, 0.5, 0.0]], "a column for each"),
@@ -273,11 +277,11 @@ class TestInterpolation:
             ([0, 1], [[0.5, 0.6]], "do not sum to one"),
         ],
     )
-    def test_what_is_no_way_between_components_is_refused(
-        self, components: list[int], weights: list[list[float]], said: str
+    def test_wrong_components_or_weights_are_refused(
+        self, components: list[int], weights: list[list[float]], message: str
     ) -> None:
         method = gan().fit(BLOBS[:40])
-        with pytest.raises(ValueError, match=said):
+        with pytest.raises(ValueError, match=message):
             method.interpolate(components, np.array(weights))
 
 

@@ -42,11 +42,11 @@ def test_labels_alone_train_the_net_without_a_look_at_other_rows() -> None:
     other = X.copy()
     other[12:] = np.random.default_rng(5).random(other[12:].shape, dtype=np.float32)
     params = labels_only()
-    found = [GanEm(3, **params).fit(data, y) for data in (X, other)]
-    np.testing.assert_array_equal(found[0].predict_proba(X), found[1].predict_proba(X))
-    assert (found[0].predict(X) == np.arange(30) % 3).mean() > 0.9
-    assert not found[0].can_sample()
-    assert found[0].n_iter_ == 0
+    fits = [GanEm(3, **params).fit(data, y) for data in (X, other)]
+    np.testing.assert_array_equal(fits[0].predict_proba(X), fits[1].predict_proba(X))
+    assert (fits[0].predict(X) == np.arange(30) % 3).mean() > 0.9
+    assert not fits[0].can_sample()
+    assert fits[0].n_iter_ == 0
 
 
 def test_one_label_is_enough_for_nets_with_batch_norm() -> None:
