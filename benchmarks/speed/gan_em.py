@@ -1,8 +1,8 @@
 """GAN-EM's M-step against a literal loop of the released kind, side by side.
 
 Both start from the same weights and see the same batches, components and noise, so that their
-losses can be compared: of the first batch to float32's last digits, later ones as far as training
-does not amplify rounding.
+losses can be compared: those of the first batch to the last digits of float32, later ones as far
+as training does not amplify rounding.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ class Comparison:
     first_difference: float
     """Largest relative difference of the first batch's D and G losses from the reference's."""
     mean_difference: float
-    """The same of the means over all batches, by when rounding has been amplified."""
+    """The same of the means over all batches, where training has amplified rounding."""
 
 
 def gan_em(
@@ -122,8 +122,8 @@ def _fast(method: GanEm, X: np.ndarray) -> tuple[float, np.ndarray]:
 
 
 def _reference(method: GanEm, X: np.ndarray) -> tuple[float, np.ndarray]:
-    """The same by a literal loop: a DataLoader, E asked again for every batch, G run twice for it,
-    noise made on the host, losses fetched at every step."""
+    """The same by a literal loop: a DataLoader, E and a second pass of G for every batch, noise
+    from the host, losses fetched at every step."""
     method._begin(X)
     device, K = method._runtime.device, method.n_clusters
     G, D, E = method.G_, method.D_, method.E_

@@ -1,8 +1,8 @@
-"""The responsibility GAN's update with all K fakes of an image, held against one drawn by alpha.
+"""The responsibility GAN's update with all K fakes of an image against one drawn by alpha.
 
-Both start from the same weights and see the same images. That the drawn fakes estimate the same
-loss is shown on nets that stand still, in evaluation mode: in training, batch norm gives fakes of
-all components other statistics than drawn ones.
+Both start from the same weights and see the same images. The losses are compared on nets in
+evaluation mode: in training, batch norm gives fakes of all components other statistics than drawn
+ones.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Presets of GAN-EM: as printed, as released, and ours. Experiments: docs/lab_notebook.md.
 
 ``stable``, the defaults: Eq. (18) in place of (2), so that Eq. (15) holds, and an E-net that also
-learns from real data, by regularised information maximisation, before and beside the GAN.
+learns from real data by regularised information maximisation, before and in the EM iterations.
 """
 
 from __future__ import annotations

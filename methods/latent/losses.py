@@ -26,8 +26,8 @@ def adversarial_losses(
 
     .. math:: E_x \sum_k \alpha_k(x) \left[\log D(x) + \log(1 - D(x_k))\right]
 
-    Without the factor 1/K, which only scales the losses of D and G. C, where Eq. (3) trains it,
-    then weighs it K times as much beside Eq. (4).
+    The factor 1/K is left out: it only scales the losses of D and G. In the loss of C, where
+    Eq. (3) trains it, Eq. (3) then has K times the weight against Eq. (4).
 
     Arguments:
         real: logits of real images, ``(B,)``.

@@ -49,7 +49,7 @@ PRESETS = {
             "first means U(-.1, .1) and covariances .15^2 I: the paper has none, GM-GAN these",
             "first weights N(0, .02^2), leaky ReLUs of slope .2: as in DCGAN, none is printed",
             "A is lower triangular with a positive diagonal",
-            "Eq. 3 has no factor 1/K, so that C weighs it K times as much beside Eq. 4",
+            "Eq. 3 has no factor 1/K: in the loss of C it has K times the weight against Eq. 4",
             "Algorithm 1's lines 12 and 13 are one step of C on the sum of both",
             "Eq. 4 trains C alone (Algorithm 1, line 13), not mu and A as well (section 2.4)",
             "10,000 epochs on the flowers are given by the suite, not here",
