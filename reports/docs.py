@@ -7,7 +7,6 @@ import re
 import sys
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +16,7 @@ from deep_em_bench import results
 from deep_em_bench.core import UserError, unknown_name
 from deep_em_bench.core.guard import guarded
 from deep_em_bench.core.parser import CommandParser
+from deep_em_bench.core.schema import Strict, converted
 from deep_em_bench.reports.text import ABSENT, REAL_IMAGES, number
 from deep_em_bench.results.published import find, published
 
@@ -25,8 +25,7 @@ __all__ = ["Column", "main", "pair_table", "score_table"]
 BLOCK = re.compile(r"(?<=<!-- table: )(\w+)( -->\n)(.*?)(?=<!-- end -->)", flags=re.S)
 
 
-@dataclass(frozen=True, kw_only=True)
-class Column:
+class Column(Strict, frozen=True, kw_only=True):
     """Which records a column shows, and which score of them; keys as in docs/tables.toml."""
 
     title: str
@@ -166,7 +165,10 @@ def _written(root: Path) -> Iterator[tuple[Path, str, str]]:
         table: dict[str, Any] = dict(described["tables"][match[1]])
         titles = described["titles"] | table.pop("titles", {})
         pairs, columns = table.pop("pairs", []), table.pop("columns", [])
-        shown = [Column(**(table | entry)) for entry in pairs + columns]
+        try:
+            shown = [converted(Column, table | entry) for entry in pairs + columns]
+        except ValueError as error:
+            raise UserError(f"{path}, table {match[1]}: {error}") from error
         lines = pair_table(frame, shown) if pairs else score_table(frame, shown, titles)
         head, *rows = [f"| {' | '.join(line)} |\n" for line in lines]
         text = f"{head}|{'---|' * len(lines[0])}\n{''.join(rows)}"

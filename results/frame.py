@@ -61,7 +61,7 @@ def load(
 
     - ``suite``, ``profile``, ``dataset`` (name and words, as in "mnist(subset=10000)"),
       ``dataset_name``, ``n_clusters``, ``label``, ``method``, ``preset``, ``seed``
-    - ``status`` ("ok", "failed", "timeout", "memory", "diverged")
+    - ``status`` ("ok", "failed", "timeout", "memory", "diverged"), ``params`` (a mapping)
     - ``error`` ("" or "Type: message")
     - ``fit_s`` (seconds), ``fit_cpu_s`` and ``cpu_s`` (CPU seconds of the fit and of the whole
       cell), ``load`` (of the machine at the start), ``peak_rss_mb`` (2**20 bytes),

@@ -101,6 +101,12 @@ def test_a_page_out_of_date_is_named_and_written(
     assert text.endswith("<!-- end -->\nafter\n")
     assert "| GANMM, `stable` | .755 ± .059 (.7241) |" in text
     assert main([*here, "--check"]) == 0
+    tables = tmp_path / "docs" / "tables.toml"
+    tables.write_text(tables.read_text().replace("published = true", "publishd = true", 1))
+    assert main(here) == 1
+    assert "table uci: unknown key 'publishd'; did you mean 'published'?" in (
+        capsys.readouterr().err
+    )
     page.write_text("<!-- table: uic -->\n<!-- end -->\n", encoding="utf-8")
     assert main(here) == 1
     assert "did you mean 'uci'?" in capsys.readouterr().err
