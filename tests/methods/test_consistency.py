@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 import numpy as np
 import pytest
@@ -74,6 +75,17 @@ def net() -> nn.Module:
     return initialise(laid_out, stream(1), torch.device("cpu"), std=0.3)
 
 
+def watch(net: nn.Module) -> tuple[Callable[[Tensor], Tensor], list[Tensor]]:
+    """The net, and a list of the inputs that it is called with."""
+    seen: list[Tensor] = []
+
+    def watched(inputs: Tensor) -> Tensor:
+        seen.append(inputs.detach())
+        return net(inputs)
+
+    return watched, seen
+
+
 def divergence(net: nn.Module, x: Tensor, r: Tensor) -> Tensor:
     """KL(p(x) || p(x + r)) of each row, written out."""
     p, q = net(x).log_softmax(dim=1), net(x + r).log_softmax(dim=1)
@@ -96,12 +108,7 @@ def test_the_adversarial_direction_is_worse_than_random_ones(
 def test_the_step_is_as_long_as_the_radius(net: nn.Module) -> None:
     x = torch.randn(6, 10, generator=stream(2))
     radius = torch.tensor([0.0, 0.1, 0.5, 1.0, 2.0, 7.0])
-    seen: list[Tensor] = []
-
-    def watched(inputs: Tensor) -> Tensor:
-        seen.append(inputs.detach())
-        return net(inputs)
-
+    watched, seen = watch(net)
     virtual_adversarial_divergence(watched, x, net(x), radius, stream())
     assert len(seen) == 2  # the random start and the worst direction
     for inputs in seen:
@@ -110,26 +117,17 @@ def test_the_step_is_as_long_as_the_radius(net: nn.Module) -> None:
 
 def test_the_divergence_is_the_written_out_one(net: nn.Module) -> None:
     x = torch.randn(6, 10, generator=stream(2))
-    seen: list[Tensor] = []
-
-    def watched(inputs: Tensor) -> Tensor:
-        seen.append(inputs.detach())
-        return net(inputs)
-
+    watched, seen = watch(net)
     found = virtual_adversarial_divergence(watched, x, net(x), torch.ones(6), stream())
     torch.testing.assert_close(found, divergence(net, x, seen[-1] - x).mean())
 
 
 def test_a_probe_of_its_own_length(net: nn.Module) -> None:
     x = torch.randn(6, 10, generator=stream(2))
-    seen: list[Tensor] = []
-
-    def watched(inputs: Tensor) -> Tensor:
-        seen.append((inputs.detach() - x).norm(dim=1))
-        return net(inputs)
-
+    watched, seen = watch(net)
     virtual_adversarial_divergence(watched, x, net(x), torch.full((6,), 0.5), stream(), probe=3.0)
-    torch.testing.assert_close(seen, [torch.full((6,), 3.0), torch.full((6,), 0.5)])
+    lengths = [(inputs - x).norm(dim=1) for inputs in seen]
+    torch.testing.assert_close(lengths, [torch.full((6,), 3.0), torch.full((6,), 0.5)])
 
 
 def test_a_zero_radius_gives_zero(net: nn.Module) -> None:
@@ -143,12 +141,7 @@ def test_a_zero_radius_gives_zero(net: nn.Module) -> None:
 def test_images_are_perturbed_as_vectors() -> None:
     x = torch.rand(5, 1, 4, 4, generator=stream())
     net = nn.Sequential(nn.Flatten(), nn.Linear(16, 3))
-    seen: list[Tensor] = []
-
-    def watched(inputs: Tensor) -> Tensor:
-        seen.append(inputs.detach())
-        return net(inputs)
-
+    watched, seen = watch(net)
     virtual_adversarial_divergence(watched, x, net(x), torch.full((5,), 0.7), stream())
     lengths = (seen[-1] - x).flatten(1).norm(dim=1)
     torch.testing.assert_close(lengths, torch.full((5,), 0.7), atol=1e-5, rtol=1e-5)
@@ -207,12 +200,7 @@ def test_terms_join_to_the_loss(net: nn.Module) -> None:
 
 def test_perturbed_points_alone_go_through_the_net_given_for_them(net: nn.Module) -> None:
     x = torch.randn(9, 10, generator=stream(2))
-    seen: list[Tensor] = []
-
-    def watched(inputs: Tensor) -> Tensor:
-        seen.append(inputs.detach())
-        return net(inputs)
-
+    watched, seen = watch(net)
     terms = information_terms(watched, x, torch.ones(9), stream(), perturbed=lambda x: 0 * net(x))
     assert len(seen) == 1
     assert torch.equal(seen[0], x)

@@ -91,11 +91,6 @@ def test_any_number_of_clusters(K: int) -> None:
     assert method.sample(3, component=K - 1)[0].shape == (3, 2)
 
 
-def test_more_clusters_than_rows_are_refused() -> None:
-    with pytest.raises(ValueError, match="fewer than n_clusters=12"):
-        ganmm_em(12).fit(BLOBS[:11])
-
-
 def test_a_cluster_that_loses_all_its_points_has_its_most_probable_row(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

@@ -7,7 +7,6 @@ from typing import Any, Literal
 import numpy as np
 import pytest
 from sklearn.decomposition import PCA
-from sklearn.exceptions import NotFittedError
 from sklearn.metrics import adjusted_rand_score
 from sklearn.mixture import GaussianMixture
 
@@ -145,8 +144,3 @@ def test_parameters_are_counted_once() -> None:
     assert (
         Gmm(standardise=False, n_clusters=3, n_pca=2).fit(X).n_parameters() == 3 + 6 + 12 + 3 + 6
     )  # mean and axes of the PCA
-
-
-def test_nothing_is_drawn_before_a_fit() -> None:
-    with pytest.raises(NotFittedError):
-        Gmm(standardise=False, n_clusters=3).sample(4)
