@@ -29,7 +29,9 @@ def connected(scheduler: str | None) -> Iterator[Client]:
         raise UserError(
             "--backend dask needs dask; install it: pip install 'deep-em-bench[dask]'"
         ) from error
-    logging.getLogger("distributed").setLevel(logging.CRITICAL)  # errors are raised, too
+    for name in list(logging.root.manager.loggerDict):
+        if name.partition(".")[0] == "distributed":  # which prints errors that it raises, too
+            logging.getLogger(name).setLevel(logging.CRITICAL)
     with contextlib.ExitStack() as stack:
         try:
             client = stack.enter_context(Client(scheduler))

@@ -89,6 +89,7 @@ def _git(*arguments: str) -> str | None:
     return done.stdout.strip() if done.returncode == 0 else None
 
 
+@functools.cache  # a cell asks again when its method may have used up the file descriptors
 def _version(distribution: str) -> str:
     try:
         return importlib.metadata.version(distribution)

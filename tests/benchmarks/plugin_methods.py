@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import hashlib
 import os
+import resource
 import subprocess
 import sys
 import time
@@ -13,6 +15,7 @@ from typing import Any, Literal, Self
 
 import numpy as np
 
+from deep_em_bench.core.guard import UNGUARDED
 from deep_em_bench.methods.base import (
     Callback,
     DivergenceError,
@@ -171,13 +174,22 @@ class LeakingElsewhere(Cut):
         return self
 
 
+def leave_a_process(pid_file: str) -> None:
+    """Without a parent; on Linux in a session of its own, too."""
+    code = f"import os, time; os.fork() and os._exit(0); open({pid_file!r}, 'w').write("
+    code += "str(os.getpid())); time.sleep(600)"
+    alone = sys.platform == "linux"
+    subprocess.run([sys.executable, "-c", code], start_new_session=alone, check=True)
+    while not Path(pid_file).read_text(encoding="utf-8"):
+        time.sleep(0.01)
+
+
 @register("orphaning", presets=PRESETS)
 class Orphaning(Cut):
     """Leaves a process behind that it has started."""
 
     def fit(self, X: np.ndarray, y: np.ndarray | None = None) -> Self:
-        child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"])
-        Path(self.pid_file).write_text(str(child.pid), encoding="utf-8")
+        leave_a_process(self.pid_file)
         os.kill(os.getpid(), 9)
         return self
 
@@ -187,8 +199,7 @@ class Forgetful(Cut):
     """Ends well, and leaves a process behind."""
 
     def fit(self, X: np.ndarray, y: np.ndarray | None = None) -> Self:
-        self.child_ = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"])
-        Path(self.pid_file).write_text(str(self.child_.pid), encoding="utf-8")
+        leave_a_process(self.pid_file)
         return super().fit(X)
 
 
@@ -216,6 +227,28 @@ class Leaving(Cut):
 class LeavingAtOnce(Cut):
     def fit(self, X: np.ndarray, y: np.ndarray | None = None) -> Self:
         os._exit(3)
+
+
+@register("unguarded", presets=PRESETS)
+class Unguarded(Cut):
+    """Ends as a cell's process does that imports a program without a guard."""
+
+    def fit(self, X: np.ndarray, y: np.ndarray | None = None) -> Self:
+        os._exit(UNGUARDED)
+
+
+@register("without_descriptors", presets=PRESETS)
+class WithoutDescriptors(Cut):
+    """Ends well, and no file can be opened any more."""
+
+    def fit(self, X: np.ndarray, y: np.ndarray | None = None) -> Self:
+        super().fit(X)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
+        self.files_ = []
+        with contextlib.suppress(OSError):
+            while True:
+                self.files_.append(open(os.devnull))  # noqa: SIM115
+        return self
 
 
 @register("interrupting", presets=PRESETS)

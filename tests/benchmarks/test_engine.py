@@ -12,6 +12,7 @@ import multiprocessing.forkserver
 import re
 import sys
 from collections.abc import Iterator
+from concurrent.futures import CancelledError
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, NoReturn
@@ -19,7 +20,7 @@ from typing import Any, NoReturn
 import psutil
 import pytest
 
-from deep_em_bench.benchmarks.engine import engine, isolate
+from deep_em_bench.benchmarks.engine import dask, engine, isolate
 from deep_em_bench.benchmarks.plan import DatasetSpec
 from deep_em_bench.core import ConfigError, DataError, UserError
 from deep_em_bench.results import replace
@@ -38,6 +39,7 @@ BEHAVIOURS = (
     "odd_history",
     "chatty",
     "twin",
+    "without_descriptors",
 )
 
 
@@ -90,7 +92,7 @@ def test_a_crash_tells_where(ended: Ended, method: str) -> None:
     assert "in fit" in record.error.traceback
 
 
-@pytest.mark.parametrize("method", ["steady", "chatty", "twin"])
+@pytest.mark.parametrize("method", ["steady", "chatty", "twin", "without_descriptors"])
 def test_the_others_are_not_touched(ended: Ended, folder: Path, method: str) -> None:
     outcome, record = ended[method]
     assert outcome.status == record.status == "ok"
@@ -133,7 +135,7 @@ def test_a_finished_cell_is_not_pending(ended: Ended, folder: Path) -> None:
     def left(rerun: engine.Rerun) -> list[str]:
         return [cell.method for cell in engine.pending(cells, done, rerun)]
 
-    well = {"steady", "chatty", "twin"}
+    well = {"steady", "chatty", "twin", "without_descriptors"}
     assert left("none") == ["wrong_shape"]
     assert left("failed") == [name for name in (*BEHAVIOURS, "wrong_shape") if name not in well]
     assert left("all") == [*BEHAVIOURS, "wrong_shape"]
@@ -197,6 +199,22 @@ def test_a_killed_fork_server_is_replaced(tmp_path: Path, plugin: Path) -> None:
         server = multiprocessing.forkserver._forkserver._forkserver_pid  # type: ignore[attr-defined]
         psutil.Process(server).kill()
     assert statuses == ["ok", "ok"]
+
+
+def test_a_program_without_a_guard_stops_the_run(tmp_path: Path, plugin: Path) -> None:
+    with pytest.raises(UserError, match=r"put the call below: if __name__ == '__main__':\Z"):
+        list(engine.run(cells_of("unguarded"), setting_for(tmp_path, plugin)))
+
+
+def test_a_scheduler_that_ends_stops_the_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    def result() -> NoReturn:
+        raise CancelledError
+
+    fake = SimpleNamespace(KilledWorker=GoneError, as_completed=iter)
+    monkeypatch.setitem(sys.modules, "distributed", fake)
+    client: Any = SimpleNamespace(map=lambda *_, **__: [SimpleNamespace(result=result)])
+    with pytest.raises(UserError, match="the dask scheduler ended; start it again"):
+        list(dask.outcomes(client, isolate.supervise, []))
 
 
 @pytest.mark.parametrize(

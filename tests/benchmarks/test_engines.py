@@ -132,6 +132,7 @@ def through_dask(folder: str, plugin: str) -> None:
         distributed.Client(cluster) as client,
     ):
         count = len(client.nthreads())
+        setattr(engine, "supervise", None)  # the workers have their own  # noqa: B010
         address = cluster.scheduler_address
         outcomes = list(engine.run(plan(TRIAL), setting, backend="dask", scheduler=address))
         print(count, "workers,", len(outcomes), "outcomes")

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import os
 import signal
+from typing import NoReturn
 
 import pytest
 
 from deep_em_bench.core import UserError
-from deep_em_bench.core.guard import INTERRUPTED, guarded
+from deep_em_bench.core.guard import INTERRUPTED, UNGUARDED, guarded
 
 
 def test_a_status_is_passed_on() -> None:
@@ -47,3 +49,18 @@ def test_an_interruption_is_one_line_whatever_it_becomes(
     assert guarded(command) == INTERRUPTED
     assert capsys.readouterr().err == "interrupted: what was finished is kept\n"
     assert signal.getsignal(number) is before
+
+
+def test_a_child_that_imports_the_program_does_not_run_the_command(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    class EndedError(Exception):
+        pass
+
+    def end(status: int) -> NoReturn:
+        raise EndedError(status)
+
+    monkeypatch.setattr(os, "_exit", end)
+    monkeypatch.setattr(multiprocessing.current_process(), "_inheriting", True, raising=False)
+    with pytest.raises(EndedError, match=str(UNGUARDED)):
+        guarded(lambda: 0)

@@ -37,6 +37,7 @@ def test_a_reader_that_leaves_ends_the_command_without_a_traceback(lines: int) -
     ("shell", "status", "out", "said"),
     [
         ("{} >&-", 0, "", ""),
+        ("{} >&- 2>&-", 0, "", ""),
         ("PYTHONIOENCODING=ascii {}", 0, "\\xb7\n", ""),
         ("{} >/dev/full", 1, "", "cannot write to standard output: No space left on device"),
     ],
@@ -60,3 +61,21 @@ def test_an_output_that_cannot_take_it_ends_no_command_in_a_traceback(
     assert (done.returncode, done.stdout) == (status, out * lines)
     assert done.stderr.startswith(said)
     assert done.stderr.count("\n") == bool(said)
+
+
+@pytest.mark.parametrize("closed", ["2>&-", ">&- 2>&-", "<&- >&- 2>&-"])
+def test_no_file_takes_the_number_of_a_closed_stream(tmp_path: Path, closed: str) -> None:
+    code = (
+        "import os, sys; from deep_em_bench.core.output import piped\n"
+        "def command():\n"
+        "    with open(sys.argv[1], 'w') as file:\n"
+        "        print('printed'); print('an error', file=sys.stderr)\n"
+        "        os.system('echo of a child; echo of a child >&2')\n"
+        "        print(file.fileno() > 2, file=file)\n"
+        "    return 0\n"
+        "sys.exit(piped(command))"
+    )
+    file = tmp_path / "file"
+    command = shlex.join([sys.executable, "-c", code, str(file)])
+    assert subprocess.run(f"{command} {closed}", shell=True, capture_output=True).returncode == 0
+    assert file.read_text(encoding="utf-8") == f"{'<' not in closed}\n"

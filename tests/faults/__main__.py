@@ -1,7 +1,7 @@
 """Disturb a tiny suite in every way there is, and see that no result is lost.
 
 ``python -m tests.faults --rounds 50`` prints what was done; exit status 0 if all of it was
-survived. Scenarios that this machine does not allow are said to be skipped.
+survived. Scenarios that this machine does not allow are printed to be skipped.
 """
 
 from __future__ import annotations
@@ -54,10 +54,10 @@ def _scenarios(folder: Path, whole: Bench) -> None:
     for name, scenario in SCENARIOS.items():
         started = time.perf_counter()
         try:
-            said = scenario(folder / name.replace(" ", "-"), whole)
+            printed = scenario(folder / name.replace(" ", "-"), whole)
         except SkippedError as reason:
-            said = f"SKIPPED: {reason}"
-        print(f"{name}: {said} ({time.perf_counter() - started:.1f} s)", flush=True)
+            printed = f"SKIPPED: {reason}"
+        print(f"{name}: {printed} ({time.perf_counter() - started:.1f} s)", flush=True)
 
 
 if __name__ == "__main__":

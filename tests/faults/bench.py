@@ -1,4 +1,4 @@
-"""A tiny suite, the command that runs it, and what must hold of its records at every moment."""
+"""A tiny suite, the command that runs it, and what must hold of its records at any moment."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import psutil
 
@@ -31,18 +32,13 @@ __all__ = [
 
 PLUGIN = Path(__file__).with_name("fault_methods.py")
 MARK = "FAULT_HARNESS_MARK"
-"""The environment variable that all processes of one command have in common."""
+"""An environment variable with the same value in all processes of one command."""
 
-LIMITED = """
-import os, resource, sys
-resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[1]),) * 2)
-os.execv(sys.argv[2], sys.argv[2:])
-"""
-"""Sets the limit, and becomes the command."""
+BECOME = "import os, sys; os.execv(sys.argv[1], sys.argv[1:])"
 
 SEEDS = 4
 N_CELLS = 2 * SEEDS
-"""Of the suite that is disturbed: two sound methods, so many seeds."""
+"""Cells of the suite that is disturbed: two methods, so many seeds."""
 
 HEAD = """
 title = "a tiny suite to disturb"
@@ -60,16 +56,22 @@ ENGINES = {
 SOUND = ("fault_none", "fault_other")
 
 Ending = tuple[str, str, Scores, tuple[str, ...]]
-"""What of a record does not depend on how it came about."""
+"""The parts of a record that are the same in every run."""
 
 
 class Command:
     """One run of the command, and all processes that belong to it."""
 
-    def __init__(self, arguments: list[str], *, longest_file: int | None = None) -> None:
-        run = [sys.executable, "-m", "deep_em_bench", "run", *arguments]
-        if longest_file is not None:
-            run = [sys.executable, "-c", LIMITED, str(longest_file), *run]
+    def __init__(
+        self,
+        arguments: list[str],
+        *,
+        program: tuple[str, ...] = ("-m", "deep_em_bench", "run"),
+        before: str = "",
+    ) -> None:
+        run = [sys.executable, *program, *arguments]
+        if before:
+            run = [sys.executable, "-c", f"{before}; {BECOME}", *run]
         self._mark = secrets.token_hex(8)
         variables = environment(**{MARK: self._mark})
         self.process = subprocess.Popen(
@@ -82,7 +84,7 @@ class Command:
         )
 
     def family(self) -> Iterator[psutil.Process]:
-        """Every process of the command that is alive, its own included."""
+        """The living processes of the command, its own included."""
         for process in psutil.process_iter():
             with contextlib.suppress(psutil.Error):
                 alive = process.status() != psutil.STATUS_ZOMBIE
@@ -90,16 +92,16 @@ class Command:
                     yield process
 
     def end(self, seconds: float = 240.0) -> tuple[int, str]:
-        """Its exit status and what it said, once it and all that it started are gone."""
+        """Its exit status and standard error, once it and all that it started are gone."""
         try:
-            _, said = self.process.communicate(timeout=seconds)
+            _, printed = self.process.communicate(timeout=seconds)
         except subprocess.TimeoutExpired:
             for process in self.family():
                 process.kill()
-            said = self.process.communicate()[1]
-            raise AssertionError(f"it did not end within {seconds:g} s: {said}") from None
+            printed = self.process.communicate()[1]
+            raise AssertionError(f"it did not end within {seconds:g} s: {printed}") from None
         await_that(lambda: not list(self.family()), "no process is left")
-        return self.process.returncode, said
+        return self.process.returncode, printed
 
 
 class Bench:
@@ -116,14 +118,18 @@ class Bench:
         self.records = self.out / "trial"
         self._sound: dict[str, bytes] = {}
 
-    def start(self, *arguments: str, longest_file: int | None = None) -> Command:
-        """Run the command on the suite; no file may have more than ``longest_file`` bytes."""
-        fixed = ["--suite", str(self.suite), "--plugin", str(PLUGIN), "--out", str(self.out)]
-        return Command([*fixed, "--threads", "1", *arguments], longest_file=longest_file)
+    def start(self, *arguments: str, **how: Any) -> Command:
+        """Run the command on the suite; ``how`` are keywords of :class:`Command`.
 
-    def run(self, *arguments: str, longest_file: int | None = None) -> tuple[int, str]:
-        """The same to its end: exit status and what it said."""
-        return self.start(*arguments, longest_file=longest_file).end()
+        ``before`` is what the process does before it becomes the command; ``program`` stands in
+        place of the command.
+        """
+        fixed = ["--suite", str(self.suite), "--plugin", str(PLUGIN), "--out", str(self.out)]
+        return Command([*fixed, "--threads", "1", *arguments], **how)
+
+    def run(self, *arguments: str, **how: Any) -> tuple[int, str]:
+        """The same to its end: exit status and what it printed on standard error."""
+        return self.start(*arguments, **how).end()
 
     def endings(self) -> dict[str, Ending]:
         """How each cell ended, by key."""
@@ -133,24 +139,24 @@ class Bench:
         """How the last cell of each method ended."""
         return {record.method.name: _ending(record) for record in Store(self.records)}
 
-    def check(self, said: str = "") -> int:
-        """Assert that no result was lost or damaged since the last check; how many there are.
+    def check(self, printed: str = "") -> int:
+        """Assert that no result was lost or damaged since the last check; returns their number.
 
-        ``said`` is what a command wrote since: a cell that it told of has its record.
+        ``printed`` is what a command printed since: a cell that it reports has its record.
         """
-        store, found = Store(self.records), {}
+        store, results = Store(self.records), {}
         for key in store.keys():  # noqa: SIM118 - a store iterates over its records
             record = store.read(key)  # raises for a half one
             if record.status == "ok":
                 assert store.arrays(key).keys() >= {"labels_train", "responsibilities_train"}
                 assert len(record.history) == 50
-                found[key] = (self.records / f"{key}.json").read_bytes()
+                results[key] = (self.records / f"{key}.json").read_bytes()
         for key, content in self._sound.items():
-            assert found.get(key) == content, f"the finished record {key} was lost or changed"
-        told = said.count(" · ok · ")
-        assert len(found) - len(self._sound) >= told, f"{told} cells were told of: {said}"
-        self._sound = found
-        return len(found)
+            assert results.get(key) == content, f"the finished record {key} was lost or changed"
+        reported = printed.count(" · ok · ")
+        assert len(results) - len(self._sound) >= reported, printed
+        self._sound = results
+        return len(results)
 
     def forget(self) -> None:
         """Of the records that a test breaks by itself."""
@@ -176,14 +182,14 @@ def engines_here() -> dict[str, tuple[str, ...]]:
 def undisturbed(folder: Path) -> Bench:
     """The suite run to its end, with nothing in its way."""
     bench = Bench(folder)
-    status, said = bench.run("--jobs", "1")
-    assert status == 0, said
-    assert bench.check(said) == N_CELLS
+    status, printed = bench.run("--jobs", "1")
+    assert status == 0, printed
+    assert bench.check(printed) == N_CELLS
     return bench
 
 
 def await_that(condition: Callable[[], bool], what: str, seconds: float = 240.0) -> None:
-    """Wait until the condition holds; an AssertionError says what did not come about."""
+    """Wait until the condition holds; raises AssertionError with ``what`` was awaited."""
     deadline = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < deadline, f"not within {seconds:g} s: {what}"

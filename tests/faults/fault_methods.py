@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import multiprocessing
 import os
+import resource
 import signal
+import subprocess
+import sys
 import time
 from typing import Self
 
 import numpy as np
 
 from deep_em_bench.methods.base import Method, Preset, register
+
+DAEMON = "import os, time; os.fork() or (os.setsid(), os.fork() or time.sleep(600))"
 
 PRESETS = {"stable": Preset(source="a test")}
 
@@ -55,6 +61,49 @@ class Other(Slow):
 
     def predict_proba(self, X: np.ndarray) -> np.ndarray:
         return super().predict_proba(X)[:, ::-1].copy()
+
+
+@register("fault_descriptors", presets=PRESETS)
+class Descriptors(Slow):
+    """Ends well, without a free file descriptor."""
+
+    def fit(self, X: np.ndarray, y: np.ndarray | None = None) -> Self:
+        super().fit(X)
+        self.files_ = []
+        with contextlib.suppress(OSError):
+            while True:
+                self.files_.append(open(os.devnull))  # noqa: SIM115
+        return self
+
+
+@register("fault_limits", presets=PRESETS)
+class Limits(Slow):
+    """Ends well, in a process that may write no file and open none."""
+
+    def fit(self, X: np.ndarray, y: np.ndarray | None = None) -> Self:
+        super().fit(X)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
+        resource.setrlimit(resource.RLIMIT_NOFILE, (3, 3))
+        return self
+
+
+@register("fault_daemon", presets=PRESETS)
+class Daemon(Slow):
+    """Ends well, and leaves a process in a session of its own, without a parent."""
+
+    def fit(self, X: np.ndarray, y: np.ndarray | None = None) -> Self:
+        subprocess.run([sys.executable, "-c", DAEMON], start_new_session=True, check=True)
+        return super().fit(X)
+
+
+@register("fault_daemon_crash", presets=PRESETS)
+class DaemonCrash(Daemon):
+    """The same, and crashes."""
+
+    def fit(self, X: np.ndarray, y: np.ndarray | None = None) -> Self:
+        super().fit(X)
+        ctypes.string_at(0)
+        return self
 
 
 @register("fault_hang", presets=PRESETS)

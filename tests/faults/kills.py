@@ -96,11 +96,11 @@ def _round(
     moment = random_.choice(MOMENTS)
     _await(moment, bench, command, random_)
     hit = _kill(command, victim, random_)
-    status, said = command.end()
+    status, printed = command.end()
     fatal = victim in ("main", "everything")
     if fatal and status >= 0:  # it had come to its end when the signal did
         hit = 0
-    total = bench.check(said)
+    total = bench.check(printed)
     say(f"{engine}: {victim} killed ({moment}): {hit} gone, exit {status}, {total} results")
     if not hit:
         tally.missed += 1
@@ -108,23 +108,23 @@ def _round(
     tally.kills[f"{engine}: {victim}"] += 1
     tally.moments[moment] += 1
     if fatal:
-        assert status == -signal.SIGKILL, f"{status}: {said}"
+        assert status == -signal.SIGKILL, f"{status}: {printed}"
     else:
-        assert status in (0, 1), f"{status}: {said}"
+        assert status in (0, 1), f"{status}: {printed}"
         # A cluster that lost a worker while it started is the one thing that ends a command.
-        stopped = engine == "dask" and "error: a dask cluster cannot be started" in said
-        assert stopped or len(bench.endings()) == N_CELLS, f"cells without a row: {said}"
+        stopped = engine == "dask" and "error: a dask cluster cannot be started" in printed
+        assert stopped or len(bench.endings()) == N_CELLS, f"cells without a row: {printed}"
     if engine != "dask":  # which logs what it notices
-        assert "Traceback" not in said, said
+        assert "Traceback" not in printed, printed
     tally.failed_rows.update(
         error.partition(":")[0] for _, error, *_ in bench.endings().values() if error
     )
 
 
 def _resume(bench: Bench, expected: dict[str, Ending], tally: Tally) -> None:
-    status, said = bench.run("--jobs", "1", "--retry-failed")
-    assert status == 0, said
-    assert bench.check(said) == len(expected)
+    status, printed = bench.run("--jobs", "1", "--retry-failed")
+    assert status == 0, printed
+    assert bench.check(printed) == len(expected)
     assert bench.endings() == expected
     tally.suites += 1
     tally.leftovers += len(list(bench.records.glob("*.tmp")))
@@ -183,7 +183,7 @@ def _role(process: psutil.Process) -> str:
     with contextlib.suppress(psutil.Error):
         line, parent = " ".join(process.cmdline()), process.parent()
         above = " ".join(parent.cmdline()) if parent else ""
-        if "resource_tracker import" in line or "benchmarks.run" in line:
+        if "resource_tracker import" in line or "deep_em_bench run" in line:
             return "main"
         if "multiprocessing.forkserver" in line:
             return "cell" if "multiprocessing.forkserver" in above else "fork server"

@@ -7,17 +7,26 @@ phrase of what it saw.
 from __future__ import annotations
 
 import contextlib
+import importlib
+import json
 import os
 import signal
 import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
+from tests.environment import environment
 from tests.faults.bench import N_CELLS, Bench, Ending, await_that, engines_here
 
 __all__ = ["SCENARIOS", "SkippedError"]
 
+SOUND = ("fault_descriptors", "fault_limits", "fault_daemon")
+"""Methods that end well, and leave the cell's process in a state that could spoil its record."""
+
 ILL = {
+    "fault_daemon_crash": ("failed", "SIGSEGV: the cell's process was killed by SIGSEGV"),
     "fault_hang": ("timeout", "Timeout: stopped after 15 s"),
     "fault_leak": ("memory", "MemoryLimit: stopped at "),
     "fault_segfault": ("failed", "SIGSEGV: the cell's process was killed by SIGSEGV"),
@@ -34,22 +43,21 @@ class SkippedError(Exception):
 
 def methods_that_fail(folder: Path, whole: Bench) -> str:
     """Each failure is a row with its reason, and touches no other cell."""
-    bench = Bench(folder, ("fault_none", *ILL, "fault_other"), seeds=1)
-    status, said = bench.run("--jobs", "2", "--timeout", "15", "--max-memory", "900")
-    assert status == 1, said
-    assert bench.check(said) == 2
+    bench = Bench(folder, ("fault_none", *ILL, *SOUND), seeds=1)
+    status, printed = bench.run("--jobs", "2", "--timeout", "15", "--max-memory", "900")
+    assert status == 1, printed
+    assert bench.check(printed) == 1 + len(SOUND)  # and no process is left
     ended = bench.by_method()
     for method, (how, why) in ILL.items():
-        found = ended.pop(method)
-        assert found[0] == how, found
-        assert found[1].startswith(why), found
-    assert len(ended) == 2
-    _are_among(whole, {key: end for key, end in bench.endings().items() if end[0] == "ok"})
-    again, said = bench.run("--timeout", "15")
+        assert ended[method][0] == how, ended[method]
+        assert ended[method][1].startswith(why), ended[method]
+    for method in SOUND:
+        assert ended[method] == ended["fault_none"]
+    again, printed = bench.run("--timeout", "15")
     assert again == 1
-    assert "nothing to do; 8 finished before" in said
-    assert "6 failed before: --retry-failed" in said
-    return f"{len(ILL)} rows with their reasons, 2 others as without them"
+    assert f"nothing to do; {1 + len(ILL) + len(SOUND)} finished before" in printed
+    assert f"{len(ILL)} failed before: --retry-failed" in printed
+    return f"{len(ILL)} rows with their reasons, {len(SOUND)} ended well, no process left"
 
 
 def an_interruption(folder: Path, whole: Bench) -> str:
@@ -62,11 +70,11 @@ def an_interruption(folder: Path, whole: Bench) -> str:
             await_that(lambda b=bench: _records(b) > 0, "a record")
             for _ in range(signals):
                 command.process.send_signal(signal.SIGINT)
-            status, said = command.end()
-            assert status == 130, f"{status}: {said}"
-            assert "Traceback" not in said, said
-            assert said.rstrip().endswith("interrupted: what was finished is kept"), said
-            kept = bench.check(said)
+            status, printed = command.end()
+            assert status == 130, f"{status}: {printed}"
+            assert "Traceback" not in printed, printed
+            assert printed.rstrip().endswith("interrupted: what was finished is kept"), printed
+            kept = bench.check(printed)
             assert kept >= 1
             _ends_well(bench, whole)
             times += 1
@@ -80,9 +88,9 @@ def a_full_disk(folder: Path, whole: Bench) -> str:
         room = os.statvfs(disk)
         filler = disk / "filler"
         filler.write_bytes(b"x" * (room.f_bavail * room.f_frsize - 30_000))
-        status, said = bench.run("--jobs", "2")
-        _stopped_by(said, status, "No space left on device")
-        kept = bench.check(said)
+        status, printed = bench.run("--jobs", "2")
+        _stopped_by(printed, status, "No space left on device")
+        kept = bench.check(printed)
         assert 4 <= kept < N_CELLS
         filler.unlink()
         _ends_well(bench, whole)
@@ -92,9 +100,10 @@ def a_full_disk(folder: Path, whole: Bench) -> str:
 def a_quota(folder: Path, whole: Bench) -> str:
     """No file may be longer than 2,000 bytes."""
     bench = whole.begun(folder, 2)
-    status, said = bench.run(longest_file=2000)
-    _stopped_by(said, status, "File too large")
-    assert bench.check(said) == 2
+    limit = "import resource; resource.setrlimit(resource.RLIMIT_FSIZE, (2000, 2000))"
+    status, printed = bench.run(before=limit)
+    _stopped_by(printed, status, "File too large")
+    assert bench.check(printed) == 2
     _ends_well(bench, whole)
     return f"stopped with 2 of {N_CELLS} records, resumed"
 
@@ -111,9 +120,9 @@ def a_read_only_folder(folder: Path, whole: Bench) -> str:
             disk, reason = folder, "Permission denied"
         bench = whole.begun(disk, 2)
         _forbid(bench.records, disk)
-        status, said = bench.run("--jobs", "2")
-        _stopped_by(said, status, reason)
-        assert bench.check(said) == 2
+        status, printed = bench.run("--jobs", "2")
+        _stopped_by(printed, status, reason)
+        assert bench.check(printed) == 2
         _permit(bench.records, disk)
         _ends_well(bench, whole)
         return f"stopped with 2 of {N_CELLS} records, resumed"
@@ -130,11 +139,11 @@ def broken_records(folder: Path, whole: Bench) -> str:
     other.write_bytes(paths[5].read_bytes())
     assert len(bench.endings()) == N_CELLS - 4
     bench.forget()
-    status, said = bench.run()
-    assert status == 0, said
-    assert f"4 ok; {N_CELLS - 4} finished before" in said
+    status, printed = bench.run()
+    assert status == 0, printed
+    assert f"4 ok; {N_CELLS - 4} finished before" in printed
     for path in (cut, zeros, empty, other):
-        assert f"run again: {path}" in said
+        assert f"run again: {path}" in printed
     assert bench.endings() == whole.endings()
     return f"4 of {N_CELLS} named, run again, equal"
 
@@ -146,14 +155,119 @@ def workers_killed_again_and_again(folder: Path, whole: Bench) -> str:
     del tried["one job"]
     for engine, options in tried.items():
         bench = Bench(folder / engine, ("fault_none", "fault_murder"), seeds=1)
-        status, said = bench.run(*options)
-        assert status == 1, f"{status}: {said}"
-        assert f"error: {reasons[engine]}" in said, said
-        assert said.rstrip().endswith("what was finished is kept"), said
-        kept = bench.check(said)  # the other cell's, unless it died with its neighbour each time
+        status, printed = bench.run(*options)
+        assert status == 1, f"{status}: {printed}"
+        assert f"error: {reasons[engine]}" in printed, printed
+        assert printed.rstrip().endswith("what was finished is kept"), printed
+        kept = bench.check(
+            printed
+        )  # the other cell's, unless it died with its neighbour each time
         assert kept <= 1
         _are_among(whole, bench.endings())
     return f"{', '.join(tried)}: stopped with a line, what was finished kept"
+
+
+def closed_streams(folder: Path, whole: Bench) -> str:
+    """Standard input, output and error are closed."""
+    bench = Bench(folder)
+    status, _ = bench.run("--jobs", "2", before="import os; os.closerange(0, 3)")
+    assert status == 0
+    assert bench.check() == N_CELLS
+    assert bench.endings() == whole.endings()
+    return "the records of the undisturbed suite"
+
+
+def wrong_calls(folder: Path, whole: Bench) -> str:
+    """A script without the guard of its main module, and a suite whose name is not UTF-8."""
+    bench = Bench(folder)
+    script = folder / "script.py"
+    call = "import sys; from deep_em_bench.benchmarks.run import main; sys.exit(main())"
+    script.write_text(call, encoding="utf-8")
+    status, printed = bench.run(program=(str(script),))
+    assert status == 1, printed
+    assert printed.splitlines()[-1].endswith("put the call below: if __name__ == '__main__':")
+    assert "Traceback" not in printed, printed
+    bench.suite = bench.suite.rename(folder / os.fsdecode(b"\xff.toml"))
+    status, printed = bench.run()
+    assert status == 2, printed
+    assert "\\udcff.toml' is not printable UTF-8 text; rename the file" in printed
+    assert bench.check() == 0
+    return "a line each"
+
+
+def a_killed_commands_folder(folder: Path, whole: Bench) -> str:
+    """A later command removes it, once it is old; not before."""
+    bench, temporary = Bench(folder), folder / "tmp"
+    temporary.mkdir()
+    there = f"import os; os.environ['TMPDIR'] = {str(temporary)!r}"
+    command = bench.start(before=there)
+    await_that(lambda: _records(bench) > 0, "a record")
+    command.process.kill()
+    command.end()
+    (left,) = temporary.iterdir()
+    bench.run("--force", "--seeds", "0", before=there)
+    assert list(temporary.iterdir()) == [left]
+    os.utime(left, (0, 0))
+    bench.run("--force", "--seeds", "0", before=there)
+    assert list(temporary.iterdir()) == []
+    return "removed"
+
+
+def a_killed_scheduler(folder: Path, whole: Bench) -> str:
+    """Of a dask cluster with one thread, whose worker runs the cells."""
+    bench = Bench(folder)
+    with _cluster(folder) as (address, scheduler):
+        command = bench.start("--backend", "dask", "--scheduler", address)
+        await_that(lambda: _records(bench) > 0, "a record")
+        here = [" ".join(process.cmdline()) for process in command.family()]
+        assert not any("forkserver" in line for line in here), here
+        scheduler.kill()
+        status, printed = command.end()
+    assert status == 1, printed
+    lines = printed.splitlines()
+    assert lines[-1].startswith("error: the dask scheduler ended"), printed
+    assert all(" · ok · " in line or " cells, " in line for line in lines[:-1]), printed
+    kept = bench.check(printed)
+    assert kept < N_CELLS
+    _ends_well(bench, whole)
+    return f"stopped with {kept} of {N_CELLS} records, resumed"
+
+
+def a_worker_of_another_version(folder: Path, whole: Bench) -> str:
+    """It refuses its first cell, and the command stops."""
+    bench = Bench(folder)
+    patch = "import deep_em_bench; deep_em_bench.__version__ = '0.0'"
+    (folder / "sitecustomize.py").write_text(patch, encoding="utf-8")
+    with _cluster(folder, folder) as (address, _):
+        status, printed = bench.run("--backend", "dask", "--scheduler", address)
+    assert status == 1, printed
+    (line,) = [line for line in printed.splitlines() if line.startswith("error: ")]
+    assert line.startswith("error: deep-em-bench has version 0.0 on "), line
+    assert bench.check() == 0
+    return "refused with a line"
+
+
+@contextlib.contextmanager
+def _cluster(folder: Path, *paths: Path) -> Iterator[tuple[str, subprocess.Popen[bytes]]]:
+    """The address and the process of a dask scheduler that has one worker with one thread."""
+    if "dask" not in engines_here():
+        raise SkippedError("dask is not installed")
+    distributed: Any = importlib.import_module("distributed")
+    file = folder / "scheduler.json"
+    common = ["--scheduler-file", str(file), "--no-dashboard"]
+    parts = {"scheduler": ["--port", "0"], "worker": ["--nthreads", "1", "--no-nanny"]}
+    with contextlib.ExitStack() as stack:
+        started = []
+        for name, options in parts.items():
+            run = [sys.executable, "-m", f"distributed.cli.dask_{name}", *common, *options]
+            part = subprocess.Popen(run, stderr=subprocess.DEVNULL, env=environment(*paths))
+            started.append(stack.enter_context(part))
+            stack.callback(part.kill)
+        await_that(file.is_file, "the scheduler's address")
+        address = json.loads(file.read_text(encoding="utf-8"))["address"]
+        with distributed.Client(address) as client:
+            client.wait_for_workers(1, timeout=60)
+        yield address, started[0]
 
 
 SCENARIOS: dict[str, Callable[[Path, Bench], str]] = {
@@ -164,14 +278,19 @@ SCENARIOS: dict[str, Callable[[Path, Bench], str]] = {
     "read-only folder": a_read_only_folder,
     "broken records": broken_records,
     "workers killed again and again": workers_killed_again_and_again,
+    "closed streams": closed_streams,
+    "wrong calls": wrong_calls,
+    "killed command's folder": a_killed_commands_folder,
+    "killed scheduler": a_killed_scheduler,
+    "worker of another version": a_worker_of_another_version,
 }
 
 
 def _ends_well(bench: Bench, whole: Bench) -> None:
     """The resumed suite has exactly the records of the undisturbed one."""
-    status, said = bench.run("--jobs", "1")
-    assert status == 0, said
-    assert bench.check(said) == N_CELLS
+    status, printed = bench.run("--jobs", "1")
+    assert status == 0, printed
+    assert bench.check(printed) == N_CELLS
     assert bench.endings() == whole.endings()
 
 
@@ -180,13 +299,13 @@ def _are_among(whole: Bench, endings: dict[str, Ending]) -> None:
     assert {key: expected[key] for key in endings} == endings
 
 
-def _stopped_by(said: str, status: int, reason: str) -> None:
-    lines = [line for line in said.splitlines() if line.startswith("error: ")]
-    assert status == 1, f"{status}: {said}"
-    assert len(lines) == 1, said
-    assert "cannot write to" in lines[0], said
-    assert reason in lines[0], said
-    assert "Traceback" not in said, said
+def _stopped_by(printed: str, status: int, reason: str) -> None:
+    lines = [line for line in printed.splitlines() if line.startswith("error: ")]
+    assert status == 1, f"{status}: {printed}"
+    assert len(lines) == 1, printed
+    assert "cannot write to" in lines[0], printed
+    assert reason in lines[0], printed
+    assert "Traceback" not in printed, printed
 
 
 def _records(bench: Bench) -> int:
