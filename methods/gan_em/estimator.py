@@ -115,13 +115,7 @@ class GanEm(GanEmParameters, NeuralMethod, Generative, Reducer, SemiSupervised):
         check_draw(n, component, self.n_clusters)
         if not self.can_sample():
             raise ValueError("G is untrained: no EM iteration was run; fit with max_iter >= 1")
-        device = self._runtime.device
-        stream = torch.Generator(device).manual_seed(int(random_state))
-        if component is None:
-            phi = torch.from_numpy(self.phi_).to(device)
-            c = torch.multinomial(phi, n, replacement=True, generator=stream)
-        else:
-            c = torch.full((n,), component, device=device)
+        c, stream = self._runtime.components(n, component, self.phi_, random_state)
         x = self._runtime.apply(self.G_, generator_input(self, c, stream))
         return self._scaling.from_net(x), c.cpu().numpy()
 

@@ -52,21 +52,15 @@ class GanMixture(GanMixtureParameters, NeuralMethod, Generative):
             raise ValueError(
                 "the generators are untrained; fit with max_iter or pretrain_steps of 1 or more"
             )
-        device = self._runtime.device
-        stream = torch.Generator(device).manual_seed(int(random_state))
-        if component is None:
-            phi = torch.from_numpy(self.phi_).to(device)
-            c = torch.multinomial(phi, n, replacement=True, generator=stream)
-        else:
-            c = torch.full((n,), component, device=device)
+        c, stream = self._runtime.components(n, component, self.phi_, random_state)
         z_size = length_of_noise(self, self.shape_)
-        z = torch.randn((n, z_size), generator=stream, device=device)
+        z = torch.randn((n, z_size), generator=stream, device=c.device)
         order = c.argsort(stable=True)
         counts = torch.bincount(c, minlength=self.n_clusters)
         # (K, most, noise_dim): the draws of each component, filled up with zeros.
         padded = nn.utils.rnn.pad_sequence(list(z[order].split(counts.tolist())), batch_first=True)
         x = generate(self.G_, padded, self._runtime)
-        drawn = torch.empty((n, *self.shape_), device=device)
+        drawn = torch.empty((n, *self.shape_), device=c.device)
         drawn[order] = torch.cat([x[i, :count] for i, count in enumerate(counts.tolist())])
         return self._scaling.from_net(drawn), c.cpu().numpy()
 

@@ -33,13 +33,8 @@ class LatentGan(LatentParameters, NeuralMethod, Generative):
         """``n`` draws from G, components by ``phi_`` (or all of one); scaled back to X's scale."""
         check_is_fitted(self)
         check_draw(n, component, self.n_clusters)
-        stream = torch.Generator(self._runtime.device).manual_seed(int(random_state))
-        if component is None:
-            phi = torch.from_numpy(self.phi_).to(self._runtime.device)
-            k = torch.multinomial(phi, n, replacement=True, generator=stream)
-        else:
-            k = torch.full((n,), component, device=self._runtime.device)
-        epsilon = torch.randn(n, self.noise_dim, generator=stream, device=self._runtime.device)
+        k, stream = self._runtime.components(n, component, self.phi_, random_state)
+        epsilon = torch.randn(n, self.noise_dim, generator=stream, device=k.device)
         with torch.no_grad():
             z = self.nets_.prior(epsilon, k)
         return self._scaling.from_net(self._runtime.apply(self.nets_.G, z)), k.cpu().numpy()
@@ -66,7 +61,7 @@ class LatentGan(LatentParameters, NeuralMethod, Generative):
         arguments of other shapes or ranges, ``NotFittedError`` before a fit.
         """
         check_is_fitted(self)
-        weights = np.asarray(weights, dtype=np.float32)
+        weights, device = np.asarray(weights, dtype=np.float32), self._runtime.device
         J = len(components)
         for k in components:
             check_draw(1, k, self.n_clusters)
@@ -78,12 +73,10 @@ class LatentGan(LatentParameters, NeuralMethod, Generative):
         if not np.allclose(weights.sum(axis=1), 1, atol=1e-5):
             raise ValueError("rows of weights do not sum to one; divide them by their sums")
         if epsilon is None:
-            stream = torch.Generator(self._runtime.device).manual_seed(int(random_state))
-            noise = torch.randn(self.noise_dim, generator=stream, device=self._runtime.device)
+            stream = torch.Generator(device).manual_seed(int(random_state))
+            noise = torch.randn(self.noise_dim, generator=stream, device=device)
         else:
-            noise = torch.from_numpy(np.asarray(epsilon, dtype=np.float32)).to(
-                self._runtime.device
-            )
+            noise = torch.from_numpy(np.asarray(epsilon, dtype=np.float32)).to(device)
         if noise.shape != (self.noise_dim,):
             raise ValueError(
                 f"epsilon has shape {tuple(noise.shape)}; expected ({self.noise_dim},): noise_dim "
@@ -92,8 +85,8 @@ class LatentGan(LatentParameters, NeuralMethod, Generative):
         with torch.no_grad():
             z = self.nets_.prior.blend(
                 noise,
-                torch.tensor(list(components), device=self._runtime.device),
-                torch.from_numpy(weights).to(self._runtime.device),
+                torch.tensor(list(components), device=device),
+                torch.from_numpy(weights).to(device),
             )
         return self._scaling.from_net(self._runtime.apply(self.nets_.G, z))
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Callable, Iterator
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.optim.swa_utils import update_bn
@@ -71,6 +72,16 @@ class Runtime:
     def weights_stream(self, name: str) -> torch.Generator:
         """For the first weights of a net: on the CPU, so that a seed means the same everywhere."""
         return self.stream(f"weights of {name}", torch.device("cpu"))
+
+    def components(
+        self, n: int, component: int | None, phi: np.ndarray, random_state: int
+    ) -> tuple[Tensor, torch.Generator]:
+        """Components of ``n`` samples, by phi or all of one, and the stream for their noise."""
+        stream = torch.Generator(self.device).manual_seed(int(random_state))
+        if component is not None:
+            return torch.full((n,), component, device=self.device), stream
+        weights = torch.from_numpy(phi).to(self.device)
+        return torch.multinomial(weights, n, replacement=True, generator=stream), stream
 
     def compile_net(self, net: nn.Module) -> nn.Module:
         """The net, by torch.compile where that is asked for and updates are not CUDA graphs."""
