@@ -1,11 +1,9 @@
 """The regression gate: a small suite's median scores must stay within stored bands.
 
-Bands and not equality, because another processor rounds otherwise and a GAN carries that on; how
-wide they are is :func:`bands_of`'s to say. Data sets whose files are absent are
-skipped, and it is said which and why.
+Another processor rounds differently, and a GAN amplifies that: hence bands, not equality;
+:func:`bands_of` says how wide. Data sets without their files are skipped with a message.
 
-Exit status: 0 within all bands; 1 outside one, a row too many or too few, or a cell that failed; 2
-usage.
+Exit status: 0 within all bands; 1 outside one, an extra or missing row, or a failed cell; 2 usage.
 """
 
 from __future__ import annotations
@@ -34,7 +32,7 @@ if TYPE_CHECKING:
 
 __all__ = ["main"]
 
-BASELINES = Path(__file__).parent.parent / "tests" / "baselines"
+BASELINES = Path(__file__).with_name("baselines")
 PROFILE = "tiny"
 
 

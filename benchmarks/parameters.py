@@ -101,6 +101,12 @@ def _entry(method: str) -> Registered[type[Method]]:
             f"method {method!r} is registered with presets={presets!r}; "
             f"expected a methods.base.Preset by each name"
         )
+    version = entry.attributes.get("version", 1)
+    if type(version) is not int or version < 1:
+        raise ConfigError(
+            f"method {method!r} is registered with version={version!r}; expected a whole number "
+            f"from 1, raised when results change"
+        )
     return entry
 
 

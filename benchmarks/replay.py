@@ -22,6 +22,7 @@ from deep_em_bench.benchmarks.options import setting_from
 from deep_em_bench.benchmarks.plan import Cell, DatasetSpec
 from deep_em_bench.benchmarks.suite import generation_of
 from deep_em_bench.core import DataError
+from deep_em_bench.core.errors import one_line, printable
 from deep_em_bench.core.files import read_bounded
 from deep_em_bench.results.record import Record
 from deep_em_bench.results.store import MOST_TEXT, Store
@@ -54,12 +55,12 @@ def replay(chosen: argparse.Namespace) -> int:
         work([cell], _setting(recorded, setting_from(chosen, recorded.suite, Path(folder))))
         replayed = Store(folder).read(cell.key)
     for name, before, now in differences(recorded, replayed):
-        print(f"not the same: {name} was {before}, is {now}", file=sys.stderr)
+        print(one_line(f"not the same: {name} was {before}, is {now}"), file=sys.stderr)
     rows = list(_compared(recorded, replayed))
     width = max(len(name) for name, *_ in rows)
     for name, before, now in rows:
         verdict = "equal" if before == now else "DIFFERS"
-        print(f"{name:{width}}  {before!s:22}  {now!s:22}  {verdict}")
+        print(printable(f"{name:{width}}  {before!s:22}  {now!s:22}  {verdict}"))
     return int(any(before != now for _, before, now in rows))
 
 

@@ -50,7 +50,7 @@ def rescore(record: Record, store: Store) -> Literal["changed", "same"]:
         raise DataError(f"record {record.key} has no stored predictions; run its cell again")
     try:
         scored = score(arrays, record.n_clusters)
-    except (KeyError, IndexError, TypeError, ValueError) as error:
+    except (DataError, KeyError, IndexError, TypeError, ValueError) as error:
         raise DataError(
             f"the arrays of record {record.key} cannot be scored "
             f"({type(error).__name__}: {error}); run its cell again"

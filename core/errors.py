@@ -11,6 +11,7 @@ __all__ = [
     "UnreadableError",
     "UserError",
     "one_line",
+    "printable",
     "unknown_name",
 ]
 
@@ -57,4 +58,9 @@ def one_line(text: str) -> str:
     line = " ".join(text.split())
     if len(line) > MOST:
         line = f"{line[: MOST // 2]} … {line[-MOST // 2 :]}"
-    return "".join(character if character.isprintable() else "?" for character in line)
+    return printable(line)
+
+
+def printable(text: str) -> str:
+    """``text`` with a question mark for each character that could steer a terminal."""
+    return "".join(character if character.isprintable() else "?" for character in text)

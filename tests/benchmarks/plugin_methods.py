@@ -317,6 +317,22 @@ class OddHistory(Cut):
         return self
 
 
+@register("odd_precision", presets=PRESETS)
+class OddPrecision(Cut):
+    precision = 8
+
+
+class UnspeakableError(Exception):
+    def __str__(self) -> str:
+        raise RuntimeError("no text")
+
+
+@register("unspeakable", presets=PRESETS)
+class Unspeakable(Cut):
+    def fit(self, X: np.ndarray, y: np.ndarray | None = None) -> Self:
+        raise UnspeakableError
+
+
 @register("chatty", presets=PRESETS)
 class Chatty(Cut):
     def fit(self, X: np.ndarray, y: np.ndarray | None = None) -> Self:

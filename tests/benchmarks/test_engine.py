@@ -37,6 +37,8 @@ BEHAVIOURS = (
     "leaving",
     "leaving_at_once",
     "odd_history",
+    "odd_precision",
+    "unspeakable",
     "chatty",
     "twin",
     "without_descriptors",
@@ -66,6 +68,8 @@ def ended(folder: Path, plugin: Path) -> Ended:
         ("leaving", "failed", "SystemExit", "3"),
         ("leaving_at_once", "failed", "ProcessEnded", "exit status 3 and without a record"),
         ("odd_history", "failed", "DataError", "`history[0]`"),
+        ("odd_precision", "failed", "DataError", "`resources.precision` is 8; expected str"),
+        ("unspeakable", "failed", "UnspeakableError", "its text cannot be had: RuntimeError"),
     ],
 )
 def test_each_way_to_fail_is_a_record(

@@ -126,6 +126,15 @@ def test_a_mistake_in_a_method_is_told_by_its_name(
     assert said in str(caught.value)
 
 
+@pytest.mark.parametrize("version", [0, "2", True, 1.5])
+def test_a_version_is_a_whole_number(monkeypatch: pytest.MonkeyPatch, version: Any) -> None:
+    attributes = {"presets": GOOD, "version": version}
+    entry = Registered(name="mine", value=Whole, attributes=attributes)
+    monkeypatch.setitem(registry._registered, "mine", entry)
+    with pytest.raises(ConfigError, match=r"is registered with version=.*; expected a whole"):
+        resolve("mine", None, {})
+
+
 def test_reserved_arguments_are_those_the_constructor_takes() -> None:
     assert accepts("steady") == {"n_clusters", "random_state", "callback"}
     assert accepts("gan_em") == set(RESERVED)

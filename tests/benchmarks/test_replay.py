@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -153,6 +154,28 @@ def test_what_would_be_ignored_is_refused(
         replay(Path("record.json"), *more)
     assert caught.value.code == 2
     assert f"{more[0]} and --replay exclude each other" in capsys.readouterr().err
+
+
+def test_nothing_in_a_record_steers_the_terminal(
+    records: dict[str, Path], replay: Replay, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    data = json.loads(records["steady"].read_text(encoding="utf-8"))
+    data["metrics"]["train"]["\x1b[31m"] = 0.5
+    data["provenance"]["cpu"] = "a\x1b[31m"
+    data["provenance"]["versions"]["\x1b[31m"] = "1"
+    path = tmp_path / "changed.json"
+    path.write_text(json.dumps(data), encoding="utf-8")
+    assert replay(path) == 1
+    assert "\x1b" not in "".join(capsys.readouterr())
+
+
+@pytest.mark.parametrize("path", ["/dev/zero", "pipe"])
+def test_only_regular_files_are_replayed(
+    replay: Replay, tmp_path: Path, capsys: pytest.CaptureFixture[str], path: str
+) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    assert replay(tmp_path / path) == 1
+    assert "cannot be read (not a regular file); give" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("text", [None, "", "{}", "\xff"])

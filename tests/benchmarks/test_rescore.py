@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from deep_em_bench import metrics
 from deep_em_bench.benchmarks.rescore import main
 from deep_em_bench.results.record import (
     DatasetUsed,
@@ -89,6 +90,48 @@ def test_damage_is_named_and_the_rest_is_done(
     err = capsys.readouterr().err
     assert "1 changed, 0 same, 1 without result, 1 damaged" in err
     assert name in err
+
+
+@pytest.mark.parametrize(
+    "arrays",
+    [
+        {"labels_train": np.array([0, 1])},
+        {"y_train": np.array([0, 1]), "labels_train": np.array([0.5, 1.0])},
+        {"y_train": np.array([0, 1]), "labels_train": np.array([[0], [1]])},
+        {"y_train": np.array(["a", "b"]), "labels_train": np.array([0, 1])},
+        {**ARRAYS, "labelled_rows": np.array([99])},
+    ],
+)
+def test_arrays_that_are_no_predictions_are_one_line(
+    store: Store,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    arrays: dict[str, np.ndarray],
+) -> None:
+    store.write(store.read("a" * 64), arrays)
+    assert main(["--suite", "trial", "--out", str(tmp_path)]) == 1
+    err = capsys.readouterr().err
+    assert f"error: the arrays of record {'a' * 64} cannot be scored (" in err
+    assert "1 changed, 0 same, 1 without result, 1 damaged" in err
+
+
+METRIC = """
+from deep_em_bench.metrics import register
+
+@register("old", direction="higher", bounds=(0.0, 1.0), source="a test")
+def old(predictions):
+    return 0.75
+"""
+
+
+def test_the_metric_of_a_plugin_is_scored_with_it(store: Store, tmp_path: Path) -> None:
+    plugin = tmp_path / "metric.py"
+    plugin.write_text(METRIC, encoding="utf-8")
+    try:
+        assert main(["--suite", "trial", "--out", str(tmp_path), "--plugin", str(plugin)]) == 0
+    finally:
+        metrics.registry._registered.pop("old", None)
+    assert store.read("a" * 64).metrics.train["old"] == 0.75
 
 
 def test_a_suite_without_records_is_an_error(

@@ -101,7 +101,7 @@ def test_published_numbers(tmp_path: Path, content: bytes) -> None:
 
 
 @fuzzed
-@given(content=mutated([(ROOT / "tests" / "baselines" / "tiny.toml").read_bytes()]))
+@given(content=mutated([(ROOT / "benchmarks" / "baselines" / "tiny.toml").read_bytes()]))
 def test_bands(tmp_path: Path, content: bytes) -> None:
     refused_or_read(bands.read, tmp_path / "bands.toml", content)
 
