@@ -71,12 +71,13 @@ def cell_of(record: Record) -> Cell:
     for samples that are scored as no suite asks for.
     """
     from deep_em_bench import methods
-    from deep_em_bench.benchmarks.parameters import resolve
+    from deep_em_bench.benchmarks.parameters import RESERVED, resolve
     from deep_em_bench.methods.parameters import earlier_values
 
     method, sampled = record.method, record.generation
     earlier = earlier_values(methods.registry.get(method.name).value)
-    named = {**earlier, **_revived(method.params)}
+    named = {name: value for name, value in earlier.items() if name not in RESERVED}
+    named |= _revived(method.params)
     preset, params = resolve(method.name, method.preset, named)
     return Cell(
         dataset=DatasetSpec(name=record.dataset.name, words=_revived(record.dataset.words)),
