@@ -138,14 +138,14 @@ def _print_expected(todo: Sequence[Cell], cached: int, times: Times | None, jobs
     from deep_em_bench.benchmarks.engine.progress import span
     from deep_em_bench.benchmarks.engine.schedule import kinds
 
-    said = f"{cached} cached, {len(todo)} pending"
+    text = f"{cached} cached, {len(todo)} pending"
     work = times.work(kinds(todo)) if times else None
     left = times.left(kinds(todo), jobs) if times else None
     if work is not None and left is not None:
-        said += f", about {work / 3600:.2g} h of work: {span(left)} with --jobs {jobs}"
+        text += f", about {work / 3600:.2g} h of work: {span(left)} with --jobs {jobs}"
     elif todo:
-        said += ", nothing is known yet of how long they take"
-    print(said, file=sys.stderr)
+        text += ", nothing is known yet of how long they take"
+    print(text, file=sys.stderr)
 
 
 def _summary(

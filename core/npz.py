@@ -1,7 +1,7 @@
 """Arrays of an .npz, read without trust and written whole or not at all.
 
-A file is believed only as far as one says what should be in it: names, types and shapes are
-compared, and sizes before memory is asked for. Nothing is ever unpickled.
+The reader gives the names, types and shapes that it expects. They are compared with those in the
+file, and sizes before memory is allocated. Nothing is ever unpickled.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ def read_npz(path: Path, expected: Expected, *, remedy: str) -> dict[str, np.nda
     """
     try:
         with zipfile.ZipFile(path) as archive:
-            return {name: _member(archive, name, *said) for name, said in expected.items()}
+            return {name: _member(archive, name, *form) for name, form in expected.items()}
     except NPZ_ERRORS as error:
         raise DataError(
             f"{path} is not the .npz that it should be ({type(error).__name__}: {error}); {remedy}"

@@ -1,6 +1,6 @@
-"""One registry for methods, datasets and metrics: listed without imports, imported on demand.
+"""The registry of methods, data sets and metrics: listed without imports, imported on demand.
 
-A thing is registered by one decorator with literal names, mostly one, in one file of its package::
+A decorator with literal names, mostly one, registers a class or function::
 
     @register("gan_em", presets=PRESETS)
     class GanEm(Method): ...
@@ -87,19 +87,19 @@ class Registry(Generic[T]):
 
     def declarations(self) -> dict[str, Declaration]:
         """Every known name with what its source says of it, without importing it."""
-        found = dict(self._own())
+        declarations = dict(self._own())
         for point in self._entry_points():
             origin = f"from package {point.dist.name}" if point.dist else "from an entry point"
-            found.setdefault(
+            declarations.setdefault(
                 point.name, Declaration(name=point.name, module=point.value, summary=origin)
             )
-        for name, held in self._registered.items():
-            if name not in found:
-                module = getattr(held.value, "__module__", "")
-                found[name] = Declaration(
-                    name=name, module=module, summary=_first_line(held.value.__doc__)
+        for name, registered in self._registered.items():
+            if name not in declarations:
+                module = getattr(registered.value, "__module__", "")
+                declarations[name] = Declaration(
+                    name=name, module=module, summary=_first_line(registered.value.__doc__)
                 )
-        return found
+        return declarations
 
     def get(self, name: str) -> Registered[T]:
         """The thing registered as ``name``, its module imported now if need be."""
@@ -118,8 +118,8 @@ class Registry(Generic[T]):
 
     def name_of(self, value: object) -> str:
         """The name under which ``value`` was registered."""
-        for name, held in self._registered.items():
-            if held.value is value:
+        for name, registered in self._registered.items():
+            if registered.value is value:
                 return name
         raise ConfigError(f"{_where(value)} is not registered as a {self.kind}; add @register")
 
@@ -216,7 +216,7 @@ def _assigned(tree: ast.Module) -> dict[str, ast.expr]:
 
 def _imported(tree: ast.Module, package: str, folder: Path) -> dict[str, ast.expr]:
     """The constants, in capitals, that the module imports from its own package."""
-    found: dict[str, ast.expr] = {}
+    constants: dict[str, ast.expr] = {}
     for node in tree.body:
         if isinstance(node, ast.ImportFrom) and (node.module or "").startswith(f"{package}."):
             wanted = {alias.name for alias in node.names if alias.name.isupper()}
@@ -224,8 +224,8 @@ def _imported(tree: ast.Module, package: str, folder: Path) -> dict[str, ast.exp
             path = folder.joinpath(*parts).with_suffix(".py")
             if wanted and path.is_file():
                 assigned = _assigned(ast.parse(path.read_text(encoding="utf-8")))
-                found |= {name: assigned[name] for name in wanted & assigned.keys()}
-    return found
+                constants |= {name: assigned[name] for name in wanted & assigned.keys()}
+    return constants
 
 
 def _literal(node: ast.expr, constants: Mapping[str, ast.expr]) -> Any:

@@ -70,13 +70,13 @@ def run_cell(
     """Run the cell, send its record and arrays, and end this process.
 
     A :class:`UserError` that is not the cell's own is sent in place of a record. Python's stack
-    is written to ``trace`` on a crash and on SIGTERM; ``lock`` is only held.
+    is written to ``trace`` on a crash and on SIGTERM; ``lock`` stays open until this process ends.
     """
     gc.freeze()  # else a collection would write to, hence copy, every page shared with the server
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the supervisor acts on it
     adopt_orphans()
     if hasattr(os, "setpgid"):
-        os.setpgid(0, 0)  # so that what it starts can be found once it is gone
+        os.setpgid(0, 0)  # so that its children can be ended when it is gone
     os.dup2(2, 1)  # standard output is for the command's own data
     threading.Thread(target=_die_with_supervisor, daemon=True).start()
     if trace is not None:
@@ -86,7 +86,7 @@ def run_cell(
     sender.close()
     with contextlib.suppress(OSError):
         sys.stderr.flush()
-    os._exit(0)  # the interpreter's own end could be held up by a method's threads
+    os._exit(0)  # at the interpreter's own end a method's threads could keep it waiting
 
 
 def _result(job: Job, host: Host, on_row: OnRow | None) -> Result | UserError:

@@ -32,12 +32,12 @@ __all__ = ["Backend", "Done", "Rerun", "done", "look_at", "pending", "run"]
 
 Backend = Literal["loky", "dask"]
 Rerun = Literal["none", "failed", "all"]
-"""Which finished cells are run again: none, those that did not end well, or all."""
+"""Which finished cells are run again: none, those whose record is not ok, or all."""
 
 log = logging.getLogger(__name__)
 
 MOST_KILLS = 3
-"""How often workers may be killed before a cell ends."""
+"""How often in a row workers may be killed before a cell ends."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,15 +54,15 @@ class Done:
 
 
 def done(cells: Iterable[Cell], store: Store, rerun: Rerun = "none") -> dict[str, Done]:
-    """The cells that have a readable record, by key; damaged ones are warned of.
+    """The cells that have a readable record, by key; logs a warning for a damaged one.
 
     Raises :class:`UserError` for a record that may be whole, but cannot be read here, unless
     all cells are run again.
     """
-    found: dict[str, Done] = {}
-    held = set(store.keys())
+    finished: dict[str, Done] = {}
+    keys = set(store.keys())
     for cell in cells:
-        if cell.key in held:
+        if cell.key in keys:
             try:
                 record = store.read(cell.key, history=False)
             except DataError as error:
@@ -71,13 +71,13 @@ def done(cells: Iterable[Cell], store: Store, rerun: Rerun = "none") -> dict[str
                 log.warning("run again: %s", error)
                 continue
             made, now = record.provenance, _code(cell.method)
-            found[cell.key] = Done(
+            finished[cell.key] = Done(
                 status=record.status,
                 stale=(made.method_version, made.plugins) != (now.method_version, now.plugins),
                 data_digest=record.dataset.data_digest,
                 seconds=seconds_of(record),
             )
-    return found
+    return finished
 
 
 def pending(
@@ -99,7 +99,7 @@ def look_at(cells: Iterable[Cell], setting: Setting) -> dict[str, DatasetUsed]:
     Raises :class:`DataError` or :class:`ConfigError` for data that cannot be had.
     """
     specs = {repr(cell.dataset): cell.dataset for cell in cells}  # words may be unhashable
-    used = {said: _described(spec, setting) for said, spec in specs.items()}
+    used = {text: _described(spec, setting) for text, spec in specs.items()}
     return {cell.key: used[repr(cell.dataset)] for cell in cells}
 
 
@@ -146,7 +146,7 @@ def run(
         with _loky(jobs):
             yield from _spread(queue(jobs, 1))
     else:
-        # With --jobs a last cell alone has one thread, too: its seconds stand beside the others'.
+        # With --jobs a single last cell has one thread, too, so that its seconds can be compared.
         for job in queue(1, _cores() if setting.jobs == 1 else 1):
             yield supervise(job, on_row)
 
@@ -161,10 +161,10 @@ def _described(spec: DatasetSpec, setting: Setting) -> DatasetUsed:
     except UserError:
         raise
     except Exception as error:  # the loader's own code, and words that it cannot take
-        said = " ".join(str(error).split())
+        text = " ".join(str(error).split())
         raise ConfigError(
             f"data set {spec.name} cannot be loaded with {dict(spec.words)}: "
-            f"{type(error).__name__}: {said}; change its words, or mend its loader"
+            f"{type(error).__name__}: {text}; change its words, or correct its loader"
         ) from error
 
 
@@ -243,7 +243,7 @@ def _quiet_tracker() -> Iterator[None]:
 
 
 def _modules(cells: Iterable[Cell]) -> tuple[str, ...]:
-    """Modules that the cells import, of this project: a plugin's are not importable by name."""
+    """Modules of this package that the cells import; those of plugins have no importable name."""
     from deep_em_bench import datasets, methods
 
     kinds = {methods.registry.get(cell.method).value.__module__ for cell in cells}

@@ -43,7 +43,7 @@ DRIVERS = ("/dev/nvidiactl", "/dev/dxg", "/dev/kfd")
 def claimed(device: str) -> Iterator[tuple[str, Descriptor | None]]:
     """A device for this process alone until the block ends, and its lock if it has one.
 
-    The lock is to be held by the process that uses the device, too. "cuda" and "auto" become the
+    The process that uses the device holds the lock, too. "cuda" and "auto" become the
     first free GPU, as in "cuda:1", after a wait where none is free. On a machine without GPUs,
     and for any other device, it is ``device`` itself.
 

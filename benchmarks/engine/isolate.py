@@ -1,9 +1,9 @@
 """A process for every cell, so that a crash, a leak or a hang costs that one cell.
 
-Processes are forked from a server that has imported the heavy modules already (``forkserver``): a
-cell then starts in tens of milliseconds, without importing torch again. Where forking is missing
-or unsafe (Windows, macOS) each process starts anew. This side watches the cell from outside, ends
-it at its limits with all that it started, and writes its record.
+Processes are forked from a server that has imported the heavy modules already (``forkserver``), so
+that a cell starts in tens of milliseconds. Where forking is missing or unsafe (Windows, macOS)
+each process is spawned. This side watches the cell from outside, ends it at its limits with all
+that it started, and writes its record.
 """
 
 from __future__ import annotations
@@ -171,16 +171,16 @@ def deaf_children() -> Iterator[None]:
 def _watch(
     job: Job, child: BaseProcess, receiver: Connection, on_row: OnRow | None
 ) -> Result | UserError | Ending:
-    """What the cell sends at its end, or what became of it where it sends nothing."""
+    """What the cell sends at its end, or how it ended without sending anything."""
     assert child.pid is not None, "it was started"
     limits = Limits(job.setting, child.pid)
     while True:
         if wait([receiver, child.sentinel], limits.pause()):
-            if not receiver.poll():  # the sentinel alone: it ended without a word
+            if not receiver.poll():  # it ended without a message
                 return _crash(child)
             try:
                 message = receiver.recv()
-            except (EOFError, OSError):  # it ended before a word, or within one
+            except (EOFError, OSError):  # it ended before a message, or within one
                 return _crash(child)
             if isinstance(message, tuple | UserError):
                 child.join(PATIENCE)

@@ -1,4 +1,4 @@
-"""One cell with all that its own process is told, and the record that comes of it."""
+"""A cell with everything that its own process needs, and the record of it."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ class Job:
     code: Code
     """As the command that started the cell has it; the cell's own process may have another."""
     takes_device: bool = False
-    """Whether the method runs on the device that it is told."""
+    """Whether the method has the argument ``device``."""
 
     def record(
         self, host: Host, status: Status, error: Failure | None = None, **parts: Any
@@ -121,6 +121,6 @@ class Outcome:
     message: str = ""
     """Of the error, one line."""
     error_rate: float | None = None
-    """On the held-out split where there is one."""
+    """On the test split if there is one, else on the training data."""
     seconds: float = 0.0
     """Wall-clock, from the start of the cell's process to its record."""

@@ -1,7 +1,7 @@
-"""How long cells will take, from what others took, and the order that ends soonest.
+"""How long cells will take, estimated from earlier cells, and the order that ends soonest.
 
-With several workers the longest cells go first: a long one that starts last would have the others
-wait for it. A cell nothing is known of goes before them all, since it may be long.
+With several workers the longest cells go first, because all would wait for a long one that starts
+last. A cell that nothing is known of goes before them all, since it may be long.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ __all__ = ["Kind", "Times", "kind_of", "kinds", "longest_first", "seconds_of"]
 
 
 class Kind(NamedTuple):
-    """What cells have in common that take about as long: all but the seed."""
+    """The properties of a cell, all but the seed, on which its time depends."""
 
     label: str
     method: str
@@ -28,7 +28,7 @@ class Kind(NamedTuple):
     n_clusters: int | None
 
     def groups(self) -> tuple[tuple[object, ...], ...]:
-        """The circles of cells like this one, from the narrowest to the widest."""
+        """The groups of similar cells, from the narrowest to the widest."""
         return (
             self,
             (self.label, self.method, self.profile, self.dataset),
@@ -38,28 +38,28 @@ class Kind(NamedTuple):
 
 
 class Times:
-    """Seconds that cells took, and what they let expect of others.
+    """Seconds that cells took, and the seconds expected of others.
 
-    A cell is expected to take the median of those of its own row, profile, data set and K (other
-    seeds, that is), else of its row and profile on that data set, else of its method in that
-    profile, else of its method.
+    The expected time of a cell is the median of the cells with the same row, profile, data set
+    and K (other seeds, that is); without those, of the same row, profile and data set; then of
+    the same method and profile; then of the same method.
     """
 
     def __init__(self) -> None:
         self._sorted: dict[tuple[object, ...], list[float]] = {}
 
     def learn(self, kind: Kind, seconds: float | None) -> None:
-        """A cell of that kind took so many seconds; None, as of one that failed, says nothing."""
+        """Learn the seconds of a cell of that kind; None, as for a failed one, is ignored."""
         if seconds is not None:
             for group in kind.groups():
                 bisect.insort(self._sorted.setdefault(group, []), seconds)
 
     def learn_from(self, record: Record) -> None:
-        """What the record's cell took."""
+        """Learn the seconds of the record's cell."""
         self.learn(_kind_of_record(record), seconds_of(record))
 
     def expected(self, kind: Kind) -> float | None:
-        """Seconds, or None where no cell of its method is known."""
+        """Expected seconds; None where no cell of its method is known."""
         for group in kind.groups():
             seconds = self._sorted.get(group)
             if seconds:
@@ -68,7 +68,7 @@ class Times:
         return None
 
     def work(self, cells: Mapping[Kind, int]) -> float | None:
-        """Seconds that so many cells of each kind take, one after the other; None if unknown.
+        """Expected seconds of so many cells of each kind in sequence; None if unknown.
 
         A kind that nothing is known of counts with the mean of the others.
         """
@@ -83,7 +83,7 @@ class Times:
         return total / n_known * sum(cells.values())
 
     def left(self, cells: Mapping[Kind, int], workers: int) -> float | None:
-        """Seconds until so many workers have done the cells; None if unknown."""
+        """Expected seconds until so many workers have run the cells; None if unknown."""
         total = self.work(cells)
         if total is None:
             return None
@@ -92,17 +92,17 @@ class Times:
 
 
 def kind_of(cell: Cell) -> Kind:
-    """What the cell shares with its other seeds."""
+    """The kind of a cell."""
     return Kind(cell.label, cell.method, cell.profile, cell.dataset.name, cell.n_clusters)
 
 
 def kinds(cells: Iterable[Cell]) -> Counter[Kind]:
-    """How many there are of each kind."""
+    """The number of cells of each kind."""
     return Counter(map(kind_of, cells))
 
 
 def seconds_of(record: Record) -> float | None:
-    """What a cell took to fit, predict and evaluate; None for one that did not end well."""
+    """Seconds of fit, predictions and scores; None for a record that is not ok."""
     timing = record.timing
     if record.status != "ok" or timing.fit_s is None:
         return None
@@ -110,7 +110,7 @@ def seconds_of(record: Record) -> float | None:
 
 
 def longest_first(cells: Sequence[Cell], times: Times) -> list[Cell]:
-    """The cells by expected seconds, unknown ones first; equal ones in their order."""
+    """The cells by falling expected seconds, unknown ones first; equal ones in their order."""
 
     def rank(cell: Cell) -> float:
         seconds = times.expected(kind_of(cell))

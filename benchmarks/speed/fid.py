@@ -1,6 +1,6 @@
-"""The Fréchet distance here against the usual way to it, ``scipy.linalg.sqrtm``, side by side.
+"""The Fréchet distance of this package, and the usual one by ``scipy.linalg.sqrtm``.
 
-Both start from the features and end with one number: moments, then the trace of the root.
+Both start from the features: moments, then the trace of the root.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ class FidComparison:
     """Of ours; the median over rounds."""
     reference_seconds: float
     ratio: float
-    """Times the reference's speed; the median over rounds of pairs run one after the other."""
+    """Speed as a multiple of the reference's; the median over rounds of pairs run in turn."""
     difference: float
     """Relative difference of the two results."""
 
@@ -67,9 +67,9 @@ def _compared(real: np.ndarray, fake: np.ndarray, *, rounds: int) -> FidComparis
     for _ in range(rounds):
         reference, seconds = timed(lambda: usual_fid(real, fake))
         theirs.append(seconds)
-        found, seconds = timed(lambda: fast_fid(real, fake))
+        distance, seconds = timed(lambda: fast_fid(real, fake))
         ours.append(seconds)
-        difference = max(difference, abs(found / reference - 1))
+        difference = max(difference, abs(distance / reference - 1))
     return FidComparison(
         n=len(real),
         d=real.shape[1],

@@ -1,4 +1,4 @@
-"""GAN-EM's M-step against a literal loop of the released kind, side by side.
+"""GAN-EM's M-step, compared with a literal loop as in the released code.
 
 Both start from the same weights and see the same batches, components and noise, so that their
 losses can be compared: those of the first batch to the last digits of float32, later ones as far
@@ -43,9 +43,9 @@ class Comparison:
 
     path: str
     images_per_s: float
-    """Real images an M-step second."""
+    """Real images a second of the M-step."""
     ratio: float
-    """Times the reference's speed; the median over rounds of pairs run one after the other."""
+    """Speed as a multiple of the reference's; the median over rounds of pairs run in turn."""
     first_difference: float
     """Largest relative difference of the first batch's D and G losses from the reference's."""
     mean_difference: float

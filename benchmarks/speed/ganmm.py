@@ -56,7 +56,7 @@ class EnsembleComparison:
     ratio: float
     """Loop over batched time; the median over rounds, each a pair run one after the other."""
     difference: float
-    """Largest absolute difference of a parameter after as many updates of the generators."""
+    """Largest absolute difference of a parameter after ``steps`` updates of the generators."""
     steps: int
 
 

@@ -58,7 +58,7 @@ def ended(folder: Path, plugin: Path) -> Ended:
 
 
 @pytest.mark.parametrize(
-    ("method", "status", "kind", "said"),
+    ("method", "status", "kind", "message"),
     [
         ("raising", "failed", "RuntimeError", "this method"),
         ("wordy", "failed", "ValueError", "x" * 10**5),
@@ -73,13 +73,13 @@ def ended(folder: Path, plugin: Path) -> Ended:
     ],
 )
 def test_each_way_to_fail_is_a_record(
-    ended: Ended, method: str, status: str, kind: str, said: str
+    ended: Ended, method: str, status: str, kind: str, message: str
 ) -> None:
     outcome, record = ended[method]
     assert outcome.status == record.status == status
     assert record.error is not None
     assert record.error.type == kind
-    assert said in record.error.message
+    assert message in record.error.message
     assert kind in outcome.message
     assert "\n" not in outcome.message
     assert len(outcome.message) < 700
@@ -222,14 +222,14 @@ def test_a_scheduler_that_ends_stops_the_run(monkeypatch: pytest.MonkeyPatch) ->
 
 
 @pytest.mark.parametrize(
-    ("error", "said"),
+    ("error", "message"),
     [
         (OSError(errno.EAGAIN, "no more processes"), "process: no more processes; free some"),
         (EOFError(), "process: its fork server was killed again and again; free some"),
     ],
 )
 def test_what_cannot_be_started_is_said(
-    tmp_path: Path, plugin: Path, monkeypatch: pytest.MonkeyPatch, error: Exception, said: str
+    tmp_path: Path, plugin: Path, monkeypatch: pytest.MonkeyPatch, error: Exception, message: str
 ) -> None:
     def start() -> NoReturn:
         raise error
@@ -237,7 +237,7 @@ def test_what_cannot_be_started_is_said(
     child = SimpleNamespace(start=start)
     context = SimpleNamespace(Process=lambda **_: child)
     monkeypatch.setattr(isolate, "_context", lambda job: context)
-    with pytest.raises(UserError, match=said):
+    with pytest.raises(UserError, match=message):
         list(engine.run(cells_of("steady"), setting_for(tmp_path, plugin)))
 
 
@@ -299,7 +299,7 @@ def test_data_that_are_not_there_stop_the_run_before_it_starts(
 
 
 @pytest.mark.parametrize(
-    ("words", "said"),
+    ("words", "message"),
     [
         *(
             ({word: 1}, f"unknown word of data set blobs {word!r}")
@@ -310,11 +310,11 @@ def test_data_that_are_not_there_stop_the_run_before_it_starts(
     ],
 )
 def test_words_that_no_data_set_can_have_stop_the_run_before_it_starts(
-    tmp_path: Path, plugin: Path, words: dict[str, object], said: str
+    tmp_path: Path, plugin: Path, words: dict[str, object], message: str
 ) -> None:
     spec = DatasetSpec(name="blobs", words=words)
     cells = [dataclasses.replace(cells_of("steady")[0], dataset=spec)]
-    with pytest.raises(ConfigError, match=rf"\A[^\n]*{re.escape(said)}[^\n]*\Z"):
+    with pytest.raises(ConfigError, match=rf"\A[^\n]*{re.escape(message)}[^\n]*\Z"):
         list(engine.run(cells, setting_for(tmp_path / "runs", plugin)))
     assert not (tmp_path / "runs").exists()
 
@@ -335,7 +335,7 @@ HERE = "tcp://nowhere:1"
 
 
 @pytest.mark.parametrize(
-    ("answer", "scheduler", "said"),
+    ("answer", "scheduler", "message"),
     [
         (OSError("timed out"), HERE, f"no dask scheduler answers at {HERE}; give the address"),
         (ValueError("missing port"), HERE, f"no dask scheduler answers at {HERE}"),
@@ -349,7 +349,7 @@ def test_a_cluster_that_cannot_be_used_is_named(
     monkeypatch: pytest.MonkeyPatch,
     answer: Exception | dict[str, int],
     scheduler: str | None,
-    said: str,
+    message: str,
 ) -> None:
     @contextlib.contextmanager
     def client(address: str | None) -> Iterator[SimpleNamespace]:
@@ -365,5 +365,5 @@ def test_a_cluster_that_cannot_be_used_is_named(
         backend="dask",
         scheduler=scheduler,
     )
-    with pytest.raises(UserError, match=re.escape(said)):
+    with pytest.raises(UserError, match=re.escape(message)):
         list(outcomes)

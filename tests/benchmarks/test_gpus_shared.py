@@ -76,9 +76,9 @@ def test_no_gpu_is_held_twice_at_any_moment(tmp_path: Path, locks: Path) -> None
         wait_for(lambda: workers() != [] or commands[0].poll() is not None)
         for worker in workers()[:1]:
             psutil.Process(worker).send_signal(signal.SIGKILL)
-        said = [command.communicate(timeout=240)[1] for command in commands]
-    assert [command.returncode for command in commands] == [0, 0], said
-    assert "a worker was killed" in said[0]
+        printed = [command.communicate(timeout=240)[1] for command in commands]
+    assert [command.returncode for command in commands] == [0, 0], printed
+    assert "a worker was killed" in printed[0]
     records = [record for out in ("one", "other") for record in Store(tmp_path / out / "trial")]
     assert [record.status for record in records] == ["ok"] * 4
     assert {record.resources.device for record in records} == {"gpu:0", "gpu:1"}

@@ -56,11 +56,11 @@ def test_an_interruption_keeps_what_is_finished(
 ) -> None:
     process, cell = command()
     process.send_signal(signal.SIGINT)
-    _, said = process.communicate(timeout=240)
+    _, printed = process.communicate(timeout=240)
     assert process.returncode == 130
-    assert "[1/2] moons · steady[stable] · seed 0 · ok · error" in said
-    assert "interrupted" in said
-    assert "Traceback" not in said
+    assert "[1/2] moons · steady[stable] · seed 0 · ok · error" in printed
+    assert "interrupted" in printed
+    assert "Traceback" not in printed
     assert not psutil.pid_exists(cell)
     store = Store(tmp_path / "runs" / "trial")
     assert [record.status for record in store] == ["ok"]
@@ -83,9 +83,9 @@ def test_ctrl_c_while_the_fork_server_imports_is_one_line(tmp_path: Path) -> Non
     wait_for(serving)
     time.sleep(0.3)
     os.killpg(process.pid, signal.SIGINT)
-    _, said = process.communicate(timeout=240)
+    _, printed = process.communicate(timeout=240)
     assert process.returncode == 130
-    assert said == "interrupted: what was finished is kept\n"
+    assert printed == "interrupted: what was finished is kept\n"
 
 
 def test_a_cell_does_not_outlive_its_supervisor(

@@ -119,7 +119,7 @@ def test_dry_runs_of_all_parts_print_every_cell_once(
 
 
 @pytest.mark.parametrize(
-    ("arguments", "said"),
+    ("arguments", "error"),
     [
         (("--methods", "steddy"), "unknown row 'steddy'"),
         (("--datasets", "mooons"), "unknown data set 'mooons'; did you mean 'moons'?"),
@@ -137,11 +137,15 @@ def test_dry_runs_of_all_parts_print_every_cell_once(
     ],
 )
 def test_a_users_mistake_is_one_line_and_status_1(
-    run: Run, tmp_path: Path, capsys: pytest.CaptureFixture[str], arguments: list[str], said: str
+    run: Run,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    arguments: list[str],
+    error: str,
 ) -> None:
     assert run(*arguments) == 1
     out, err = capsys.readouterr()
-    assert said in err
+    assert error in err
     assert err.startswith("error: ")
     assert err.count("\n") == 1
     assert out == ""

@@ -34,7 +34,7 @@ def test_a_reader_that_leaves_ends_the_command_without_a_traceback(lines: int) -
 
 
 @pytest.mark.parametrize(
-    ("shell", "status", "out", "said"),
+    ("shell", "status", "out", "message"),
     [
         ("{} >&-", 0, "", ""),
         ("{} >&- 2>&-", 0, "", ""),
@@ -45,7 +45,7 @@ def test_a_reader_that_leaves_ends_the_command_without_a_traceback(lines: int) -
 @pytest.mark.parametrize("lines", [1, 10_000])  # within the buffer, and beyond it
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="no such device here")
 def test_an_output_that_cannot_take_it_ends_no_command_in_a_traceback(
-    shell: str, status: int, out: str, said: str, lines: int
+    shell: str, status: int, out: str, message: str, lines: int
 ) -> None:
     code = (
         "import sys; from deep_em_bench.core import UserError\n"
@@ -59,8 +59,8 @@ def test_an_output_that_cannot_take_it_ends_no_command_in_a_traceback(
     command = shell.format(shlex.join([sys.executable, "-c", code]))
     done = subprocess.run(command, shell=True, capture_output=True, text=True)
     assert (done.returncode, done.stdout) == (status, out * lines)
-    assert done.stderr.startswith(said)
-    assert done.stderr.count("\n") == bool(said)
+    assert done.stderr.startswith(message)
+    assert done.stderr.count("\n") == bool(message)
 
 
 @pytest.mark.parametrize("closed", ["2>&-", ">&- 2>&-", "<&- >&- 2>&-"])

@@ -212,7 +212,7 @@ def test_a_plugin_imports_modules_beside_it(
 
 
 @pytest.mark.parametrize(
-    ("body", "said"),
+    ("body", "message"),
     [
         ("import no_such_module_anywhere", "ModuleNotFoundError: No module named"),
         ("def broken(:", "SyntaxError: "),
@@ -222,11 +222,11 @@ def test_a_plugin_imports_modules_beside_it(
     ],
 )
 def test_a_bad_plugin_is_the_users_to_mend(
-    shapes: Registry[Any], plugin: Callable[..., Path], body: str, said: str
+    shapes: Registry[Any], plugin: Callable[..., Path], body: str, message: str
 ) -> None:
     with pytest.raises(UserError) as caught:
         shapes.load_plugin(plugin(body))
-    assert said in str(caught.value)
+    assert message in str(caught.value)
     assert "\n" not in str(caught.value)
 
 
