@@ -38,7 +38,8 @@ class Declaration:
     module: str
     summary: str
     attributes: Mapping[str, Any] = field(default_factory=dict)
-    """The decorator's keywords where literal; of a dict, or a constant naming one, the keys."""
+    """The decorator's keywords where literal; of a dict, or a constant naming one, the keys, each
+    with the literal keywords of its value where that is a call, as of ``Preset(...)``."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -229,15 +230,28 @@ def _imported(tree: ast.Module, package: str, folder: Path) -> dict[str, ast.exp
 
 
 def _literal(node: ast.expr, constants: Mapping[str, ast.expr]) -> Any:
-    """A literal's value; of a dict display (or a constant that names one) its literal keys.
+    """A literal's value; of a dict display (or a constant that names one) its literal keys, each
+    with the literal keywords of the call that is its value.
 
     No code runs: ``ast.literal_eval`` knows constants and displays of them alone.
     """
     if isinstance(node, ast.Name) and node.id in constants:
         node = constants[node.id]
     if isinstance(node, ast.Dict):
-        return tuple(key.value for key in node.keys if isinstance(key, ast.Constant))
+        return {
+            key.value: _keywords(value, constants)
+            for key, value in zip(node.keys, node.values, strict=True)
+            if isinstance(key, ast.Constant)
+        }
     try:
         return ast.literal_eval(node)
     except ValueError:
         return None
+
+
+def _keywords(node: ast.expr, constants: Mapping[str, ast.expr]) -> dict[str, Any]:
+    """The literal keywords of a call; none of anything else."""
+    if not isinstance(node, ast.Call):
+        return {}
+    held = {k.arg: _literal(k.value, constants) for k in node.keywords if k.arg}
+    return {name: value for name, value in held.items() if value is not None}

@@ -105,7 +105,7 @@ FACES_FILE = OfficialFile(
 )
 
 
-@register("celeba", origin="prepared", shape=(3, 64, 64), n=3200, n_classes=2)
+@register("celeba", title="CelebA", origin="prepared", shape=(3, 64, 64), n=3200, n_classes=2)
 def celeba(request: Request, *, attribute: str = "Male") -> Dataset:
     """Celebrities' faces, 64x64, with and without one attribute, as many of each (CelebA, 2015).
 

@@ -14,7 +14,7 @@ from deep_em_bench.datasets.base import Dataset, Request, Source, register
 __all__ = ["blobs", "digits", "iris", "moons"]
 
 
-@register("digits", origin="embedded", shape=(1, 8, 8), n=1797, n_classes=10)
+@register("digits", title="Digits", origin="embedded", shape=(1, 8, 8), n=1797, n_classes=10)
 def digits(request: Request) -> Dataset:
     """1,797 real handwritten digits, 8x8 pixels; no held-out split.
 
@@ -31,7 +31,7 @@ def digits(request: Request) -> Dataset:
     )
 
 
-@register("iris", origin="embedded", shape=(4,), n=150, n_classes=3)
+@register("iris", title="Iris", origin="embedded", shape=(4,), n=150, n_classes=3)
 def iris(request: Request) -> Dataset:
     """150 irises of three species, four lengths in cm (Fisher, 1936); no held-out split."""
     data = load_iris()
@@ -44,7 +44,7 @@ def iris(request: Request) -> Dataset:
     )
 
 
-@register("moons", origin="generated", shape=(2,), n=1000, n_classes=2)
+@register("moons", title="Moons", origin="generated", shape=(2,), n=1000, n_classes=2)
 def moons(request: Request, *, n_samples: int = 1000, noise: float = 0.05) -> Dataset:
     """Two interleaved half circles in the plane, drawn anew at each seed.
 
@@ -60,7 +60,7 @@ def moons(request: Request, *, n_samples: int = 1000, noise: float = 0.05) -> Da
     return _drawn("moons", fitted, held_out, class_names=("upper", "lower"))
 
 
-@register("blobs", origin="generated", shape=(2,), n=1000, n_classes=3)
+@register("blobs", title="Blobs", origin="generated", shape=(2,), n=1000, n_classes=3)
 def blobs(
     request: Request,
     *,

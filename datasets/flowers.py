@@ -80,7 +80,14 @@ MOST_BYTES = 2**22
 MOST_PIXELS = 2**23
 
 
-@register("flowers102", origin="prepared", shape=(3, 64, 64), n=100, n_classes=10)
+@register(
+    "flowers102",
+    title="Oxford-102 flowers",
+    origin="prepared",
+    shape=(3, 64, 64),
+    n=100,
+    n_classes=10,
+)
 def flowers102(request: Request, *, split: Split = "train") -> Dataset:
     """Flowers: the first ten of Oxford's 102 classes, 64x64 colour (Nilsback & Zisserman, 2008).
 

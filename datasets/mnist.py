@@ -105,7 +105,7 @@ FASHION_MNIST = IdxFamily(
 )
 
 
-@register("mnist", origin="download", shape=(1, 28, 28), n=60_000, n_classes=10)
+@register("mnist", title="MNIST", origin="download", shape=(1, 28, 28), n=60_000, n_classes=10)
 def mnist(request: Request, *, split: Split = "train") -> Dataset:
     """MNIST: 60,000 handwritten digits and 10,000 held out, 28x28 pixels (LeCun et al., 1998).
 
@@ -116,7 +116,14 @@ def mnist(request: Request, *, split: Split = "train") -> Dataset:
     return _load(MNIST, request, split)
 
 
-@register("fashion_mnist", origin="download", shape=(1, 28, 28), n=60_000, n_classes=10)
+@register(
+    "fashion_mnist",
+    title="Fashion-MNIST",
+    origin="download",
+    shape=(1, 28, 28),
+    n=60_000,
+    n_classes=10,
+)
 def fashion_mnist(request: Request, *, split: Split = "train") -> Dataset:
     """Fashion-MNIST: 60,000 articles of clothing, 10,000 held out, 28x28 (Xiao et al., 2017).
 

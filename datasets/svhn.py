@@ -28,7 +28,7 @@ FILES = tuple(
 )
 
 
-@register("svhn", origin="download", shape=(3, 32, 32), n=73_257, n_classes=10)
+@register("svhn", title="SVHN", origin="download", shape=(3, 32, 32), n=73_257, n_classes=10)
 def svhn(request: Request) -> Dataset:
     """SVHN: 73,257 cropped house numbers, 26,032 held out, colour, 32x32 (Netzer et al., 2011).
 

@@ -110,7 +110,14 @@ CHARACTERS_FILE = OfficialFile(
 )
 
 
-@register("image_segmentation", origin="download", shape=(19,), n=2310, n_classes=7)
+@register(
+    "image_segmentation",
+    title="Image Segmentation",
+    origin="download",
+    shape=(19,),
+    n=2310,
+    n_classes=7,
+)
 def image_segmentation(request: Request, *, reading: Reading = "standard") -> Dataset:
     """UCI Image Segmentation: 2,310 regions of outdoor images, 19 numbers each (Brodley, 1990).
 
@@ -138,7 +145,14 @@ def image_segmentation(request: Request, *, reading: Reading = "standard") -> Da
     )
 
 
-@register("artificial_characters", origin="by hand", shape=(6,), n=30_654, n_classes=10)
+@register(
+    "artificial_characters",
+    title="Artificial Characters",
+    origin="by hand",
+    shape=(6,),
+    n=30_654,
+    n_classes=10,
+)
 def artificial_characters(request: Request, *, reading: Reading = "standard") -> Dataset:
     """UCI Artificial Characters: 30,654 line segments of 6,000 capital letters (Botta, 1992).
 

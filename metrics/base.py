@@ -38,6 +38,10 @@ class Metric:
     """Smallest and largest possible value; None: unbounded."""
     source: str
     """Reference of the definition."""
+    title: str = ""
+    """Its name in tables and figures; empty: the registered one."""
+    rated: bool = True
+    """False: it stands beside published numbers only, and no value of it is called the best."""
     kind: Kind = "clustering"
     needs: tuple[Need, ...] = ()
     """Of generation metrics: where one of these is missing, the metric is left out."""

@@ -26,6 +26,7 @@ def score_classification(
 
 @register(
     "error_rate_classes",
+    title="Error (classes)",
     kind="classification",
     direction="lower",
     bounds=(0.0, 1.0),

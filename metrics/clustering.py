@@ -92,6 +92,7 @@ def match_clusters(
 
 @register(
     "error_rate",
+    title="Error",
     direction="lower",
     bounds=(0.0, 1.0),
     source="Xie et al. 2016 (DEC), Eq. 10; GAN-EM, Eq. 20",
@@ -109,7 +110,20 @@ def error_rate(table: Contingency) -> float:
 
 
 @register(
+    "accuracy",
+    title="Accuracy",
+    direction="higher",
+    bounds=(0.0, 1.0),
+    source="1 - error_rate: Xie et al. 2016 (DEC), Eq. 10",
+)
+def accuracy(table: Contingency) -> float:
+    """The share of points in the class of their cluster under the best one-to-one map."""
+    return 1 - error_rate(table)
+
+
+@register(
     "error_rate_majority",
+    title="Error (many-to-one)",
     direction="lower",
     bounds=(0.0, 1.0),
     source="defined here, after the many-to-one scores of CatGAN, AAE and PixelGAN (2016-2017)",
@@ -130,7 +144,9 @@ def error_rate_majority(table: Contingency) -> float:
 
 @register(
     "error_rate_class_mode",
+    title="Error (class mode)",
     direction="lower",
+    rated=False,
     bounds=(0.0, 1.0),
     source="the evaluation in the released code of GAN-EM; no error rate, for comparison only",
 )
@@ -146,6 +162,7 @@ def error_rate_class_mode(table: Contingency) -> float:
 
 @register(
     "purity",
+    title="Purity",
     direction="higher",
     bounds=(0.0, 1.0),
     source="Manning et al. 2008, Introduction to Information Retrieval, 16.3; GANMM, section 4",
@@ -160,6 +177,7 @@ def purity(table: Contingency) -> float:
 
 @register(
     "ari",
+    title="ARI",
     direction="higher",
     bounds=(-0.5, 1.0),
     source="Hubert and Arabie 1985, Eq. 5; lower bound: Chacon and Rastrojo 2023",
@@ -182,7 +200,9 @@ def ari(table: Contingency) -> float:
 
 @register(
     "rand_index",
+    title="Rand",
     direction="higher",
+    rated=False,
     bounds=(0.0, 1.0),
     source="Rand 1971; the formula that the GANMM paper prints as ARI",
 )
@@ -200,6 +220,7 @@ def rand_index(table: Contingency) -> float:
 
 @register(
     "nmi",
+    title="NMI",
     direction="higher",
     bounds=(0.0, 1.0),
     source="Strehl and Ghosh 2002, Eq. 2; what the released code of GANMM computes",
@@ -219,7 +240,9 @@ def nmi(table: Contingency) -> float:
 
 @register(
     "nmi_arithmetic",
+    title="NMI (arithmetic)",
     direction="higher",
+    rated=False,
     bounds=(0.0, 1.0),
     source="Fred and Jain 2003; the default of scikit-learn since 0.22",
 )
@@ -236,13 +259,25 @@ def nmi_arithmetic(table: Contingency) -> float:
     return _normalised(information, (of_classes + of_clusters) / 2)
 
 
-@register("active_clusters", direction="none", bounds=(1.0, None), source="defined here")
+@register(
+    "active_clusters",
+    title="Clusters",
+    direction="none",
+    bounds=(1.0, None),
+    source="defined here",
+)
 def active_clusters(table: Contingency) -> float:
     """Number of clusters with at least one point of the split."""
     return float(np.count_nonzero(table.clusters))
 
 
-@register("min_cluster_share", direction="none", bounds=(0.0, 1.0), source="defined here")
+@register(
+    "min_cluster_share",
+    title="Smallest share",
+    direction="none",
+    bounds=(0.0, 1.0),
+    source="defined here",
+)
 def min_cluster_share(table: Contingency) -> float:
     r"""Share of the points in the smallest cluster, :math:`\min_k n_{\cdot k} / N`; 0: empty."""
     return table.clusters.min() / table.total

@@ -32,6 +32,7 @@ def score_reduction(y: np.ndarray, features: np.ndarray) -> dict[str, float]:
 
 @register(
     "knn_accuracy",
+    title="k-NN accuracy",
     kind="reduction",
     direction="higher",
     bounds=(0.0, 1.0),

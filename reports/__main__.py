@@ -7,20 +7,22 @@ from __future__ import annotations
 
 import argparse
 import logging
+import os
 import sys
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
-from deep_em_bench import metrics
+from deep_em_bench import datasets, methods, metrics
 from deep_em_bench.core import UserError, unknown_name
 from deep_em_bench.core.guard import guarded
 from deep_em_bench.core.parser import CommandParser
-from deep_em_bench.reports.formats import FORMATS, INDEX
-from deep_em_bench.reports.gathered import FEW, LARGE, MOST
-from deep_em_bench.reports.produce import audit_files, index_file, suite_files
-from deep_em_bench.reports.tables import printable
-from deep_em_bench.results import RUNS, Record, Store, stores
+from deep_em_bench.reports.data.differences import Procedure
+from deep_em_bench.reports.data.gathered import Choice, gathered
+from deep_em_bench.reports.output import write
+from deep_em_bench.reports.render.console import printable
+from deep_em_bench.reports.report import FORMATS, INDEX, MOST, Report, published_files
+from deep_em_bench.results import RUNS, Store, stores
 
 __all__ = ["main"]
 
@@ -31,18 +33,12 @@ ALIKE = 5
 def main(arguments: Sequence[str] | None = None) -> int:
     """Print and write the reports; the exit status: 0, or 1 with one line on standard error."""
     options = _parser().parse_args(arguments)
+    os.environ["MPLBACKEND"] = "agg"  # that of a notebook cannot be loaded here
     logging.basicConfig(level=logging.WARNING, handlers=[warnings := _Warnings()])
     try:
         return guarded(lambda: _reported(options), prefix="reports")
     finally:
         warnings.summarise()
-
-
-def _reported(options: argparse.Namespace) -> int:
-    if options.what:
-        audit_files(options.out, options.format or ["console"])
-        return 0
-    return _reports(options)
 
 
 class _Warnings(logging.StreamHandler):
@@ -71,52 +67,35 @@ def _parser() -> argparse.ArgumentParser:
         "report",
         description="Comparison tables and figures of suites, made from their records alone.",
     )
-    parser.add_argument(
-        "what",
-        nargs="?",
-        choices=["published"],
-        help="show the papers' own tables instead, with what each number measures and what is "
-        "wrong with it; printed unless --format says otherwise",
+    add = parser.add_argument
+    add("what", nargs="?", choices=["published"], help="show the papers' own tables instead")
+    add("--suite", type=_name, help="a suite, or the path of its file; default: all with records")
+    add("--profile", type=_name, help="only this profile; default: tables for each")
+    add("--methods", type=_names, metavar="A,B", help="rows by label, name or glob, as in 'gan*'")
+    add("--datasets", type=_names, metavar="A,B", help="only these data sets, by name or glob")
+    add("--metrics", type=_names, metavar="A,B", help="columns, and panels of the figures")
+    add("--split", choices=["train", "test", "generation"], help="only this split")
+    add("--against", type=_name, metavar="ROW", help="compare with this row, not with the best")
+    add("--test", choices=["wilcoxon", "nemenyi"], default="wilcoxon", help="of all tables")
+    add(
+        "--rename", action="append", default=[], metavar="LABEL=NAME", help="print a row's name so"
     )
-    parser.add_argument(
-        "--suite", type=_name, help="whose records to report; default: all that have some"
+    add(
+        "--plugin", action="append", default=[], type=Path, metavar="FILE.py", help="load it first"
     )
-    parser.add_argument(
-        "--profile", type=_name, help="only this profile; default: a table for each"
-    )
-    parser.add_argument(
-        "--root", type=Path, default=RUNS, help="the folder of all suites' records (%(default)s)"
-    )
-    parser.add_argument(
-        "--out", type=Path, default=Path("reports/out"), help="where files go (%(default)s)"
-    )
-    parser.add_argument(
+    add("--root", type=Path, default=RUNS, help="the folder of all suites' records (%(default)s)")
+    add("--out", type=Path, default=Path("reports/out"), help="where files go (%(default)s)")
+    add(
         "--format",
         nargs="+",
         choices=FORMATS,
         metavar="FORMAT",
-        help="console (printed), csv, json, latex, figures (to OUT/SUITE, as PDF and PNG), page "
-        "(index.html, with its figures); default: all of them",
+        help=f"some of {', '.join(FORMATS)}; default: all",
     )
-    parser.add_argument(
-        "--metrics",
-        type=_names,
-        metavar="A,B",
-        help="columns of the printed and the LaTeX table and panels of the figure with a point a "
-        "run; csv and json hold all",
+    add(
+        "--figures", type=_most, metavar="N", help=f"no more than N figures, or all (up to {MOST})"
     )
-    parser.add_argument(
-        "--figures",
-        type=_most,
-        metavar="N",
-        help=f"draw no more figures of a suite than this, or all; default: {MOST}, or {FEW} of a "
-        f"suite with more than {LARGE:,} records",
-    )
-    parser.add_argument(
-        "--mixed",
-        action="store_true",
-        help="report records of different code, metric or data versions together, and say so",
-    )
+    add("--mixed", action="store_true", help="show records of different versions together")
     return parser
 
 
@@ -135,23 +114,77 @@ def _name(text: str) -> str:
     return text
 
 
-def _names(text: str) -> list[str]:
-    names = [name.strip() for name in text.split(",") if name.strip()]
+def _names(text: str) -> tuple[str, ...]:
+    names = tuple(name.strip() for name in text.split(",") if name.strip())
     if not names:
         raise argparse.ArgumentTypeError(f"{text!r} names nothing; leave the option out for all")
-    for name in names:
-        if name not in metrics.names():
-            raise argparse.ArgumentTypeError(unknown_name("metric", name, metrics.names()))
     return names
 
 
-def _reports(options: argparse.Namespace) -> int:
-    """Of the named suite, or of every one with records; one that fails spares the others."""
-    formats = options.format or FORMATS
-    if options.suite:
-        (store,) = stores(options.suite, options.root)
-        _report(options, store, indexed=(options.out / INDEX).is_file())
+def _reported(options: argparse.Namespace) -> int:
+    for path in options.plugin:
+        for registry in (methods.registry, datasets.registry, metrics.registry):
+            registry.load_plugin(path)
+    if options.what:
+        published_files(options.out, options.format or ["console"])
         return 0
+    formats = options.format or FORMATS
+    choice = _choice(options)
+    if options.suite:
+        name, rows = _suite(options.suite)
+        (store,) = stores(name, options.root)
+        _report(options, store, choice, rows, indexed=(options.out / INDEX).is_file())
+        return 0
+    return _all(options, choice, formats)
+
+
+def _choice(options: argparse.Namespace) -> Choice:
+    for name in options.metrics or ():
+        if name not in metrics.names():
+            raise UserError(unknown_name("metric", name, metrics.names()))
+    rename = {}
+    for text in options.rename:
+        label, sign, title = text.rpartition("=")
+        if not (sign and label and title):
+            raise UserError(
+                f"--rename {text!r}: expected LABEL=NAME, as in 'gan_em[stable]=GAN-EM'"
+            )
+        rename[label] = title
+    return Choice(
+        profile=options.profile,
+        methods=options.methods or (),
+        datasets=options.datasets or (),
+        metrics=options.metrics or (),
+        split=options.split,
+        rename=rename,
+        procedure=Procedure(test=options.test, against=options.against),
+        mixed=options.mixed,
+    )
+
+
+def _suite(name: str) -> tuple[str, list[str] | None]:
+    """The folder of a suite's records, and the labels of its rows where its file is known."""
+    from deep_em_bench.benchmarks.suite import Suite, suite_files
+
+    if not name.endswith(".toml") and name not in suite_files():
+        return name, None
+    suite = Suite.find(name)
+    labels = []
+    for row in suite.methods:
+        declared = methods.registry.declarations().get(row.name)
+        presets = list(declared.attributes.get("presets", ())) if declared else []
+        default = "stable" if "stable" in presets else next(iter(presets), None)
+        preset = row.preset or default
+        if row.label is None and preset is None:
+            return suite.name, None  # of a plugin that is not loaded
+        labels.append(row.label or f"{row.name}[{preset}]")
+    return suite.name, labels
+
+
+def _all(options: argparse.Namespace, choice: Choice, formats: Sequence[str]) -> int:
+    """Of every suite with records; one that fails spares the others."""
+    from deep_em_bench.reports.render.page import Listed, index_page, listed
+
     found = [store for store in stores(root=options.root) if store.keys()]
     if not found:
         raise UserError(
@@ -159,34 +192,37 @@ def _reports(options: argparse.Namespace) -> int:
             f"make some with: python -m benchmarks.run --suite digits_raw"
         )
     paged = "page" in formats
-    listed: list[tuple[str, list[Record], str]] = []
+    lines: list[Listed] = []
     for i, store in enumerate(found):
         name = store.folder.name
         if "console" in formats:
             print("\n" * (2 if i else 0) + f"# {name}\n")
         try:
-            listed.append((name, _report(options, store, indexed=paged), ""))
+            rows = _suite(name)[1]
+            lines.append(listed(_report(options, store, choice, rows, indexed=paged).data))
         except UserError as error:
             print(printable(f"reports: {name}: {error}"), file=sys.stderr)
-            listed.append((name, list(store.load(history=False)), str(error)))
+            lines.append(Listed(name=name, problem=str(error)))
     if paged:
-        from deep_em_bench.reports.page import Suite
-
-        index_file(options.out, [Suite(name=n, records=r, problem=p) for n, r, p in listed])
-    return int(any(problem for _, _, problem in listed))
+        write(options.out, {INDEX: index_page(lines)})
+    return int(any(line.problem for line in lines))
 
 
-def _report(options: argparse.Namespace, store: Store, *, indexed: bool) -> list[Record]:
-    return suite_files(
-        store,
-        options.out,
-        options.format or FORMATS,
-        profile=options.profile,
-        metrics=options.metrics,
-        mixed=options.mixed,
-        most=options.figures,
-        indexed=indexed,
-    )
+def _report(
+    options: argparse.Namespace,
+    store: Store,
+    choice: Choice,
+    rows: Sequence[str] | None,
+    *,
+    indexed: bool,
+) -> Report:
+    data = gathered(store, choice, rows=rows)
+    report = Report(data=data, most=options.figures, indexed=indexed)
+    formats = options.format or FORMATS
+    if "console" in formats:
+        report.print()
+    report.write(options.out, formats)
+    return report
 
 
 if __name__ == "__main__":

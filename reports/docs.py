@@ -17,7 +17,8 @@ from deep_em_bench.core import UserError, unknown_name
 from deep_em_bench.core.guard import guarded
 from deep_em_bench.core.parser import CommandParser
 from deep_em_bench.core.schema import Strict, converted
-from deep_em_bench.reports.text import ABSENT, REAL_IMAGES, number
+from deep_em_bench.reports.tables.caption import REAL_IMAGES
+from deep_em_bench.reports.tables.model import ABSENT, metric_format, number
 from deep_em_bench.results.published import find, published
 
 __all__ = ["Column", "main", "pair_table", "score_table"]
@@ -52,8 +53,6 @@ class Column(Strict, frozen=True, kw_only=True):
         if self.n_clusters is not None:
             chosen &= frame["n_clusters"] == self.n_clusters
         split = self.score.partition("/")[0]
-        if self.metric == "accuracy":
-            return frame[chosen].assign(value=1 - frame[f"{split}/error_rate"])
         if self.metric == "error_%":
             return frame[chosen].assign(value=100 * frame[f"{split}/error_rate"])
         return frame[chosen].assign(value=frame[self.score])
@@ -121,7 +120,8 @@ def _spread(values: pd.Series, metric: str) -> str:
     spread = [float(values.std())] if len(values) > 1 else []
     if metric == "error_%":
         return " ± ".join(f"{value:.1f}" for value in (mean, *spread))
-    return " ± ".join([number(mean, metric), *(number(each, metric, mean) for each in spread)])
+    style = metric_format(metric)
+    return " ± ".join([number(mean, style), *(number(each, style, mean) for each in spread)])
 
 
 def _published(column: Column, label: str) -> str:

@@ -1,6 +1,6 @@
 """Results: one record per cell, the files that hold them, and one tidy frame of all."""
 
-from deep_em_bench.results.frame import RUNS, load, stores
+from deep_em_bench.results.frame import RUNS, frame_of, load, stores
 from deep_em_bench.results.record import (
     SCHEMA,
     DatasetUsed,
@@ -29,6 +29,7 @@ __all__ = [
     "Status",
     "Store",
     "Timing",
+    "frame_of",
     "load",
     "replace",
     "stores",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +13,7 @@ from deep_em_bench.results.store import Store
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["RUNS", "load", "stores"]
+__all__ = ["RUNS", "frame_of", "load", "stores"]
 
 RUNS = Path("results/runs")
 """The folder of the records of runs, one folder per suite, below the working folder."""
@@ -75,19 +75,34 @@ def load(
     Rows come by suite, then by key. Damaged files are warned of by name and left out. Raises
     :class:`UserError` for a suite without a folder under ``root``.
     """
+    records = [record for store in stores(suite, root) for record in store.load(history=history)]
+    return frame_of(records, history=history)
+
+
+def frame_of(records: Sequence[Record], *, history: bool = False) -> pd.DataFrame:
+    """The frame of :func:`load` of these records, in their order.
+
+    ``accuracy`` of records that were scored before it was a metric is 1 - ``error_rate``.
+    """
     import pandas as pd
 
-    records = [record for store in stores(suite, root) for record in store.load(history=history)]
     columns = {name: [value(record) for record in records] for name, value in COLUMNS.items()}
     if history:
         columns["history"] = [record.history for record in records]
     metrics = {}
     for split in SPLITS:
-        scores = [getattr(record.metrics, split) for record in records]
+        scores = [_with_accuracy(getattr(record.metrics, split)) for record in records]
         for name in sorted(set().union(*scores)):
             metrics[f"{split}/{name}"] = [values.get(name) for values in scores]
     frame = pd.DataFrame(columns | metrics)
     return frame.astype(dict.fromkeys((*NUMBERS, *metrics), "float64"))
+
+
+def _with_accuracy(scores: Mapping[str, float | None]) -> Mapping[str, float | None]:
+    error = scores.get("error_rate")
+    if error is None or "accuracy" in scores:
+        return scores
+    return {**scores, "accuracy": 1 - error}
 
 
 def stores(suite: str | None = None, root: str | Path = RUNS) -> list[Store]:

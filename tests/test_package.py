@@ -121,7 +121,7 @@ def test_a_suite_runs_in_an_empty_folder_twice(installed: Installed, tmp_path: P
     assert "nothing to do; 1 finished before" in installed.run(*run, folder=tmp_path)
     assert "1 same" in installed.run("rescore", "--suite", "trial", folder=tmp_path)
     report = ("report", "--suite", "trial", "--format", "console", "page")
-    assert "kmeans" in installed.run(*report, folder=tmp_path)
+    assert "K-means" in installed.run(*report, folder=tmp_path)
     assert "<html" in (tmp_path / "reports/out/trial/index.html").read_text(encoding="utf-8")
 
 

@@ -94,8 +94,8 @@ def test_listing_reads_the_source_and_imports_nothing(shapes: Registry[Any]) -> 
         module=f"{shapes.package}.round",
         summary="Round all over.",
         attributes={
-            "sizes": ("small", "large"),
-            "notes": ("one",),
+            "sizes": {"small": {"title": "Small"}, "large": {}},
+            "notes": {"one": {}},
             "corners": 0,
             "bounds": (0.0, 1.0),
             "made": None,

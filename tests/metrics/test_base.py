@@ -39,6 +39,7 @@ def test_every_metric_says_what_it_is():
 def test_directions():
     directions = {name: metrics.info(name).direction for name in metrics.names("clustering")}
     assert directions == {
+        "accuracy": "higher",
         "error_rate": "lower",
         "error_rate_majority": "lower",
         "error_rate_class_mode": "lower",

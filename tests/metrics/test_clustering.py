@@ -101,6 +101,7 @@ THREE_POINTS = {
 def test_three_points_by_hand(case):
     (y, labels, n_clusters), expected = THREE_POINTS[case]
     scores = score_clustering(np.array(y), np.array(labels), n_clusters=n_clusters)
+    expected = {"accuracy": 1 - expected["error_rate"], **expected}
     assert scores == pytest.approx(expected, abs=1e-12)
 
 
@@ -232,6 +233,7 @@ def test_values_are_those_of_this_version():
     assert metrics.VERSION == "1"
     assert scores == pytest.approx(
         {
+            "accuracy": 0.868,
             "error_rate": 0.132,
             "error_rate_majority": 0.114,
             "error_rate_class_mode": 0.132,

@@ -7,8 +7,7 @@ import numpy as np
 import pytest
 from msgspec import structs
 
-from deep_em_bench.reports.stored import Stored
-from deep_em_bench.reports.summary import summarise
+from deep_em_bench.reports.data.gathered import Choice, gathered
 from deep_em_bench.results import (
     DatasetUsed,
     Failure,
@@ -87,7 +86,7 @@ def extents(monkeypatch):
     """The text that a figure really draws, and where: its bounding boxes in pixels."""
     from matplotlib.text import Text  # tables are tested without it
 
-    from deep_em_bench.reports.style import look
+    from deep_em_bench.reports.figures.style import look
 
     def extents(figure):
         boxes = []
@@ -113,7 +112,7 @@ def legible(extents):
 
     def legible(figure, stem=""):
         boxes = extents(figure)
-        assert len(boxes) > 3
+        assert len(boxes) > 2
         for name, box in boxes:
             assert box.x0 > -1, (stem, name)
             assert box.y0 > -1, (stem, name)
@@ -185,30 +184,37 @@ def put(store, make_record):
 
 
 @pytest.fixture
-def drawn(store, monkeypatch):
-    """The figures themselves, by stem, laid out but not rendered."""
-    from deep_em_bench.reports import figures  # tables are tested without matplotlib
+def gather(tmp_path):
+    """Records written to a store and gathered; ``arrays`` go with each that ended well."""
 
-    def drawn(**words):
-        found = []
+    def gather(records, *, arrays=None, rows=None, folder=None, **choice):
+        store = Store(folder or tmp_path / records[0].suite)
+        for record in records:
+            store.write(record, arrays if record.status == "ok" else None)
+        return gathered(store, Choice(**choice), rows=rows)
 
-        def kept(figure):
-            figure.draw_without_rendering()
-            found.append(figure)
-            return {"pdf": b""}
+    return gather
 
-        with monkeypatch.context() as patched:
-            patched.setattr(figures, "rendered", kept)
-            names = figures.figures(
-                summarise(store.load(history=False)), Stored(store), **words
-            ).files
-        return dict(zip((name.removesuffix(".pdf") for name in names), found, strict=True))
+
+@pytest.fixture
+def drawn(store):
+    """The drawings of what was put into the store, laid out, by kind."""
+    from deep_em_bench.reports.figures.style import look
+    from deep_em_bench.reports.figures.suite import drawings
+
+    def drawn(**choice):
+        found = {}
+        with look():
+            for each in drawings(gathered(store, Choice(**choice))):
+                each.figure.draw_without_rendering()
+                found.setdefault(each.kind, []).append(each)
+        return found
 
     return drawn
 
 
 @pytest.fixture
-def latex(tmp_path):
+def latex_log(tmp_path):
     """Compiles a document and gives back the log; any error fails."""
     compiler = shutil.which("pdflatex")
     if compiler is None:

@@ -8,11 +8,10 @@ import numpy as np
 import pytest
 from msgspec import structs
 
-from deep_em_bench.reports.figures import figures
-from deep_em_bench.reports.page import Suite, index, page
-from deep_em_bench.reports.stored import Stored
-from deep_em_bench.reports.summary import summarise
-from deep_em_bench.results import DatasetUsed, Scores, Store
+from deep_em_bench.reports.data.gathered import Choice, gathered
+from deep_em_bench.reports.render.page import Listed, index_page
+from deep_em_bench.reports.report import Report
+from deep_em_bench.results import Scores, Store
 from tests.reports.browser import Browser
 
 
@@ -36,10 +35,10 @@ def opened(browser, tmp_path, make_record):
     def opened(records, *, arrays=None, **view):
         store = Store(tmp_path / "digits_raw")
         kept = [store.write(r, arrays if r.status == "ok" else None) for r in records]
-        blocks, stored = summarise(kept, mixed=True), Stored(store)
-        text = page("digits_raw", blocks, stored, figures(blocks, stored).files if arrays else {})
-        path = tmp_path / "index.html"
-        path.write_text(text, encoding="utf-8")
+        assert kept
+        report = Report(data=gathered(store, Choice(mixed=True)), most=0 if arrays else 1)
+        report.write(tmp_path, ["page"])
+        path = tmp_path / "digits_raw" / "index.html"
         browser.open(path, **view)
         return path
 
@@ -94,17 +93,18 @@ def test_nothing_is_complained_of_and_every_image_shows(browser, opened, records
 
 def test_sorting_sorts_numbers_as_numbers_and_failures_last(browser, opened, records):
     opened(records)
-    before = column(browser, "#scores")
-    assert before == ["kmeans", "a10", "a9", "b"]
+    before = column(browser, "#scores > .scroll")
+    assert before == ["K-means", "a10", "a9", "b"]
     heads = "#scores thead button"
     click(browser, heads, 1)
-    assert column(browser, "#scores") == ["b", "kmeans", "a10", "a9"]
+    assert column(browser, "#scores > .scroll") == ["a10", "K-means", "b", "a9"]
     click(browser, heads, 1)
-    assert column(browser, "#scores") == ["a10", "kmeans", "b", "a9"]
+    assert column(browser, "#scores > .scroll") == ["b", "K-means", "a10", "a9"]
     click(browser, heads, 1)
-    assert column(browser, "#scores") == before
+    assert column(browser, "#scores > .scroll") == before
     click(browser, heads, 0)
-    assert column(browser, "#scores") == ["a9", "a10", "b", "kmeans"], "9 is before 10"
+    found = column(browser, "#scores > .scroll")
+    assert found == ["a9", "a10", "b", "K-means"], "9 is before 10"
 
 
 def test_the_order_is_told_to_those_who_cannot_see_it(browser, opened, records):
@@ -126,7 +126,7 @@ def test_the_keyboard_is_enough(browser, opened, records):
     assert browser.run("document.activeElement.textContent") == "Method"
     browser.press("Tab")
     browser.press("Enter")
-    assert column(browser, "#scores")[0] == "b"
+    assert column(browser, "#scores > .scroll")[0] == "a10"
     outline = "getComputedStyle(document.activeElement).outlineStyle"
     assert browser.run(outline) != "none"
 
@@ -144,62 +144,60 @@ def test_filtering_filters(browser, opened, make_record):
 
 def test_cells_are_filtered_sorted_and_opened(browser, opened, records):
     opened(records)
-    assert len(column(browser, "#cells")) == 12
-    write(browser, "#cells input", "diverged seed=2")
-    assert column(browser, "#cells") == ["a10", "a9"]
-    write(browser, "#cells input", "")
-    click(browser, "#cells thead button", 3)
-    assert column(browser, "#cells", 3)[:2] == [".100", ".110"]
-    assert column(browser, "#cells", 3)[-4:] == ["–"] * 4
-    write(browser, "#cells input", "nan seed=2 a10")
-    click(browser, "#cells .open")
-    told = browser.run("document.querySelector('#cells .detail').textContent")
+    assert len(column(browser, "#runs")) == 12
+    write(browser, "#runs input", "diverged seed=2")
+    assert column(browser, "#runs") == ["a10", "a9"]
+    write(browser, "#runs input", "")
+    click(browser, "#runs thead button", 3)
+    assert column(browser, "#runs", 3)[:2] == [".050", ".100"]
+    assert column(browser, "#runs", 3)[-4:] == ["–"] * 4
+    write(browser, "#runs input", "nan seed=2 a10")
+    click(browser, "#runs .open")
+    told = browser.run("document.querySelector('#runs .detail').textContent")
     assert "DivergenceError" in told
     assert "loss is nan" in told
     assert "codev1" in told
     assert browser.run("document.querySelector('.open').getAttribute('aria-expanded')") == "true"
-    click(browser, "#cells .open")
-    assert browser.run("document.querySelectorAll('#cells .detail').length") == 0
+    click(browser, "#runs .open")
+    assert browser.run("document.querySelectorAll('#runs .detail').length") == 0
 
 
 def test_a_number_leads_to_its_cells_and_back(browser, opened, records):
     opened(records)
     click(browser, "#scores a[data-row='1']")
-    assert column(browser, "#cells") == ["a10"] * 3
-    assert browser.run("document.activeElement.id") == "cells-title"
-    click(browser, "#cells .tools button")
-    assert len(column(browser, "#cells")) == 12
+    assert column(browser, "#runs") == ["a10"] * 3
+    assert browser.run("document.activeElement.id") == "runs-title"
+    click(browser, "#runs .tools button")
+    assert len(column(browser, "#runs")) == 12
 
 
-def test_an_attribute_leads_to_the_cells_of_its_methods(browser, opened, make_record):
-    def faces(label, attribute):
-        used = DatasetUsed(name="celeba", n=9, n_classes=2, words={"attribute": attribute})
-        return make_record(label, 0, {"error_rate": 0.3}, dataset=used, n_clusters=2)
-
-    names = ("Bangs", "Male", "Smiling")
-    opened([faces(label, name) for label in ("kmeans", "gmm") for name in names])
-    click(browser, "#scores tbody th a", 3)
-    assert column(browser, "#cells") == ["kmeans", "gmm"]
-    assert column(browser, "#cells", 1) == ["celeba(attribute=Male), K = 2, quick"] * 2
-    only = "document.querySelector('#cells .tools button').textContent"
-    assert browser.run(only) == "Only 2 methods, celeba(attribute=Male), K = 2, quick ✕"
-    click(browser, "#scores tbody th a", 1)
-    assert column(browser, "#cells") == ["gmm"] * 3
-    assert browser.run(only) == "Only gmm, 3 tables ✕"
+def test_two_rows_are_picked_and_compared(browser, opened, make_record):
+    scores = {"a": [0.1 * i for i in range(8)], "b": [0.1 * i + 0.05 for i in range(8)]}
+    opened(
+        [make_record(k, s, {"ari": v}) for k, each in scores.items() for s, v in enumerate(each)]
+    )
+    told = "document.getElementById('pair-result').textContent"
+    assert (
+        browser.run(told)
+        == "b minus a: +.050, 95 % interval [+.050, +.050]; 8 pairs, larger in 8."
+    )
+    browser.run("(s => { s.selectedIndex = 0; s.dispatchEvent(new Event('change')); })"
+                "(document.querySelectorAll('#pair select')[1])")  # fmt: skip
+    assert browser.run(told).startswith("a minus a: .000")
 
 
 def test_clusters_open_their_run_with_all_that_is_known_of_it(browser, opened, records):
     opened(records, arrays=ARRAYS)
     click(browser, "#clusters caption a")
-    browser.until("document.querySelectorAll('#cells .detail').length === 1")
-    told = browser.run("document.querySelector('#cells .detail').textContent")
+    browser.until("document.querySelectorAll('#runs .detail').length === 1")
+    told = browser.run("document.querySelector('#runs .detail').textContent")
     for part in ("Method", "Metrics", "Seconds", "Provenance", "Resources", records[0].key):
         assert part in told
 
 
 def test_headings_and_names_are_in_order(browser, opened, records):
     opened(records, arrays=ARRAYS)
-    click(browser, "#cells .open")
+    click(browser, "#runs .open")
     levels = browser.run("[...document.querySelectorAll('h1,h2,h3,h4')].map(h => +h.tagName[1])")
     assert levels[0] == 1
     assert max(after - before for before, after in itertools.pairwise(levels)) <= 1
@@ -215,17 +213,17 @@ def test_a_key_in_the_address_opens_its_cell(browser, opened, records):
     path = opened(records)
     key = records[4].key
     browser.run(f"location.hash = '{key}'")
-    browser.until("document.querySelectorAll('#cells .detail').length === 1")
-    assert key in browser.run("document.querySelector('#cells .detail').textContent")
+    browser.until("document.querySelectorAll('#runs .detail').length === 1")
+    assert key in browser.run("document.querySelector('#runs .detail').textContent")
     assert path.is_file()
 
 
 def test_thousands_of_cells_come_in_parts(browser, opened, make_record):
     opened([make_record(f"m{i}", s, {"ari": s / 500}) for i in range(2) for s in range(300)])
-    assert len(column(browser, "#cells")) == 200
-    assert "600 cells" in browser.run("document.querySelector('#cells output').textContent")
-    click(browser, "#cells .more button", 1)
-    assert len(column(browser, "#cells")) == 600
+    assert len(column(browser, "#runs")) == 200
+    assert "600 runs" in browser.run("document.querySelector('#runs output').textContent")
+    click(browser, "#runs .more button", 1)
+    assert len(column(browser, "#runs")) == 600
 
 
 @pytest.mark.parametrize("dark", [False, True])
@@ -252,11 +250,11 @@ def test_names_and_errors_run_nothing(browser, opened, make_record):
     records += [make_record(f"f{h}", 0, status="failed", error=f"E: {h}\n{h}") for h in hostile]
     opened(records)
     for i in range(len(records)):
-        click(browser, "#cells .open", i)
-    write(browser, "#cells input", hostile[0])
-    assert set(column(browser, "#cells")) == {f + h for f in ("", "f") for h in hostile[:2]}
+        click(browser, "#runs .open", i)
+    write(browser, "#runs input", hostile[0])
+    assert set(column(browser, "#runs")) == {f + h for f in ("", "f") for h in hostile[:2]}
     assert browser.run("window.broken") is None
-    assert browser.run("document.querySelectorAll('img').length") == 0
+    assert browser.run("[...document.images].every((i) => i.src.startsWith('data:image/png'))")
 
 
 def test_print_shows_what_is_folded_and_no_controls(browser, opened, records):
@@ -276,9 +274,10 @@ def _more(record):
     return Scores(train={**scores, "rand_index": 0.5} if scores else {})
 
 
-def test_the_index_opens(browser, tmp_path, records):
+def test_the_index_opens(browser, tmp_path):
     path = tmp_path / "index.html"
-    path.write_text(index([Suite(name="digits_raw", records=records), Suite(name="none")]))
+    path.write_text(index_page([Listed(name="digits_raw", best="ARI .9, b"), Listed(name="none")]))
     browser.open(path)
     assert column(browser, "#suites") == ["digits_raw", "none"]
+    assert column(browser, "#suites", 5) == ["ARI .9, b", "–"]
     assert browser.complaints == []

@@ -64,7 +64,9 @@ def test_a_row_without_title_or_with_two_budgets_is_refused() -> None:
 
 
 def test_accuracies_and_percentages_come_from_error_rates() -> None:
-    cells = frame(("d", "a[x]", 0, "ok", 0.0)).assign(**{"test/error_rate": 0.123})
+    cells = frame(("d", "a[x]", 0, "ok", 0.0)).assign(
+        **{"test/error_rate": 0.123, "test/accuracy": 0.877}
+    )
     columns = [
         Column(title=name, suite="s", score=f"test/{name}") for name in ("accuracy", "error_%")
     ]

@@ -4,12 +4,20 @@ import logging
 import pytest
 
 from deep_em_bench.core import UserError
-from deep_em_bench.reports.output import LIST, Output, write
+from deep_em_bench.reports.output import LIST, replace_files, write
 
 
 @pytest.fixture
 def output(tmp_path):
     return Output(tmp_path / "suite")
+
+
+class Output:
+    def __init__(self, folder):
+        self.folder = folder
+
+    def replace(self, kind, files):
+        replace_files(self.folder, kind, files)
 
 
 def names(output):

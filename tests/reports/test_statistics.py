@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from deep_em_bench.reports import statistics
+from deep_em_bench.reports.data import statistics
 from deep_em_bench.reports.statistics import (
     ALPHA,
     LARGE,

@@ -1,234 +1,260 @@
-import csv
-import io
-import json
+"""Every table of a report, built once: what stands in it, whoever prints it."""
 
 import pytest
 
-from deep_em_bench import metrics
-from deep_em_bench.benchmarks.execute import FEATURES
-from deep_em_bench.reports import latex
-from deep_em_bench.reports.caption import caption
-from deep_em_bench.reports.summary import summarise
-from deep_em_bench.reports.tables import console, measured, shown_metrics, to_csv, to_json
-from deep_em_bench.results import DatasetUsed, Resources
+from deep_em_bench.reports.data.differences import Procedure
+from deep_em_bench.reports.tables.attributes import attribute_means, attributes, chance
+from deep_em_bench.reports.tables.audit import audit, printed_numbers
+from deep_em_bench.reports.tables.clusters import clusters
+from deep_em_bench.reports.tables.differences import differences
+from deep_em_bench.reports.tables.model import (
+    ABSENT,
+    Cell,
+    Column,
+    Format,
+    Group,
+    Line,
+    Table,
+    metric_column,
+    number,
+    text_column,
+    transposed,
+    without_empty,
+    written,
+)
+from deep_em_bench.reports.tables.pivot import by_data
+from deep_em_bench.reports.tables.scores import every_score, failure_tables, scores
+from deep_em_bench.reports.tables.sources import sources, status
+from deep_em_bench.results import DatasetUsed
+from deep_em_bench.results.published import published, tables
 
 
-def test_console_table(suite_records):
-    blocks = summarise(suite_records)
-    lines = console(blocks, ["error_rate", "purity", "active_clusters"]).splitlines()
-    start = lines.index("") + 1
-    assert lines[start:] == [
-        "                  error_rate ↓      purity ↑  active_clusters  fit s    n",
-        "train",
-        "  kmeans          .210 ± .010   .790 ± .010       10.0 ± 0.0    2.00  3/3",
-        "  gan_em[stable]  .120 ± .028*  .880 ± .028*      10.0 ± 0.0    2.00  2/3",
-        "held-out",
-        "  kmeans          .220 ± .010             –                –    2.00  3/3",
-        "  gan_em[stable]  .130 ± .028*            –                –    2.00  2/3",
-        "",
-        "diverged: gan_em[stable], seed 2: DivergenceError: loss is nan",
-    ]
+def column(table, name):
+    """The texts of a column, by the first of each line."""
+    i = [c.name for c in table.columns].index(name)
+    return {line.cells[0].value: written(line.cells[i], table.columns[i]) for line in table.lines}
 
 
-def test_console_columns_align_whatever_the_labels(make_record):
-    labels = ["kmeans", "日本語", "e\u0301t\u0301e", "x" * 60]
-    (block,) = summarise([make_record(label, 0, {"ari": 0.5}) for label in labels])
-    table = console([block], ["ari"]).splitlines()[-4:]
-    assert {
-        line.replace("日本語", "xxxxxx").replace("\u0301", "").index(".500") for line in table
-    } == {64}
-
-
-def test_nothing_in_a_record_steers_the_terminal(make_record):
-    records = [
-        make_record("\x1b[31mred\x07", 0, {"ari": 0.5}),
-        make_record("x\ny", 0, status="failed", error="E\x1b: \x1b]0;title\x07"),
-    ]
-    text = console(summarise(records), ["ari"])
-    assert "\x1b" not in text
-    assert "\x07" not in text
-    assert "x?y" in text
-
-
-def test_a_table_of_failures_has_its_rows(make_record):
-    text = console(summarise([make_record("a", s, status="timeout") for s in range(2)]), [])
-    assert "0/2" in text
-    assert "timeout: a, seeds 0, 1: E: why" in text
-    assert "No run ended well." in text
-
-
-def test_csv_holds_every_number(suite_records):
-    lines = list(csv.DictReader(io.StringIO(to_csv(summarise(suite_records)))))
-    found = {(line["label"], line["split"], line["metric"]): line for line in lines}
-    assert len(found) == len(lines) == 2 * (3 + 2 + 1)
-    line = found["gan_em[stable]", "train", "error_rate"]
-    assert float(line["mean"]) == pytest.approx(0.12)
-    assert float(line["median"]) == pytest.approx(0.12)
-    assert (line["n"], line["n_ok"], line["n_runs"], line["best"]) == ("2", "2", "3", "1")
-    assert (line["direction"], line["method"], line["profile"]) == ("lower", "gan_em", "quick")
-    assert found["kmeans", "test", "rand_index"]["mean"] == "0.9"
-    assert found["kmeans", "", "fit_s"]["mean"] == "2.0"
-
-
-def test_csv_keeps_a_row_without_result_and_any_label(make_record):
-    label = 'a,"b"\nc'
-    records = [make_record("kmeans", 0, {"ari": 0.5}), make_record(label, 0, status="failed")]
-    lines = list(csv.DictReader(io.StringIO(to_csv(summarise(records)))))
-    (line,) = [line for line in lines if line["label"] == label and line["metric"] == "ari"]
-    assert (line["mean"], line["n_ok"], line["n_runs"]) == ("", "0", "1")
-
-
-def test_json_holds_rows_failures_and_caption(suite_records):
-    (block,) = json.loads(to_json(summarise(suite_records)))
-    assert [row["label"] for row in block["rows"]] == ["kmeans", "gan_em[stable]"]
-    row = block["rows"][1]
-    assert (row["n_ok"], row["n_runs"], row["seeds"]) == (2, 3, [0, 1, 2])
-    (number,) = [n for n in row["numbers"] if (n["split"], n["metric"]) == ("train", "purity")]
-    assert number["mean"] == pytest.approx(0.88)
-    assert number["best"] is True
-    assert block["failures"] == [
-        {
-            "label": "gan_em[stable]",
-            "status": "diverged",
-            "seeds": [2],
-            "message": "DivergenceError: loss is nan",
-        }
-    ]
-    assert "not comparable with published numbers" in block["caption"]
-
-
-def test_columns_without_being_asked_for(make_record, suite_records):
-    assert shown_metrics(summarise(suite_records)) == ["error_rate", "purity", "active_clusters"]
-    assert measured(summarise(suite_records)) == [
-        *("active_clusters", "error_rate", "purity", "rand_index")
-    ]
-    other = summarise([make_record("a", 0, {"fid_lenet": 3.0})])
-    assert shown_metrics(other) == ["fid_lenet"]
-
-
-def test_caption_names_profile_data_seeds_and_machine(make_record):
-    used = DatasetUsed(name="mnist", words={"subset": 10000}, n=10000, n_test=10000)
-    on_gpu = Resources(device="cuda", precision="bf16", jobs=4, compile=True)
-    records = [
-        *[make_record("kmeans", s, {"ari": 0.1}, dataset=used) for s in range(3)],
-        *[make_record("x", s, {"ari": 0.1}, dataset=used, resources=on_gpu) for s in range(2)],
-    ]
-    text = " ".join(caption(summarise(records)[0], mark="in bold"))
-    assert text == (
-        "digits_raw: mnist(subset=10000), 10,000 training points, 10,000 held out, K = 10. "
-        "Profile quick: not comparable with published numbers. "
-        "Mean ± standard deviation of the last iterate over seeds 0–2; best mean in bold; "
-        "n: runs that ended well, of all. Not every row has every seed. "
-        "Fit: mean seconds on the device of each row's letter (a cpu, b cuda), nets in bf16, "
-        "some of them compiled, up to 4 cells at a time. Seconds on different devices do not "
-        "compare."
-    )
-
-
-def test_seconds_bear_the_letter_of_their_device_where_there_are_several(make_record):
-    on_gpu = Resources(device="cuda")
-    records = [
-        make_record("kmeans", 0, {"ari": 0.1}),
-        make_record("x", 0, {"ari": 0.1}, resources=on_gpu),
-        make_record("y", 0, {"ari": 0.1}),
-        make_record("y", 1, {"ari": 0.1}, resources=on_gpu),
-        make_record("z", 0, status="failed", resources=Resources(device="mps")),
-    ]
-    blocks = summarise(records)
-    lines = console(blocks, ["ari"]).splitlines()
-    seconds = {line.split()[0]: line.split("  ")[-2].strip() for line in lines if "/" in line}
-    assert (seconds["kmeans"], seconds["x"], seconds["y"]) == ("2.00 a", "2.00 b", "2.00 a, b")
-    assert r"kmeans & \textbf{.100} & 2.00 a & 1/1" in latex.comparison(blocks, ["ari"])
-    assert [row["devices"] for row in json.loads(to_json(blocks))[0]["rows"]] == [
-        *(["cpu"], ["cuda"], ["cpu", "cuda"], []),
-    ]
-    (alone,) = summarise(records[:1])
-    assert alone.ran_on(alone.rows[0]) == ""
+def best(table, name):
+    i = [c.name for c in table.columns].index(name)
+    return {line.cells[0].value for line in table.lines if line.cells[i].best}
 
 
 @pytest.mark.parametrize(
-    ("words", "said"),
+    ("value", "kind", "text"),
     [
-        ({}, "all 60,000 training points"),
-        ({"subset": 10_000, "split": "train"}, "all 60,000 training points"),
-        ({"subset": 10_000, "split": "all"}, "all training points, not these alone"),
+        (0.0463, "share", ".046"),
+        (-0.5, "share", "-.500"),
+        (1.0, "share", "1.000"),
+        (9.96, "decimal", "10.0"),
+        (231.06, "score", "231"),
+        (0.0, "score", "0.00"),
+        (1234567.0, "count", "1,234,567"),
+        (0.034, "seconds", "0.03"),
+        (1234.5, "seconds", "1,234"),
+        (0.0001, "p", "< .001"),
+        (1.0, "p", "1.000"),
+        (2.345, "rank", "2.35"),
     ],
 )
-def test_what_features_were_learnt_from_is_said(make_record, words, said):
-    n = words.get("subset", 60_000)
-    used = DatasetUsed(name="mnist", words={"features": "sae10", **words}, n=n, n_test=0)
-    (block,) = summarise([make_record("a", dataset=used)])
-    assert f"Features sae10: learnt without labels from {said}." in caption(block, mark="*")
+def test_numbers_are_written_by_their_kind(value, kind, text):
+    assert number(value, Format(kind=kind)) in (text, text.replace("2.35", "2.34"))
 
 
-def test_the_full_profile_is_comparable_and_a_mixture_is_said(make_record):
-    records = [make_record("a", s, {"ari": 0.1}, profile="full", version=s) for s in (0, 1)]
-    text = " ".join(caption(summarise(records, mixed=True)[0], mark="marked"))
-    assert "Profile full. " in text
-    assert "MIXED: a mixes code versions" in text
+def test_cells_have_spread_count_interval_and_marks():
+    share = Column(name="a", title="A", format=Format(kind="share", signed=True))
+    assert written(Cell(value=0.5, spread=0.012), share) == ("+.500", "± .012")
+    assert written(Cell(value=0.0), share) == (".000", "")
+    assert written(Cell(interval=(-0.1, 0.2)), share) == ("[-.100, +.200]", "")
+    assert written(Cell(value=9, of=10), share) == ("9/10", "")
+    assert written(Cell(mark="b"), share) == (ABSENT, "b")
 
 
-def test_a_single_seed_claims_no_spread(make_record):
-    (block,) = summarise([make_record("a", 4, {"ari": 0.1}), make_record("b", 4, {"ari": 0.2})])
-    assert "One run each, seed 4; best value marked *." in caption(block, mark="marked *")
-    assert "±" not in console([block], ["ari"])
+def test_columns_without_an_entry_are_dropped_and_a_table_can_be_turned():
+    columns = (text_column("t", "T"), Column(name="a", title="A"), Column(name="b", title="B"))
+    lines = (Line(cells=(Cell(value="x"), Cell(), Cell(value=1.0))),)
+    table = Table(name="n", title="N", columns=columns, groups=(Group(lines=lines),))
+    assert [c.name for c in without_empty(table).columns] == ["t", "b"]
+    turned = transposed(table, text_column("c", "C"))
+    assert [c.title for c in turned.columns] == ["C", "x"]
+    assert [line.cells[0].value for line in turned.lines] == ["A", "B"]
+    assert turned.lines[1].cells[1].value == 1.0
 
 
-@pytest.mark.parametrize("seeds", [1, 3])
-def test_where_no_run_ended_well_no_mean_is_promised(make_record, seeds):
-    failed = [make_record("a", s, status="failed") for s in range(seeds)]
-    (block,) = summarise(failed)
-    assert caption(block, mark="in bold") == [
-        "digits_raw: digits, 1,797 training points, none held out, K = 10.",
-        "Profile quick: not comparable with published numbers.",
-        "No run ended well.",
-    ]
-    (block,) = summarise([*failed, make_record("b", 0, {"ari": 0.1})])
-    text = " ".join(caption(block, mark="in bold"))
-    assert "No run ended well." not in text
-    assert "in bold" in text
+def test_scores_have_titles_counts_and_the_best_in_bold(gather, suite_records):
+    (table,) = scores(gather(suite_records))
+    assert [c.title for c in table.columns][:3] == ["Method", "Accuracy", "Purity"]
+    assert [group.title for group in table.groups] == ["training", "held-out"]
+    assert column(table, "n") == {"K-means": ("3/3", ""), "GAN-EM (stable)": ("2/3", "")}
+    assert column(table, "accuracy")["K-means"] == (".780", "± .010")  # held out, the last group
+    assert best(table, "accuracy") == {"GAN-EM (stable)"}
+    assert best(table, "active_clusters") == set()
+    text = " ".join(table.caption)
+    for said in ("seeds 0–2", "Profile quick: not comparable", "too few for a test"):
+        assert said in text
+    assert ("diverged", "GAN-EM (stable), seed 2: DivergenceError: loss is nan") in table.notes
 
 
-def test_the_caption_names_who_is_too_seldom_there_to_be_best(make_record):
-    lucky = [make_record("lucky", s, status="failed") for s in range(1, 3)]
+def test_one_split_and_all_metrics(gather, suite_records):
+    (table,) = scores(gather(suite_records, split="train", metrics=("purity",)))
+    assert [c.name for c in table.columns] == ["title", "purity", "time_s", "n"]
+    assert len(table.groups) == 1
+    (every,) = every_score(gather(suite_records))
+    assert "rand_index" in [c.name for c in every.columns]
+    assert best(every, "rand_index") == set(), "it stands for comparison only"
+
+
+def test_samples_have_a_table_of_their_own_with_real_images_below(gather, make_samples):
+    labels, samples = scores(gather([make_samples("a", s, 20 + s) for s in range(3)]))
+    assert "nmi" in [c.name for c in labels.columns]
+    assert "fid_lenet" in [c.name for c in samples.columns]
+    assert "n_parameters" in [c.name for c in samples.columns]
+    assert column(samples, "fid_lenet") == {"a": ("21.0", "± 1.0"), "real images": ("0.873", "")}
+    assert any("LeNet (digest abababab; accuracy .991" in text for _, text in samples.notes)
+
+
+def test_a_block_without_any_result_has_its_rows(gather, make_record):
+    data = gather([make_record("a", s, status="timeout") for s in range(2)])
+    (table,) = scores(data)
+    assert column(table, "n") == {"a": ("0/2", "")}
+    assert "No run ended well." in table.caption
+    (failures,) = failure_tables(data)
+    assert failures.lines[0].cells[2].value == "seeds 0, 1"
+
+
+def test_differences_are_there_only_where_a_test_can_be_borne(gather, make_record):
+    def records(n):
+        return [
+            make_record(label, seed, {"ari": value + seed / 1000 * value})
+            for label, value in (("a", 0.9), ("b", 0.5))
+            for seed in range(n)
+        ]
+
+    assert list(differences(gather(records(5), folder=None))) == []
+    (table,) = differences(gather(records(8)))
+    assert column(table, "difference")["a"] == ("reference", "")
+    assert column(table, "p")["b"] == (".008", "")
+    assert column(table, "rank") == {"a": ("1.00", ""), "b": ("2.00", "")}
+    assert "Bold: the best mean and all that is not told apart" in " ".join(table.caption)
+    (nemenyi,) = differences(gather(records(8), procedure=Procedure(test="nemenyi")))
+    assert any("critical difference" in text for _, text in nemenyi.notes)
+
+
+def test_methods_by_data_sets_with_ranks_in_the_last_column(gather, make_record):
     records = [
-        *lucky,
-        make_record("lucky", 0, {"ari": 0.99}),
-        make_record("none", status="failed"),
+        make_record(label, seed, {"ari": value}, dataset=DatasetUsed(name=name, n=60, n_test=0))
+        for name, values in {"digits": (0.5, 0.6), "iris": (0.8, 0.7), "moons": (0.2, 0.3)}.items()
+        for label, value in zip(("kmeans", "b"), values, strict=True)
+        for seed in range(3)
     ]
-    (block,) = summarise([*records, *(make_record("a", s, {"ari": 0.1}) for s in range(3))])
-    text = " ".join(caption(block, mark="in bold"))
-    assert "Never called best, with results for fewer than half of the seeds: lucky. " in text
-    (row,) = [line for line in console([block], ["ari"]).splitlines() if "lucky" in line[:8]]
-    assert ".990 " in row
+    (table,) = by_data(gather(records))
+    assert [c.title for c in table.columns] == ["Method", "Digits", "Iris", "Moons", "Rank"]
+    assert column(table, "rank") == {"K-means": ("1.67", ""), "b": ("1.33", "")}
+    assert best(table, "iris K=10") == {"K-means"}
+    assert "3 data sets: too few" in " ".join(table.caption)
 
 
-@pytest.mark.parametrize(
-    ("name", "said"),
-    [
-        ("artificial_characters", "A point is a line segment with its character's letter"),
-        ("celeba", "Labels chose the images (GAN-EM, appendix B.3)."),
-    ],
-)
-def test_the_caption_says_what_the_data_are(make_record, name, said):
-    (block,) = summarise([make_record("a", dataset=DatasetUsed(name=name, n=10, n_test=0))])
-    assert said in " ".join(caption(block, mark="in bold"))
-    (block,) = summarise([make_record("a")])
-    assert said not in " ".join(caption(block, mark="in bold"))
+def test_data_sets_that_differ_in_words_are_told_by_these(gather, make_record):
+    sizes = [DatasetUsed(name="mnist", n=n, words={"subset": n}) for n in (10, 20)]
+    records = [make_record("a", 0, {"ari": 0.5}, dataset=used) for used in sizes]
+    records.append(make_record("b", 0, {"ari": 0.4}, dataset=sizes[0]))
+    (table,) = by_data(gather(records))
+    assert [c.title for c in table.columns] == ["Method", "subset=10", "subset=20", "Rank"]
 
 
-def test_the_caption_says_of_which_points_and_map_the_nearest_neighbours_are(make_record):
-    large = DatasetUsed(name="mnist", n=60_000, n_test=10_000)
-    scores = {"error_rate": 0.1, "knn_accuracy": 0.9}
-    records = [
-        make_record(label, 0, {"error_rate": 0.1}, scores, dataset=large)
-        for label in ("pca_kmeans[2]", "tsne_kmeans[2]")
+@pytest.fixture
+def faces(make_record):
+    """Two methods on two attributes, with labels or without."""
+
+    def make(labelled=None):
+        metric = "error_rate_classes" if labelled else "error_rate"
+        known = {"labelled": labelled} if labelled else {}
+        return [
+            make_record(
+                label,
+                seed,
+                {metric: value + seed / 100},
+                suite="celeba",
+                n_clusters=2,
+                dataset=DatasetUsed(
+                    name="celeba", n=400, n_test=0, words=known | {"attribute": a}
+                ),
+            )
+            for a, values in {"Bangs": (0.4, 0.3), "Male": (0.45, 0.5)}.items()
+            for label, value in zip(("kmeans", "gan_em[paper]"), values, strict=True)
+            for seed in range(2)
+        ]
+
+    return make
+
+
+def test_attributes_are_the_same_table_turned_with_chance_and_published(gather, faces):
+    data = gather(faces() + faces(100))
+    assert scores(data) == []
+    free, known = attributes(data)
+    assert [c.title for c in free.columns] == [
+        *("Attribute", "K-means", "GAN-EM (paper)", "chance", "published in GAN-EM Table 3"),
     ]
-    (block,) = summarise(records)
-    text = " ".join(caption(block, mark="in bold"))
-    assert f"k-NN accuracy: of the first {FEATURES:,} points of the split. " in text
-    assert "The k-NN accuracy of tsne_kmeans[2] is transductive: of a map that was fitted" in text
-    assert f"{FEATURES:,} points" in metrics.info("knn_accuracy").source
-    assert "k-NN" not in " ".join(caption(block, mark="in bold", columns=["error_rate"]))
-    (block,) = summarise([make_record("pca_kmeans[2]", 0, scores)])
-    assert "k-NN" not in " ".join(caption(block, mark="in bold"))  # of all points, and by a map
+    assert [line.cells[0].value for line in free.lines] == ["Bangs", "Male", "Mean of 2"]
+    assert column(free, "kmeans")["Mean of 2"] == (".430", "± .007")
+    assert column(free, "published in GAN-EM Table 3")["Male"] == (".476", "or .368")
+    assert column(known, "chance")["Bangs"] == (".500", "")
+    assert any(about == "Differs in profile" for about, _ in free.notes)
+    (means,) = attribute_means(data)
+    assert [c.title for c in means.columns] == ["Method", "no labels", "100 labels"]
+    names = [line.cells[0].value for line in means.lines]
+    assert names[:3] == ["K-means", "GAN-EM (paper)", "chance"]
+    assert any("GAN-EM Table 2, over 40 rows" in str(name) for name in names)
+
+
+def test_chance_of_two_points_is_a_quarter(gather, make_record):
+    used = DatasetUsed(name="celeba", n=2, n_test=0, words={"attribute": "Male"})
+    data = gather([make_record("a", 0, {"error_rate": 0.5}, dataset=used, n_clusters=2)])
+    assert chance(data.blocks[0], "train") == pytest.approx(0.25)  # 0, 1, 1, 0 of 2 wrong
+
+
+def test_clusters_by_class_with_those_that_no_cluster_stands_for(gather, make_record, put, store):
+    put("kmeans", 0, 0.0, K=2, C=3)
+    put("b", 0, 0.0, K=2, C=3)
+    from deep_em_bench.reports.data.gathered import gathered
+
+    (found,) = clusters(gathered(store))
+    assert [table.title for table in found.tables] == ["K-means, seed 0", "b, seed 0"]
+    table = found.tables[0]
+    assert [line.cells[1].value for line in table.lines] == [40, 20, 60]
+    assert table.lines[-1].cells[0].value == "2 of 3"
+    assert table.notes == (("K-means, seed 0".partition(",")[0], "no cluster for 2."),)
+
+
+def test_arrays_that_are_missing_are_one_line(gather, suite_records):
+    data = gather(suite_records)
+    assert list(clusters(data)) == []
+    assert list(data.stored.missing) == ["the record stores no 'y_train'"]
+    assert data.stored.run(data.blocks[0].rows[0]).arrays == {}
+
+
+def test_status_and_sources(gather, suite_records):
+    data = gather(suite_records, rows=["kmeans"])
+    facts = status(data)
+    assert next(iter(facts)) == "Comparable with published numbers"
+    assert facts["Runs"] == "3 ok"
+    assert facts["n"] == "3 a row, seeds 0–2"
+    assert "gan_em[stable]" in facts["Left out"]
+    titles = [table.title for table in sources(data)]
+    assert titles == ["Methods and settings", "Presets", "Data", "Code and machines", "Columns"]
+
+
+def test_the_audit_says_every_fact_once():
+    audited = audit(tables())
+    assert len({table.name for table in audited}) == len(audited)
+    (first,) = [t for t in audited if t.title.startswith("GANMM Table 1")]
+    texts = [text for _, text in first.notes]
+    assert len(texts) == len(set(texts))
+    assert any(cell.best for line in first.lines for cell in line.cells)
+    assert len(printed_numbers(published()).lines) == len(published())
+
+
+def test_the_columns_of_metrics_are_as_they_are_registered():
+    assert metric_column("accuracy").head == "Accuracy ↑"
+    assert metric_column("fid_lenet").head == "FID (LeNet) ↓"
+    assert metric_column("gone").head == "gone"
