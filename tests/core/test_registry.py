@@ -30,7 +30,7 @@ import {package}.base as base
 from {package}.base import register
 
 base.imported = True
-SIZES = {{"small": 1, "large": 2, **{{}}}}
+SIZES = {{"small": dict(title="Small", made=len("x")), "large": 2, **{{}}}}
 ANNOTATED: dict[str, int] = {{"one": 1}}
 
 
