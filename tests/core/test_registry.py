@@ -129,7 +129,7 @@ def test_a_thing_is_imported_when_it_is_asked_for(shapes: Registry[Any]) -> None
     circle = shapes.get("circle")
     assert circle.name == "circle"
     assert circle.value.__name__ == "Circle"
-    assert circle.attributes["sizes"] == {"small": 1, "large": 2}
+    assert circle.attributes["sizes"] == {"small": {"title": "Small", "made": 1}, "large": 2}
     assert circle.attributes["made"] == 4
     assert shapes.get("circle") is circle
     assert shapes.name_of(circle.value) == "circle"
