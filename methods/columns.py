@@ -27,8 +27,10 @@ class StandardisedColumns(MethodParameters):
     """A method that sees vectors with columns of mean 0 and variance 1, and images as they are."""
 
     standardise: bool = parameter(
-        True, "bring the columns of vectors to mean 0 and variance 1", before=False
+        True, "bring the columns of vectors to mean 0 and variance 1", before=True
     )
+
+    column_mean_ = column_std_ = None
 
     def _learn_columns(self, X: np.ndarray) -> np.ndarray:
         """Keep the scale of the columns of the fitted data; the data as :meth:`_points`."""
