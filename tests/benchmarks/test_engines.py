@@ -80,13 +80,13 @@ def test_two_halves(tmp_path: Path, plugin: Path, expected: dict[str, Ending]) -
 
 
 def test_dask(tmp_path: Path, plugin: Path, expected: dict[str, Ending]) -> None:
-    """A cluster of two worker processes, started here as ``LocalCluster`` starts them."""
+    """A cluster of one worker with one thread, started as ``LocalCluster`` starts it."""
     pytest.importorskip("distributed")
     run = [sys.executable, "-W", "ignore", __file__, str(tmp_path), str(plugin)]
     done = subprocess.run(run, env=environment(), capture_output=True, text=True, timeout=240)
     assert done.returncode == 0, done.stderr
     assert done.stdout.splitlines() == [
-        "2 workers, 6 outcomes",
+        "1 worker, 6 outcomes",
         "dask gave a cell up, for the workers that ran it were all killed; start them with more "
         "memory, or take --max-memory; what was finished is kept",
     ]
@@ -127,7 +127,7 @@ def through_dask(folder: str, plugin: str) -> None:
     with (
         dask.config.set({"distributed.scheduler.allowed-failures": 0}),
         distributed.LocalCluster(
-            n_workers=2, threads_per_worker=1, dashboard_address=":0"
+            n_workers=1, threads_per_worker=1, dashboard_address=":0"
         ) as cluster,
         distributed.Client(cluster) as client,
     ):
@@ -135,7 +135,7 @@ def through_dask(folder: str, plugin: str) -> None:
         setattr(engine, "supervise", None)  # the workers have their own  # noqa: B010
         address = cluster.scheduler_address
         outcomes = list(engine.run(plan(TRIAL), setting, backend="dask", scheduler=address))
-        print(count, "workers,", len(outcomes), "outcomes")
+        print(count, "worker,", len(outcomes), "outcomes")
         murder = dataclasses.replace(TRIAL, seeds=(0,), methods=(MethodRow(name="fault_murder"),))
         try:
             list(engine.run(plan(murder), setting, backend="dask", scheduler=address))
