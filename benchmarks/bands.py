@@ -1,4 +1,4 @@
-"""Bands that scores must stay in: made from a run, kept in TOML, compared with another run."""
+"""Bands that scores must stay in: from one run, in a TOML file, compared with another run."""
 
 from __future__ import annotations
 
@@ -9,10 +9,11 @@ import tomllib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from deep_em_bench.benchmarks.plan import Cell, DatasetSpec
 from deep_em_bench.core import ConfigError
+from deep_em_bench.core.files import read_bounded
+from deep_em_bench.core.schema import Strict, converted
 from deep_em_bench.metrics import info
 from deep_em_bench.results.record import DatasetUsed, Record
 
@@ -33,6 +34,7 @@ __all__ = [
 METRICS = ("error_rate", "nmi")
 LEAST_TOLERANCE = 0.05
 MADS = 3
+MOST_BYTES = 2**20
 
 
 @dataclass(frozen=True, kw_only=True, order=True)
@@ -47,12 +49,26 @@ class Row:
         return f"{self.dataset} · K={self.n_clusters} · {self.label}"
 
 
-@dataclass(frozen=True, kw_only=True)
-class Band:
+class Band(Strict, frozen=True, kw_only=True):
     """Both ends are inside."""
 
     low: float
     high: float
+
+    def __post_init__(self) -> None:
+        if not self.low <= self.high:
+            raise ValueError(f"the band goes from {self.low} to {self.high}; expected low <= high")
+
+
+class _FileRow(Strict, frozen=True, kw_only=True):
+    dataset: str
+    n_clusters: int
+    label: str
+    bands: Mapping[str, Band]
+
+
+class _File(Strict, frozen=True, kw_only=True):
+    rows: tuple[_FileRow, ...]
 
 
 Values = Mapping[Row, Mapping[str, list[float]]]
@@ -71,83 +87,79 @@ def values_of(ended: Iterable[tuple[Cell, Record]]) -> Values:
     values: dict[Row, dict[str, list[float]]] = {}
     for cell, record in ended:
         row = Row(dataset=title(cell.dataset), n_clusters=record.n_clusters, label=record.label)
-        held = values.setdefault(row, {})
+        seeds = values.setdefault(row, {})
         for split, scores in (("train", record.metrics.train), ("test", record.metrics.test)):
             for name in METRICS:
                 value = scores.get(name)
                 if value is not None:
-                    held.setdefault(f"{split}/{name}", []).append(value)
+                    seeds.setdefault(f"{split}/{name}", []).append(value)
     return values
 
 
 def bands_of(values: Values) -> Bands:
-    """Around each median over the seeds: plus and minus ``max(0.05, 3 * MAD)``.
+    """The median over the seeds plus and minus ``max(0.05, 3 * MAD)``, within the metric's range.
 
-    MAD is the median absolute deviation of the seeds from their median. Like the median it does
-    not mind one seed whose data are harder than the others': they are so on every machine, which
-    is no reason for a wider band. A band is cut to what the metric can be.
+    MAD is the median absolute deviation of the seeds from their median. One seed with harder data
+    widens neither: its data are harder on every machine.
     """
     return {
-        row: {name: _band(name, seeds) for name, seeds in held.items()}
-        for row, held in values.items()
+        row: {name: _band(name, seeds) for name, seeds in metrics.items()}
+        for row, metrics in values.items()
     }
 
 
 def widened(bands: Bands, values: Values) -> Bands:
-    """``bands``, of which those that a median falls out of reach over the band of ``values`` too.
+    """``bands``, extended by the band of ``values`` where a median is outside.
 
-    For another processor, whose rounding a small budget carries far: a baseline that was widened
-    there holds on both.
+    For another processor, whose rounding a small budget amplifies: the result holds on both.
     """
-    made = {row: dict(held) for row, held in bands.items()}
-    for row, held in bands_of(values).items():
-        known = made.setdefault(row, {})
-        for name, new in held.items():
+    result = {row: dict(metrics) for row, metrics in bands.items()}
+    for row, metrics in bands_of(values).items():
+        known = result.setdefault(row, {})
+        for name, new in metrics.items():
             old = known.get(name, new)
             if not old.low <= statistics.median(values[row][name]) <= old.high:
                 new = Band(low=min(old.low, new.low), high=max(old.high, new.high))
                 known[name] = new
             known.setdefault(name, new)
-    return made
+    return result
 
 
 def outside(values: Values, bands: Bands) -> list[str]:
-    """A sentence for each median outside its band, and for each one too many or missing."""
-    said = []
+    """A sentence for each median outside its band, and for each extra or missing one."""
+    sentences = []
     for row in sorted({*values, *bands}):
-        held, allowed = values.get(row, {}), bands.get(row, {})
-        for name in sorted({*held, *allowed}):
-            if name not in held:
-                said.append(f"{row}: {name} is in the baseline and was not measured")
+        measured, allowed = values.get(row, {}), bands.get(row, {})
+        for name in sorted({*measured, *allowed}):
+            if name not in measured:
+                sentences.append(f"{row}: {name} is in the baseline and was not measured")
             elif name not in allowed:
-                said.append(f"{row}: {name} was measured and is not in the baseline")
+                sentences.append(f"{row}: {name} was measured and is not in the baseline")
             else:
-                median, band = statistics.median(held[name]), allowed[name]
+                median, band = statistics.median(measured[name]), allowed[name]
                 if not band.low <= median <= band.high:
-                    said.append(
+                    sentences.append(
                         f"{row}: {name} has median {median:.4f}; "
                         f"expected {band.low:.4f} to {band.high:.4f}"
                     )
-    return said
+    return sentences
 
 
 def read(path: Path) -> Bands:
     """The bands in a file that :func:`text` wrote. Raises :class:`ConfigError`."""
     try:
-        raw = tomllib.loads(path.read_text(encoding="utf-8"))
-        return {
-            Row(dataset=item["dataset"], n_clusters=item["n_clusters"], label=item["label"]): {
-                name: _checked(band) for name, band in item["bands"].items()
-            }
-            for item in raw["rows"]
-        }
+        raw = tomllib.loads(read_bounded(path, MOST_BYTES).decode())
+        rows = converted(_File, raw).rows
     except FileNotFoundError as error:
         raise ConfigError(f"no baseline at {path}; write one with --update-baseline") from error
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise ConfigError(
-            f"baseline {path} cannot be used ({type(error).__name__}: {error}); "
-            f"write it again with --update-baseline"
+            f"baseline {path} cannot be used ({error}); write it again with --update-baseline"
         ) from error
+    return {
+        Row(dataset=row.dataset, n_clusters=row.n_clusters, label=row.label): row.bands
+        for row in rows
+    }
 
 
 def text(bands: Bands, heading: str) -> str:
@@ -171,13 +183,6 @@ def _band(name: str, seeds: list[float]) -> Band:
         low=max(median - reach, -math.inf if low is None else low),
         high=min(median + reach, math.inf if high is None else high),
     )
-
-
-def _checked(band: Mapping[str, Any]) -> Band:
-    low, high = float(band["low"]), float(band["high"])
-    if not low <= high:
-        raise ValueError(f"band from {low} to {high}")
-    return Band(low=low, high=high)
 
 
 def _quoted(value: str) -> str:

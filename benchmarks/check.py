@@ -71,7 +71,7 @@ def _check(chosen: argparse.Namespace) -> int:
     if measured is None:
         return 1
     values, absent = measured
-    skipped = {row: held for row, held in known.items() if row.dataset in absent}
+    skipped = {row: band for row, band in known.items() if row.dataset in absent}
     if chosen.update_baseline:
         _write(path, suite, {**bands.bands_of(values), **skipped})
         return 0
@@ -140,7 +140,7 @@ def _by_presence(cells: Sequence[Cell], setting: Setting) -> tuple[list[Cell], s
     return [cell for cell in cells if title(cell.dataset) not in absent], absent
 
 
-def _write(path: Path, suite: Suite, made: Bands) -> None:
+def _write(path: Path, suite: Suite, new: Bands) -> None:
     from deep_em_bench.benchmarks.bands import text
 
     heading = (
@@ -149,9 +149,9 @@ def _write(path: Path, suite: Suite, made: Bands) -> None:
         f"benchmarks/bands.py says how wide a band is."
     )
     with _replacement(path) as part:
-        part.write_text(text(made, heading), encoding="utf-8")
+        part.write_text(text(new, heading), encoding="utf-8")
         os.replace(part, path)
-    print(f"{len(made)} rows written to {path}", file=sys.stderr)
+    print(f"{len(new)} rows written to {path}", file=sys.stderr)
 
 
 @contextlib.contextmanager

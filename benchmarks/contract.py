@@ -1,4 +1,4 @@
-"""What a method gives back, checked before anything is made of it."""
+"""Checks of what a method returns, before it is used."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ class ContractError(ValueError):
     """A method gave back something other than what every method must."""
 
 
-def labels(what: str, found: object, n: int, n_clusters: int) -> np.ndarray:
-    """``found`` as int64 ``(n,)``, a cluster each. Raises :class:`ContractError`."""
-    found = _array(what, found, (n,))
-    if not np.issubdtype(found.dtype, np.integer):
-        raise ContractError(f"{what} is {found.dtype}; expected integers, one cluster a row")
-    if n and not 0 <= found.min() <= found.max() < n_clusters:
+def labels(what: str, labels: object, n: int, n_clusters: int) -> np.ndarray:
+    """``labels`` as int64 ``(n,)``, a cluster each. Raises :class:`ContractError`."""
+    labels = _array(what, labels, (n,))
+    if not np.issubdtype(labels.dtype, np.integer):
+        raise ContractError(f"{what} is {labels.dtype}; expected integers, one cluster a row")
+    if n and not 0 <= labels.min() <= labels.max() < n_clusters:
         raise ContractError(
-            f"{what} runs from {found.min()} to {found.max()}; expected 0..{n_clusters - 1}"
+            f"{what} runs from {labels.min()} to {labels.max()}; expected 0..{n_clusters - 1}"
         )
-    return found.astype(np.int64)
+    return labels.astype(np.int64)
 
 
 def responsibilities(what: str, proba: object, n: int, n_clusters: int) -> np.ndarray:
@@ -45,27 +45,27 @@ def responsibilities(what: str, proba: object, n: int, n_clusters: int) -> np.nd
     return proba
 
 
-def _array(what: str, found: object, shape: tuple[int, ...]) -> np.ndarray:
-    """``found``, which must be an array of that shape. Raises :class:`ContractError`."""
-    if not isinstance(found, np.ndarray):
-        kind = type(found).__name__
+def _array(what: str, value: object, shape: tuple[int, ...]) -> np.ndarray:
+    """``value``, which must be an array of that shape. Raises :class:`ContractError`."""
+    if not isinstance(value, np.ndarray):
+        kind = type(value).__name__
         raise ContractError(f"{what} is of type {kind}; expected a numpy array of shape {shape}")
-    if found.shape != shape:
-        raise ContractError(f"{what} has shape {found.shape}; expected {shape}")
-    return found
+    if value.shape != shape:
+        raise ContractError(f"{what} has shape {value.shape}; expected {shape}")
+    return value
 
 
 def features(method: Reducer, X: np.ndarray) -> np.ndarray:
     """Of the rows of X, float16 ``(len(X), n_components)``. Raises :class:`ContractError`."""
-    found = method.transform(X)
-    if not isinstance(found, np.ndarray) or found.ndim != 2 or len(found) != len(X):
+    Z = method.transform(X)
+    if not isinstance(Z, np.ndarray) or Z.ndim != 2 or len(Z) != len(X):
         raise ContractError(
-            f"transform gave shape {np.shape(found)}; expected ({len(X)}, n_components)"
+            f"transform gave shape {np.shape(Z)}; expected ({len(X)}, n_components)"
         )
-    if not np.isfinite(found).all():
+    if not np.isfinite(Z).all():
         raise ContractError("transform gave NaN or infinity; expected finite values")
     most = np.finfo(np.float16).max
-    return found.clip(-most, most).astype(np.float16)
+    return Z.clip(-most, most).astype(np.float16)
 
 
 def samples(
@@ -78,12 +78,12 @@ def samples(
     random_state: int,
 ) -> tuple[np.ndarray, np.ndarray]:
     """``method.sample``'s ``(n, *shape)``, finite, and ``(n,)``. Raises :class:`ContractError`."""
-    found = method.sample(n, component, random_state=random_state)
-    if not isinstance(found, tuple) or len(found) != 2:
+    drawn = method.sample(n, component, random_state=random_state)
+    if not isinstance(drawn, tuple) or len(drawn) != 2:
         raise ContractError(
-            f"sample({n}) gave {type(found).__name__}; expected the samples and their components"
+            f"sample({n}) gave {type(drawn).__name__}; expected the samples and their components"
         )
-    X, components = found
+    X, components = drawn
     what = f"sample({n})"
     if np.shape(X) != (n, *shape) or not np.isfinite(X).all():
         ending = " with NaN or infinity" if np.shape(X) == (n, *shape) else ""

@@ -1,8 +1,8 @@
 """One cell to one record, in the cell's own process.
 
-The way of the data: load, fit on X alone (and the classes of labelled rows, where the method is
-semi-supervised), predict, check what came out, score, draw, store. Whatever goes wrong on the way
-ends in a record that says so, with what was known by then.
+Load the data, fit on X alone (a semi-supervised method also gets the classes of labelled rows),
+predict, check the results, score, draw samples. An error on the way ends in a record with the
+error and all that was known before it.
 """
 
 from __future__ import annotations
@@ -215,8 +215,8 @@ class _Run:
             return
         test = self.arrays.get("labels_test")
         groups = self.arrays["labels_train"] if test is None else test
-        found = self._judge.scores(method, groups)
-        self.scores = replace(self.scores, generation=found, real=self._judge.floor)
+        scores = self._judge.scores(method, groups)
+        self.scores = replace(self.scores, generation=scores, real=self._judge.floor)
         if self._curve is not None:
             self._curve.finish()
 
@@ -243,8 +243,8 @@ def _utf8(text: str) -> str:
 
 def _total(history: list[dict[str, Any]], step: str) -> float | None:
     """The seconds that the rows give for one step; None where they give none."""
-    found = [row.get(f"{step}seconds") for row in history]
-    seconds = [value for value in found if isinstance(value, int | float)]
+    values = [row.get(f"{step}seconds") for row in history]
+    seconds = [value for value in values if isinstance(value, int | float)]
     return float(sum(seconds)) if seconds else None
 
 

@@ -1,9 +1,9 @@
-"""What the samples of a generative method are worth, at the end and over training.
+"""Scores of a generative method's samples, at the end and over training.
 
-Every :class:`Generative` method is asked the same: images are drawn by ``sample`` and
-held against as many held-out ones (where there are none, fitted ones) in the feature space of nets
-that were trained without it; FID depends on both numbers. Images of one or three channels alone
-have such nets; other data have no generation scores.
+All :class:`Generative` methods are scored alike: images from ``sample`` are compared with as many
+held-out images (fitted ones where nothing is held out) in the feature spaces of nets that the
+method knows nothing of. FID depends on both counts. Only images of one or three channels have
+such nets; other data have no generation scores.
 """
 
 from __future__ import annotations
@@ -109,14 +109,14 @@ class Judge:
         """Every generation metric of ``n`` samples against as many real images, by name.
 
         ``groups`` are the clusters that the method gives to all the real images, ``(N,)``: an
-        image of component k is held against those of cluster k as well. Raises
+        image of component k is also compared with those of cluster k. Raises
         :class:`ContractError` for samples that are none.
         """
         from deep_em_bench.metrics.generation import Comparison, score_generation
 
         images, components = self._drawn(method, self.n, "generation")
         clusters = groups[self._rows]
-        found = {}
+        scores = {}
         for real in self._real:
             fake, parts = real.extractor.summarise(images, components, self._n_clusters)
             own = (real.group(clusters == k) for k in range(self._n_clusters))
@@ -126,8 +126,8 @@ class Judge:
                 fake=fake,
                 components=tuple(zip(own, parts, strict=True)),
             )
-            found |= score_generation(comparison)
-        return found
+            scores |= score_generation(comparison)
+        return scores
 
     def point(self, method: Generative) -> dict[str, float]:
         """Inception score and FID of ``n_curve`` samples against as many real images, with the
@@ -139,16 +139,16 @@ class Judge:
 
         started = time.perf_counter()
         images, _ = self._drawn(method, self.n_curve, "curve")
-        found = {}
+        scores = {}
         for real, few in zip(self._real, self._few, strict=True):
             name = real.extractor.name
             fake, _ = real.extractor.summarise(images)
             comparison = Comparison(extractor=name, real=few, fake=fake)
-            found |= score_generation(comparison, [f"is_{name}", f"fid_{name}"])
-        return {**found, "generation_seconds": time.perf_counter() - started}
+            scores |= score_generation(comparison, [f"is_{name}", f"fid_{name}"])
+        return {**scores, "generation_seconds": time.perf_counter() - started}
 
     def synchronise(self) -> None:
-        """Wait for whatever a GPU has been given to do."""
+        """Wait until the GPU has done its work."""
         device = self._real[0].extractor.device
         if device.type == "cuda":
             import torch
@@ -213,7 +213,7 @@ class Curve:
 
 
 def judge(job: Job, data: Dataset, device: str) -> Judge | None:
-    """Whoever scores the samples of the job's method; None where the suite or the data ask not to.
+    """The judge of the samples of the job's method; None where the suite or the data have none.
 
     Arguments:
         data: those of the cell.
@@ -252,12 +252,12 @@ def _floor(
 ) -> tuple[dict[str, float], int]:
     from deep_em_bench.metrics.features import floor
 
-    found: dict[str, float] = {}
+    scores: dict[str, float] = {}
     size = 0
     for extractor in extractors:
-        scores, size = floor(extractor, images, n=n, seed=derive_seed(seed, "floor"))
-        found |= scores
-    return found, size
+        own, size = floor(extractor, images, n=n, seed=derive_seed(seed, "floor"))
+        scores |= own
+    return scores, size
 
 
 def _summary(

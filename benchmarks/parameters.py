@@ -23,11 +23,11 @@ NONE = "none"
 
 
 def resolve(
-    method: str, preset: str | None, given: Mapping[str, Any]
+    method: str, preset: str | None, settings: Mapping[str, Any]
 ) -> tuple[str, dict[str, Any]]:
     """The preset (the default one for None) and every parameter but the reserved ones.
 
-    ``given`` goes over the preset, the preset over the constructor's defaults. Lists become
+    ``settings`` go over the preset, the preset over the constructor's defaults. Lists become
     tuples, integers floats where the constructor says so: one setting has one form, hence one key.
 
     Raises :class:`ConfigError` for an unknown method, preset or parameter, for a value that
@@ -38,7 +38,7 @@ def resolve(
 
     entry = _entry(method)
     preset = preset or default_preset(entry)
-    for name in given:
+    for name in settings:
         if name in RESERVED:
             raise ConfigError(
                 f"{name!r} of {method} is set by the harness; remove it"
@@ -46,7 +46,7 @@ def resolve(
             )
     hints = parameter_hints(entry.value)
     chosen = {}
-    for name, value in given.items():
+    for name, value in settings.items():
         hint = hints.get(name, Any)
         if value == NONE and not admits(value, hint) and admits(None, hint):
             value = None
@@ -95,7 +95,8 @@ def _entry(method: str) -> Registered[type[Method]]:
             f"method {method!r} is registered without presets; add presets={{...}} to @register"
         )
     if not (
-        isinstance(presets, Mapping) and all(isinstance(held, Preset) for held in presets.values())
+        isinstance(presets, Mapping)
+        and all(isinstance(preset, Preset) for preset in presets.values())
     ):
         raise ConfigError(
             f"method {method!r} is registered with presets={presets!r}; "
@@ -111,7 +112,7 @@ def _entry(method: str) -> Registered[type[Method]]:
 
 
 def _params(method: str, preset: str, chosen: Mapping[str, Any]) -> dict[str, Any]:
-    """What the method holds once it is made. Raises :class:`ConfigError` if it cannot be."""
+    """The parameters of the method with its preset. Raises :class:`ConfigError` if it fails."""
     from deep_em_bench import methods
 
     try:
@@ -119,10 +120,10 @@ def _params(method: str, preset: str, chosen: Mapping[str, Any]) -> dict[str, An
     except UserError:
         raise
     except Exception as error:  # the method's own code
-        said = " ".join(str(error).split())
+        text = " ".join(str(error).split())
         raise ConfigError(
             f"method {method!r} cannot be made with its preset {preset!r}: "
-            f"{type(error).__name__}: {said}; mend the method or the preset"
+            f"{type(error).__name__}: {text}; mend the method or the preset"
         ) from error
 
 

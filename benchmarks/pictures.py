@@ -1,4 +1,4 @@
-"""What is kept of a generative method to be looked at: samples by component, and ways between."""
+"""Pictures of a generative method: samples by component, and interpolations between these."""
 
 from __future__ import annotations
 
@@ -63,20 +63,20 @@ def ways(
 
     Raises :class:`ContractError` for images that are none.
     """
-    found = {}
+    stored = {}
     if n_clusters >= 2:
         to = np.linspace(0, 1, STEPS, dtype=np.float32)
         weights = np.column_stack([1 - to, to])
         pairs = list(pairwise(range(n_clusters)))[:PAIRS]
         rows = [_between(method, pair, weights, shape, random_state) for pair in pairs]
-        found["interpolation"] = _stored(np.stack(rows), shape)
+        stored["interpolation"] = _stored(np.stack(rows), shape)
     if n_clusters >= 3:
         i, j = np.nonzero(np.add.outer(np.arange(STEPS), np.arange(STEPS)) < STEPS)
         weights = np.column_stack([STEPS - 1 - i - j, i, j]).astype(np.float32) / (STEPS - 1)
         filled = _stored(_between(method, (0, 1, 2), weights, shape, random_state), shape)
-        found["triangle"] = np.zeros((STEPS, STEPS, *shape), filled.dtype)
-        found["triangle"][i, j] = filled
-    return found
+        stored["triangle"] = np.zeros((STEPS, STEPS, *shape), filled.dtype)
+        stored["triangle"][i, j] = filled
+    return stored
 
 
 def _between(
@@ -86,13 +86,13 @@ def _between(
     shape: tuple[int, ...],
     random_state: int,
 ) -> np.ndarray:
-    found = method.interpolate(components, weights, random_state=random_state)
-    if np.shape(found) != (len(weights), *shape) or not np.isfinite(found).all():
+    images = method.interpolate(components, weights, random_state=random_state)
+    if np.shape(images) != (len(weights), *shape) or not np.isfinite(images).all():
         raise contract.ContractError(
-            f"interpolate gave shape {np.shape(found)}; expected finite values of shape "
+            f"interpolate gave shape {np.shape(images)}; expected finite values of shape "
             f"{(len(weights), *shape)}"
         )
-    return found
+    return images
 
 
 def _stored(X: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:

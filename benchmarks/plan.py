@@ -71,7 +71,7 @@ class Cell:
     @cached_property
     def key(self) -> str:
         """sha256 of the canonical JSON of everything that tells it from others."""
-        told: dict[str, Any] = {
+        identifying: dict[str, Any] = {
             "dataset": {"name": self.dataset.name, "words": dict(self.dataset.words)},
             "method": self.method,
             "n_clusters": self.n_clusters,
@@ -81,8 +81,8 @@ class Cell:
             "seed": self.seed,
         }
         if self.generation is not None:
-            told["generation"] = structs.asdict(self.generation)
-        text = json.dumps(told, sort_keys=True, separators=(",", ":"))
+            identifying["generation"] = structs.asdict(self.generation)
+        text = json.dumps(identifying, sort_keys=True, separators=(",", ":"))
         return hashlib.sha256(text.encode()).hexdigest()
 
 
@@ -185,10 +185,10 @@ def parse_override(text: str) -> Override:
     >>> parse_override("gmm[full].reg_covar=1e-2")
     Override(target='gmm[full]', param='reg_covar', value=0.01)
     """
-    found = re.fullmatch(r"(.+?)\.([A-Za-z_]\w*)\s*=\s*(.+)", text)
-    if not found:
+    match = re.fullmatch(r"(.+?)\.([A-Za-z_]\w*)\s*=\s*(.+)", text)
+    if not match:
         raise ConfigError(f"{text!r} sets nothing; expected method.parameter=value")
-    target, param, value = found.groups()
+    target, param, value = match.groups()
     if BARE_WORD.fullmatch(value):
         return Override(target=target, param=param, value=value)
     try:
@@ -210,8 +210,8 @@ def parse_seeds(text: str) -> tuple[int, ...]:
     """
     seeds: list[int] = []
     for part in text.split(","):
-        found = re.fullmatch(r"\s*(\d{1,9})(?:-(\d{1,9}))?\s*", part)
-        first, last = (int(found[1]), int(found[2] or found[1])) if found else (0, -1)
+        match = re.fullmatch(r"\s*(\d{1,9})(?:-(\d{1,9}))?\s*", part)
+        first, last = (int(match[1]), int(match[2] or match[1])) if match else (0, -1)
         if last < first or last - first >= 10_000:
             raise ConfigError(f"seeds {text!r} are not understood; write 0-9 or 1,3,5")
         seeds += range(first, last + 1)
@@ -220,10 +220,10 @@ def parse_seeds(text: str) -> tuple[int, ...]:
 
 def parse_shard(text: str) -> tuple[int, int]:
     """``3/16``: the third of sixteen parts."""
-    found = re.fullmatch(r"(\d{1,9})/(\d{1,9})", text)
-    if not found or not 1 <= int(found[1]) <= int(found[2]):
+    match = re.fullmatch(r"(\d{1,9})/(\d{1,9})", text)
+    if not match or not 1 <= int(match[1]) <= int(match[2]):
         raise ConfigError(f"cells {text!r} are not understood; write i/n with 1 <= i <= n: 3/16")
-    return int(found[1]), int(found[2])
+    return int(match[1]), int(match[2])
 
 
 def _rows(suite: Suite, profile: str, changes: Profile, selection: Selection) -> list[_Row]:
@@ -271,12 +271,12 @@ def _settled(
     overrides: Iterable[Override],
 ) -> _Row:
     by_name, by_label = changes.methods.get(row.name, {}), changes.methods.get(label, {})
-    given = {**by_name, **row.params, **by_label}
-    preset, before = _resolve(suite, label, row, given)
-    aimed = {o.param: o.value for o in overrides if o.target in (label, row.name)}
-    _, params = _resolve(suite, label, row, {**given, **aimed})
+    settings = {**by_name, **row.params, **by_label}
+    preset, before = _resolve(suite, label, row, settings)
+    overridden = {o.param: o.value for o in overrides if o.target in (label, row.name)}
+    _, params = _resolve(suite, label, row, {**settings, **overridden})
     # A changed row is another row: its results must not be averaged with the suite's own.
-    changed = [f"{name}={params[name]}" for name in aimed if params[name] != before[name]]
+    changed = [f"{name}={params[name]}" for name in overridden if params[name] != before[name]]
     return _Row(
         label=" ".join([label, *changed]),
         method=row.name,
@@ -288,10 +288,10 @@ def _settled(
 
 
 def _resolve(
-    suite: Suite, label: str, row: MethodRow, given: Mapping[str, Any]
+    suite: Suite, label: str, row: MethodRow, settings: Mapping[str, Any]
 ) -> tuple[str, dict[str, Any]]:
     try:
-        return resolve(row.name, row.preset, given)
+        return resolve(row.name, row.preset, settings)
     except ConfigError as error:
         raise ConfigError(f"{suite.path}: row {label!r}: {error}") from error
 

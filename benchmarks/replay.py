@@ -1,7 +1,7 @@
-"""A record's cell run again from the record alone, and held against it.
+"""A record's cell run again from the record alone, and compared with it.
 
-Same code, machine, versions and one thread on a CPU give equal metrics to the bit. Where one of
-these differs it is said, and so is every metric that came out otherwise.
+The same code, machine, versions and one thread on a CPU give metrics that are equal to the bit.
+Each difference in these is printed, and each metric that differs.
 """
 
 from __future__ import annotations
@@ -93,7 +93,7 @@ def cell_of(record: Record) -> Cell:
 
 
 def differences(recorded: Record, replayed: Record) -> Iterator[Row]:
-    """What may make the metrics differ: code, machine, versions, threads, data."""
+    """Possible reasons for different metrics: code, machine, versions, threads, data."""
     was, now = recorded.provenance, replayed.provenance
     yield from _differing(PROVENANCE, *map(structs.asdict, (was, now)))
     yield from _differing(sorted({*was.versions, *now.versions}), was.versions, now.versions)

@@ -1,4 +1,4 @@
-"""Predictions against classes: every score of a record that compares the two is made here."""
+"""Scores of predictions against classes: nothing else compares the two."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def score(arrays: Mapping[str, np.ndarray], n_clusters: int) -> Scores:
 
     ``arrays`` holds ``y_train``, ``labels_train`` and, where data were held out, ``y_test`` and
     ``labels_test``. The many-to-one map is fitted on the training split for both. With
-    ``labelled_rows``, whose classes the method was told, these rows are left out of the training
+    ``labelled_rows``, whose classes the method saw, these rows are left out of the training
     split, and the classification metrics join. With ``features``, those of the first rows of the
     held-out split, or of the training split where nothing was held out, the reduction metrics do.
     """
@@ -26,11 +26,11 @@ def score(arrays: Mapping[str, np.ndarray], n_clusters: int) -> Scores:
         y = arrays["y_test" if "y_test" in arrays else "y_train"]
         reduced = metrics.score_reduction(y[: len(arrays["features"])], arrays["features"])
     train = arrays["y_train"], arrays["labels_train"]
-    told = arrays.get("labelled_rows")
-    if told is not None:
-        rest = np.delete(np.arange(len(train[0])), told)
+    labelled = arrays.get("labelled_rows")
+    if labelled is not None:
+        rest = np.delete(np.arange(len(train[0])), labelled)
         train = train[0][rest], train[1][rest]
-    named = told is not None
+    named = labelled is not None
     known = len(train[0]) > 0
     scores = _split(*train, n_clusters=n_clusters, named=named) if known else {}
     if "labels_test" not in arrays:
@@ -46,8 +46,8 @@ def score(arrays: Mapping[str, np.ndarray], n_clusters: int) -> Scores:
 def headline(scores: Scores) -> float | None:
     """The error rate, on the held-out split where there is one: with labels that of the classes
     as they are named, else one-to-one."""
-    found = scores.test or scores.train
-    return found.get("error_rate_classes", found.get("error_rate"))
+    split = scores.test or scores.train
+    return split.get("error_rate_classes", split.get("error_rate"))
 
 
 def _split(
@@ -58,7 +58,7 @@ def _split(
     named: bool,
     fitted_on: tuple[np.ndarray, np.ndarray] | None = None,
 ) -> dict[str, float]:
-    found = metrics.score_clustering(y, labels, n_clusters=n_clusters, fitted_on=fitted_on)
-    return (
-        found | metrics.score_classification(y, labels, n_clusters=n_clusters) if named else found
-    )
+    scores = metrics.score_clustering(y, labels, n_clusters=n_clusters, fitted_on=fitted_on)
+    if named:
+        scores |= metrics.score_classification(y, labels, n_clusters=n_clusters)
+    return scores

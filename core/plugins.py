@@ -1,4 +1,4 @@
-"""Plugins: single files, with the modules that lie beside them, imported from a path."""
+"""Plugins: single files, imported from a path, and the modules in their folders."""
 
 from __future__ import annotations
 
@@ -69,12 +69,12 @@ def files_of(module: str) -> Mapping[str, str]:
 
 
 def _inspected(path: Path, name: str) -> _Plugin:
-    """The plugin's modules, found without running them."""
+    """The plugin's modules, without running them."""
     finder = ModuleFinder(path=[str(path.parent)])
     finder.run_script(str(path))
     modules = {name: path}
-    for module, found in finder.modules.items():
-        file = getattr(found, "__file__", None)
+    for module, inspected in finder.modules.items():
+        file = getattr(inspected, "__file__", None)
         if file and module != "__main__":
             modules[module] = Path(file)
     for module, file in modules.items():

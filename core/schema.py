@@ -59,8 +59,8 @@ def converted(kind: type[T], raw: object) -> T:
 
 def explained(error: msgspec.ValidationError, kind: Any, raw: object) -> str:
     """The sentence for what msgspec found wrong in ``raw``."""
-    found = re.fullmatch(r"(.*?)(?: - at `(.*)`)?", str(error), re.DOTALL)
-    text, path = (found[1], found[2] or "") if found else (str(error), "")
+    match = re.fullmatch(r"(.*?)(?: - at `(.*)`)?", str(error), re.DOTALL)
+    text, path = (match[1], match[2] or "") if match else (str(error), "")
     steps = re.findall(r"\.(\w+)|\[(\d+|\.\.\.)\]", path)
     hint, value = kind, raw
     for key, index in steps:

@@ -26,7 +26,7 @@ class Paper(Strict, frozen=True, kw_only=True):
 
 @dataclass(frozen=True, kw_only=True)
 class Entry:
-    """One printed number. A None is not said in the paper, nor in the code it names."""
+    """One printed number. None: neither the paper nor its code says."""
 
     paper: Paper
     table: str
@@ -46,7 +46,7 @@ class Entry:
     metric: str
     """What it really is: a registered name, or "unknown"."""
     beside: tuple[str, ...]
-    """Our metrics that it may be laid beside."""
+    """Our metrics that it may be compared with."""
     dataset: str
     words: Mapping[str, Any]
     """Words of the data set that pick out what was clustered."""
@@ -62,7 +62,7 @@ class Entry:
     """Labelled points that the fit saw."""
     runs: int | None
     selected: Selected | None
-    """What was reported; None: the last state of every run, or not said."""
+    """What was reported; None: the last state of every run, or unknown."""
     source: str
     suites: tuple[str, ...]
     """Suites of ours with a counterpart."""
@@ -71,7 +71,7 @@ class Entry:
     presets: tuple[str, ...]
     """The counterpart's presets that are the paper's method; empty: any."""
     params: Mapping[str, Any]
-    """Parameters by which the counterpart is told from its variants."""
+    """Parameters that tell the counterpart from its variants."""
     remarks: tuple[str, ...]
     """What is wrong with this number, apart from its table and paper."""
 

@@ -106,7 +106,7 @@ def find(
     method: str | None = None,
     metric: str | None = None,
 ) -> list[Entry]:
-    """Those of ``entries`` that stand beside our ``metric`` of ``method`` in ``suite``."""
+    """The ``entries`` to compare with our ``metric`` of ``method`` in ``suite``."""
     return [
         entry
         for entry in entries

@@ -109,14 +109,14 @@ class Store:
         Raises :class:`DataError` if the file is missing, or is not the one the record was
         written with (sha256), or holds Python objects.
         """
-        held = self.read(key, history=False).artifacts
-        if not held:
+        artifacts = self.read(key, history=False).artifacts
+        if not artifacts:
             return {}
-        expected = next(iter(held.values()))
+        expected = next(iter(artifacts.values()))
         path = self.folder / _npz_name(key, expected)
-        if not KEY.fullmatch(expected) or held.get(path.name) != expected:
+        if not KEY.fullmatch(expected) or artifacts.get(path.name) != expected:
             raise DataError(
-                f"{self._json(key)}: key `artifacts` is {dict(held)!r:.60}, expected "
+                f"{self._json(key)}: key `artifacts` is {dict(artifacts)!r:.60}, expected "
                 f"{key[:6]}....npz with its sha256; run the cell again"
             )
         try:
@@ -182,10 +182,10 @@ class Store:
         for path in self.folder.glob("*.npz"):
             key = path.name.partition(".")[0]
             try:
-                held = self.read(key, history=False).artifacts if self._json(key).exists() else {}
+                named = self.read(key, history=False).artifacts if self._json(key).exists() else {}
             except DataError:
                 continue  # it may be whole to another version
-            if KEY.fullmatch(key) and path.name not in held:
+            if KEY.fullmatch(key) and path.name not in named:
                 _remove_old(path)
 
     @staticmethod
@@ -254,8 +254,8 @@ def _npz_arrays(content: bytes) -> dict[str, np.ndarray]:
         size = sum(member.file_size for member in archive.infolist())
     if size > MOST_BYTES:
         raise ValueError(f"{size:,} bytes when unpacked, expected at most {MOST_BYTES:,}")
-    with np.load(io.BytesIO(content), allow_pickle=False) as held:
-        return {name: held[name] for name in held.files}
+    with np.load(io.BytesIO(content), allow_pickle=False) as archive:
+        return {name: archive[name] for name in archive.files}
 
 
 def _reason(error: Exception) -> str:
