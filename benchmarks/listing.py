@@ -146,6 +146,8 @@ def _declared(registry: Registry[Any], *keys: str) -> list[Item]:
     for name in sorted(declarations):
         attributes = declarations[name].attributes
         known = {key: attributes[key] for key in keys if attributes.get(key) is not None}
+        if "presets" in known:  # by name, each with what it declares
+            known["presets"] = tuple(known["presets"])
         rows.append({"name": name, **known, "summary": declarations[name].summary})
     return rows
 

@@ -49,35 +49,20 @@ class Report:
     """Whether a page of all suites stands beside this one's."""
 
     @functools.cached_property
-    def scores(self) -> list[Table]:
-        return scores(self.data)
-
-    @functools.cached_property
-    def by_data(self) -> list[Table]:
-        return by_data(self.data)
-
-    @functools.cached_property
-    def attributes(self) -> list[Table]:
-        return [*attributes(self.data), *attribute_means(self.data)]
-
-    @functools.cached_property
-    def differences(self) -> list[Table]:
-        return list(differences(self.data))
-
-    @functools.cached_property
-    def published(self) -> list[Table]:
-        """Beside published numbers; attributes have these in their own tables."""
-        names = {block.name for block in self.data.rest}
-        return [t for t in self._published if t.name.removeprefix("published ") in names]
-
-    @functools.cached_property
-    def _published(self) -> list[Table]:
-        return beside_published(self.data)
-
-    @functools.cached_property
-    def every(self) -> list[Table]:
-        """The scores with all metrics."""
-        return every_score(self.data)
+    def tables(self) -> dict[str, list[Table]]:
+        """All but clusters; "published" without attributes, which have it in their own tables."""
+        data = self.data
+        beside = beside_published(data)
+        names = {f"published {block.name}" for block in data.rest}
+        return {
+            "scores": scores(data),
+            "by_data": by_data(data),
+            "attributes": [*attributes(data), *attribute_means(data)],
+            "differences": list(differences(data)),
+            "published": [table for table in beside if table.name in names],
+            "every_published": beside,
+            "every_score": every_score(data),
+        }
 
     @functools.cached_property
     def clusters(self) -> list[Clusters]:
@@ -108,8 +93,8 @@ class Report:
 
     def print(self) -> None:
         """The tables as plain text, on standard output."""
-        shown = [*self.scores, *self.by_data, *self.attributes, *self.differences, *self.published]
-        print(console(shown))
+        kinds = ("scores", "by_data", "attributes", "differences", "published")
+        print(console([table for kind in kinds for table in self.tables[kind]]))
 
     def write(self, out: Path, formats: Sequence[str]) -> None:
         """Write the files of these formats to OUT/SUITE; a page has its figures beside it."""
@@ -133,28 +118,27 @@ class Report:
         return len({row.label for block in self.data.blocks for row in block.rows})
 
     def _csv(self) -> Files:
-        flat = [table for each in self.clusters for table in each.tables]
         made = {
-            "table.csv": self.every,
-            "datasets.csv": self.by_data,
-            "attributes.csv": self.attributes,
-            "differences.csv": self.differences,
-            "comparison.csv": self._published,
-            "clusters.csv": flat,
+            "table.csv": self.tables["every_score"],
+            "datasets.csv": self.tables["by_data"],
+            "attributes.csv": self.tables["attributes"],
+            "differences.csv": self.tables["differences"],
+            "comparison.csv": self.tables["every_published"],
+            "clusters.csv": [table for each in self.clusters for table in each.tables],
         }
         return {name: to_csv(held) for name, held in made.items() if held}
 
     def _json(self) -> Files:
-        held = [*self.every, *self.by_data, *self.attributes, *self.differences, *self._published]
-        return {"table.json": to_json(held)}
+        kinds = ("every_score", "by_data", "attributes", "differences", "every_published")
+        return {"table.json": to_json([table for kind in kinds for table in self.tables[kind]])}
 
     def _latex(self) -> Files:
         made = {
-            "table.tex": latex.latex(self.scores),
-            "datasets.tex": latex.latex(self.by_data),
-            "attributes.tex": latex.latex(self.attributes),
-            "statistics.tex": latex.latex(self.differences),
-            "comparison.tex": latex.latex(self.published),
+            "table.tex": latex.latex(self.tables["scores"]),
+            "datasets.tex": latex.latex(self.tables["by_data"]),
+            "attributes.tex": latex.latex(self.tables["attributes"]),
+            "statistics.tex": latex.latex(self.tables["differences"]),
+            "comparison.tex": latex.latex(self.tables["published"]),
             "clusters.tex": latex.cluster_floats(self.clusters),
         }
         parts = {name: text for name, text in made.items() if text}
@@ -174,14 +158,19 @@ class Report:
     def _page(self) -> Files:
         from deep_em_bench.reports.render.page import suite_page
 
-        shown = {column.name for table in self.scores for column in table.columns}
-        wider = [t for t in self.every if {column.name for column in t.columns} - shown]
-        names = {block.name for block in self.data.rest}
-        wider = [t for t in wider if t.name.removesuffix(" all").rsplit(" samples")[0] in names]
+        held = self.tables
+        shown = {column.name for table in held["scores"] for column in table.columns}
+        rest = [block.title for block in self.data.rest]
+        wider = [
+            table
+            for table in held["every_score"]
+            if any(table.title.endswith(title) for title in rest)
+            and {column.name for column in table.columns} - shown
+        ]
         chapters = {
-            "scores": [*self.by_data, *self.attributes, *self.scores, *wider],
-            "published": self.published,
-            "differences": self.differences,
+            "scores": [*held["by_data"], *held["attributes"], *held["scores"], *wider],
+            "published": held["published"],
+            "differences": held["differences"],
             "clusters": [table for each in self.clusters for table in each.tables],
         }
         text = suite_page(

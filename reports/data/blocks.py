@@ -145,6 +145,16 @@ class Block:
         return f"{self.suite} {self.data.title} {self.n_clusters} {self.profile}"
 
     @property
+    def facts(self) -> Mapping[str, Any]:
+        """What identifies it in CSV and JSON."""
+        return {
+            "suite": self.suite,
+            "profile": self.profile,
+            "dataset": self.data.title,
+            "n_clusters": self.n_clusters,
+        }
+
+    @property
     def title(self) -> str:
         """What tells it from the other blocks of its suite."""
         return f"{data_title(self.data)}, K = {self.n_clusters}, {self.profile}"

@@ -45,29 +45,13 @@ EMBEDDED = 12_000_000
 
 
 @dataclass(frozen=True, kw_only=True)
-class Picture:
-    """A figure: embedded, or named where the page would become too large."""
-
-    stem: str
-    title: str
-    caption: str
-    source: str
-    """The picture as a data URL; empty: it lies beside the page."""
-    size: tuple[int, int]
-
-    @property
-    def alt(self) -> str:
-        """For those who cannot see it: the tables hold the numbers."""
-        return f"{self.title}. {self.caption}"
-
-
-@dataclass(frozen=True, kw_only=True)
 class Part:
     """Tables and figures that belong together, mostly those of one block."""
 
     title: str = ""
     tables: Sequence[Table] = ()
-    pictures: Sequence[Picture] = ()
+    pictures: Sequence[tuple[Figure, str]] = ()
+    """Each with its picture as a data URL; empty: it lies beside the page."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -238,22 +222,14 @@ def _by_block(data: Gathered, tables: Sequence[Table]) -> list[Part]:
 
 
 def _pictures(figures: Sequence[Figure]) -> list[Part]:
-    by_block: dict[str, list[Picture]] = {}
+    by_block: dict[str, list[tuple[Figure, str]]] = {}
     room = EMBEDDED
     for each in figures:
         room -= len(each.png)
         source = (
             f"data:image/png;base64,{base64.b64encode(each.png).decode()}" if room >= 0 else ""
         )
-        by_block.setdefault(each.block, []).append(
-            Picture(
-                stem=each.stem,
-                title=each.title,
-                caption=each.caption,
-                source=source,
-                size=each.size,
-            )
-        )
+        by_block.setdefault(each.block, []).append((each, source))
     several = len(by_block) > 1
     return [
         Part(title=(block or "Over several tables") if several else "", pictures=held)

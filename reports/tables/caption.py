@@ -124,9 +124,9 @@ def how_bold(comparisons: Iterable[Comparison | None]) -> list[str]:
     seeds = "seed" in tested.over
     blocks = f"over {tested.over}" + (", reruns on one data set" if seeds else "")
     if tested.procedure.test == "nemenyi":
-        name = f"Friedman's test and Nemenyi's, {blocks}, at {ALPHA:.0%}"
+        name = f"Friedman's test and Nemenyi's, {blocks}, at {100 * ALPHA:.0f} %"
     else:
-        name = f"Wilcoxon's signed-rank test after Holm, {blocks}, at {ALPHA:.0%}"
+        name = f"Wilcoxon's signed-rank test after Holm, {blocks}, at {100 * ALPHA:.0f} %"
     if tested.reference != tested.best or tested.procedure.against:
         return [f"Bold: the best mean. Differences: {name}."]
     return [f"Bold: the best mean and all that is not told apart from it ({name})."]

@@ -93,14 +93,7 @@ def _table(block: Block, row: Row, held: Sequence[ClusterRow]) -> Table:
         columns=COLUMNS,
         groups=(Group(lines=body), Group(title="all", lines=(Line(cells=total),))),
         notes=((row.title, f"no cluster for {', '.join(lost)}."),) if lost else (),
-        facts={
-            "suite": block.suite,
-            "profile": block.profile,
-            "dataset": block.data.title,
-            "n_clusters": block.n_clusters,
-            "label": row.label,
-            "seed": record.seed,
-        },
+        facts={**block.facts, "label": row.label, "seed": record.seed},
         small=True,
         href=f"#{record.key}",
     )

@@ -63,12 +63,7 @@ def _table(data: Gathered, block: Block, compared: list[Comparison]) -> Table:
             *caption.seldom(block),
         ),
         notes=tuple(("", sentence) for sentence in _reading(data, compared)),
-        facts={
-            "suite": block.suite,
-            "profile": block.profile,
-            "dataset": block.data.title,
-            "n_clusters": block.n_clusters,
-        },
+        facts=block.facts,
         folded=True,
     )
     return without_empty(table)

@@ -20,7 +20,6 @@ from deep_em_bench.reports.tables.model import (
     Line,
     Table,
     metric_column,
-    metric_format,
     text_column,
     transposed,
 )
@@ -101,7 +100,6 @@ def _by_data(data: Gathered, problem: Problem) -> Table:
         for label, row in problem.rows.items()
         for rank in [_ranks(problem, over).get(label)]
     ]
-    style = metric_format(problem.metric)
     table = Table(
         name=f"data {data.suite} {problem.metric} {problem.blocks[0].profile}",
         title=f"{metric_title(problem.metric)} by data set, {problem.blocks[0].profile}",
@@ -126,7 +124,6 @@ def _by_data(data: Gathered, problem: Problem) -> Table:
             "metric": problem.metric,
         },
     )
-    assert style, "of a metric with a direction"
     return table if len(problem.blocks) <= MOST else transposed(table, text_column("data", "Data"))
 
 
@@ -157,7 +154,10 @@ def _heads(problem: Problem) -> list[tuple[str, str]]:
     keys = sorted({key for each in words for key in each})
     absent = object()
     differing = [k for k in keys if len({repr(each.get(k, absent)) for each in words}) > 1]
-    several = len({block.data.name for block in problem.blocks}) > 1
+    names = {block.data.name for block in problem.blocks}
+    several = len(names) > 1
+    if len(names) == len(problem.blocks):
+        differing = []  # the names alone tell them apart
     heads = []
     for block, each in zip(problem.blocks, words, strict=True):
         told = [f"{k}={each[k]}" for k in differing if each.get(k) is not None]

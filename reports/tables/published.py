@@ -93,12 +93,7 @@ def _table(data: Gathered, each: ComparedBlock) -> Table:
             ),
         ),
         notes=tuple(_notes(each)),
-        facts={
-            "suite": block.suite,
-            "profile": block.profile,
-            "dataset": block.data.title,
-            "n_clusters": block.n_clusters,
-        },
+        facts=block.facts,
     )
     return without_empty(table)
 

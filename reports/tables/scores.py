@@ -5,7 +5,7 @@ A further column is one more entry of :data:`AFTER`.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from deep_em_bench.reports.data.blocks import TIME, Block, Row, Statistic
@@ -182,7 +182,7 @@ def _table(data: Gathered, block: Block, part: _Part, *, every: bool = False) ->
             *(("", note) for note in caption.notes_on(block, part.metrics)),
             *failure_notes(block),
         ),
-        facts=_facts(block),
+        facts=block.facts,
         folded=every,
     )
     return without_empty(table)
@@ -195,15 +195,6 @@ def _line(
     leads = (data.places[block.name, row.label],)
     facts = {"label": row.label, "method": used.name, "preset": used.preset}
     return Line(cells=(Cell(value=row.title, rows=leads), *cells, *after), facts=facts)
-
-
-def _facts(block: Block) -> Mapping[str, object]:
-    return {
-        "suite": block.suite,
-        "profile": block.profile,
-        "dataset": block.data.title,
-        "n_clusters": block.n_clusters,
-    }
 
 
 def _size(_: Block, row: Row) -> Cell:
