@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from deep_em_bench.reports.data import statistics
-from deep_em_bench.reports.statistics import (
+from deep_em_bench.reports.data.statistics import (
     ALPHA,
     LARGE,
     RESAMPLES,
