@@ -27,7 +27,7 @@ def connected(scheduler: str | None) -> Iterator[Client]:
         from distributed import Client  # type: ignore[import-not-found]
     except ImportError as error:
         raise UserError(
-            "--backend dask needs dask; install it: pip install 'deep-em-bench[dask]'"
+            "--backend dask needs dask; install it: pip install distributed"
         ) from error
     for name in list(logging.root.manager.loggerDict):
         if name.partition(".")[0] == "distributed":  # which prints errors that it raises, too
