@@ -110,6 +110,12 @@ class Dataset:
         }
 
     def _check(self, X_name: str, X: np.ndarray, y_name: str, y: np.ndarray) -> None:
+        for array_name, array in ((X_name, X), (y_name, y)):
+            if not isinstance(array, np.ndarray):
+                raise DataError(
+                    f"data set {self.name!r}: {array_name} is a {type(array).__name__}; "
+                    f"expected a numpy array: convert it"
+                )
         if X.dtype != np.float32 or X.ndim not in (2, 4) or len(X) == 0:
             raise DataError(
                 f"data set {self.name!r}: {X_name} is {X.dtype} {X.shape}; expected float32 "

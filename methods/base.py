@@ -116,6 +116,8 @@ class Method(MethodParameters, ClusterMixin, BaseEstimator, ABC):
     def _fitting(self, X: np.ndarray) -> np.ndarray:
         """What every ``fit`` begins with: parameters and data checked, ``shape_`` kept; the data.
 
+        These are in units of the fit's own. :meth:`predict` takes the user's ``X``, not them.
+
         Raises what :meth:`_check_parameters` and :func:`check_data` raise.
         """
         self._check_parameters()
@@ -183,6 +185,8 @@ class Method(MethodParameters, ClusterMixin, BaseEstimator, ABC):
             "fitted": fitted,
             "arrays": {k: list(np.ascontiguousarray(v).shape) for k, v in arrays.items()},
         }
+        if hasattr(self, "feature_names_in_"):
+            fitted["feature_names_in_"] = self.feature_names_in_.tolist()
         text = json.dumps(described, indent=1, default=_plain)
         save_file({k: np.ascontiguousarray(v) for k, v in arrays.items()}, str(path))
         path.with_suffix(".json").write_text(text, encoding="utf-8")
@@ -192,7 +196,9 @@ class Method(MethodParameters, ClusterMixin, BaseEstimator, ABC):
         return {
             name: value
             for name, value in vars(self).items()
-            if name.endswith("_") and isinstance(value, np.ndarray) and name != "labels_"
+            if name.endswith("_")
+            and isinstance(value, np.ndarray)
+            and name not in ("labels_", "feature_names_in_")
         }
 
     def _restore(self, arrays: Mapping[str, np.ndarray]) -> None:
@@ -289,6 +295,8 @@ def load(path: str | Path, *, device: str | None = None) -> Method:
     # JSON has lists where constructors take tuples.
     params = {k: tuple(v) if isinstance(v, list) else v for k, v in params.items()}
     method = create(name, **{**earlier_values(registry.get(name).value), **params})
+    if "feature_names_in_" in fitted:
+        fitted["feature_names_in_"] = np.array(fitted["feature_names_in_"], dtype=object)
     for key, value in fitted.items():
         setattr(method, key, value)
     try:

@@ -82,12 +82,20 @@ def as_array(X: Any) -> np.ndarray:
     """``X`` as an array, images with their channels first.
 
     Images with channels last are turned where there is no doubt: (N, H, W, 1) and (N, H, W, 3)
-    whose second axis is no number of channels. Raises ``ValueError`` for sparse matrices, for
-    anything but numbers, and for images with more than four channels.
+    whose second axis is no number of channels. Raises ``ValueError`` for sparse matrices, masked
+    values, rows of different lengths, anything but numbers, and images with more than four
+    channels.
     """
     if issparse(X):
         raise ValueError("X is a sparse matrix; expected a dense array: give X.toarray()")
-    array = np.asarray(X)
+    if np.ma.is_masked(X):
+        raise ValueError("X is a masked array; expected every value: fill or remove masked ones")
+    try:
+        array = np.asarray(X)
+    except ValueError as error:  # numpy's own text says nothing of X
+        raise ValueError(
+            "X has rows of different lengths; expected an array (N, D) or (N, C, H, W)"
+        ) from error
     if array.dtype == bool:
         array = array.astype(np.float32)
     if not np.issubdtype(array.dtype, np.number) or np.issubdtype(array.dtype, np.complexfloating):

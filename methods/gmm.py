@@ -59,8 +59,8 @@ class Gmm(StandardisedColumns, Method, Generative):
 
     def fit(self, X: np.ndarray, y: np.ndarray | None = None) -> Self:
         """Fit the mixture to ``X``; ``y`` is ignored."""
-        X = self._fitting(X)
-        flat = self._learn_columns(X).astype(np.float64)
+        points = self._fitting(X)
+        flat = self._learn_columns(points).astype(np.float64)
         if self.n_pca is not None:
             pca = PCA(min(self.n_pca, *flat.shape), random_state=self.random_state).fit(flat)
             self.mean_, self.axes_ = pca.mean_, pca.components_
@@ -76,7 +76,7 @@ class Gmm(StandardisedColumns, Method, Generative):
         )
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", ConvergenceWarning)  # converged_ says it
-            mixture.fit(self._project(X))
+            mixture.fit(self._project(points))
         self._keep(mixture)
         self.labels_ = self.predict(X)
         self.n_iter_, self.converged_ = int(mixture.n_iter_), bool(mixture.converged_)

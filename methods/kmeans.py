@@ -81,8 +81,7 @@ class KMeans(_OneHot):
 
     def fit(self, X: np.ndarray, y: np.ndarray | None = None) -> Self:
         """Place K centres on ``X``; ``y`` is ignored."""
-        X = self._fitting(X)
-        self._place_centers(self._learn_columns(X))
+        self._place_centers(self._learn_columns(self._fitting(X)))
         return self
 
     def predict(self, X: np.ndarray) -> np.ndarray:
@@ -109,8 +108,7 @@ class PcaKMeans(KMeans, Reducer):
 
     def fit(self, X: np.ndarray, y: np.ndarray | None = None) -> Self:
         """Find axes and centres in ``X``; ``y`` is ignored."""
-        X = self._fitting(X)
-        flat = self._learn_columns(X).astype(np.float64)
+        flat = self._learn_columns(self._fitting(X)).astype(np.float64)
         pca = PCA(min(self.n_components, *flat.shape), random_state=self.random_state).fit(flat)
         self.mean_ = pca.mean_
         self.axes_ = np.zeros((self.n_components, flat.shape[1]))
@@ -150,8 +148,7 @@ class TsneKMeans(_OneHot, Reducer):
 
     def fit(self, X: np.ndarray, y: np.ndarray | None = None) -> Self:
         """Map the points of ``X`` and find centres in the map; ``y`` is ignored."""
-        X = self._fitting(X)
-        flat = self._learn_columns(X)
+        flat = self._learn_columns(self._fitting(X))
         embedded, self.n_iter_, divergence = self._map(flat)
         k_means = self._k_means(embedded)
         # Equal points may lie apart in the map: all of them take the cluster of the first one.

@@ -72,22 +72,25 @@ class _Labelled(SemiSupervised, Method):
 
         Raises ``ValueError`` where no row is labelled.
         """
-        X = self._fitting(X)
-        labelled = check_labels(y, len(X), self.n_clusters, semi_supervised=self.semi_supervised)
+        data = self._fitting(X)
+        labelled = check_labels(
+            y, len(data), self.n_clusters, semi_supervised=self.semi_supervised
+        )
         if labelled is None:
             raise ValueError(
                 f"no row is labelled, and {type(self).__name__} learns from labels alone; give y "
                 f"with class ids, -1 where unlabelled"
             )
         rows, classes = labelled
-        flat = X.reshape(len(X), -1).astype(np.float64)
-        self.shift_, self.scale_ = column_scale(flat) if X.ndim == 2 else (np.zeros(1), np.ones(1))
-        targets = np.full(len(X), -1, dtype=np.int64)
+        flat = data.reshape(len(data), -1).astype(np.float64)
+        vectors = data.ndim == 2
+        self.shift_, self.scale_ = column_scale(flat) if vectors else (np.zeros(1), np.ones(1))
+        targets = np.full(len(data), -1, dtype=np.int64)
         targets[rows] = classes
         self.classes_ = np.unique(classes)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", ConvergenceWarning)  # converged_ says it
-            row = self._learn(self._points(X), targets)
+            row = self._learn(self._points(data), targets)
         self.n_iter_ = row["iteration"]
         self.labels_ = self.predict(X)
         self.history_ = [row]

@@ -12,6 +12,7 @@ import pytest
 import sklearn
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.sparse import csr_array
 
 from deep_em_bench import datasets
 from deep_em_bench.core import ConfigError, DataError, derive_seed
@@ -190,6 +191,8 @@ def test_subsets_out_of_range_are_refused(subset: Any) -> None:
     ("change", "sentence"),
     [
         ({"X": np.zeros((4, 2))}, r"X is float64 \(4, 2\); expected float32"),
+        ({"X": csr_array(np.eye(4, 2))}, "X is a csr_array; expected a numpy array"),
+        ({"y": None}, "y is a NoneType; expected a numpy array"),
         ({"X": np.zeros((4, 2, 2), np.float32)}, r"X is float32 \(4, 2, 2\); expected"),
         ({"X": np.zeros((0, 2), np.float32), "y": np.zeros(0, np.int64)}, "at least one row"),
         ({"y": np.array([0, 1, 1])}, r"y is int64 \(3,\); expected int64 \(4,\)"),

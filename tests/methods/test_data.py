@@ -55,6 +55,8 @@ class TestUnits:
     ("X", "message"),
     [
         (csr_array(POINTS), r"sparse matrix; expected a dense array: give X.toarray\(\)"),
+        ([[1.0, 2.0], [3.0]], "rows of different lengths; expected"),
+        (np.ma.masked_greater(POINTS, 1), "masked array; expected every value"),
         ([["a", "b"]], "entries of type <U1; expected real numbers"),
         (np.zeros((4, 28, 28, 9)), r"shape \(4, 28, 28, 9\), images of 28 channels"),
         (np.zeros(3), r"shape \(3,\); expected images"),
