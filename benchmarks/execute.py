@@ -230,7 +230,7 @@ class _Run:
 def _failure(error: BaseException) -> Failure:
     try:
         message = str(error)
-    except Exception as problem:  # the error's own code
+    except BaseException as problem:  # the error's own code
         message = f"its text cannot be had: {type(problem).__name__}"
     text = "".join(traceback.format_exception(error))
     return Failure(type=type(error).__name__, message=_utf8(message), traceback=_utf8(text))

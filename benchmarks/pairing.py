@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+import msgspec
 import numpy as np
 
-from deep_em_bench.core import UserError
+from deep_em_bench.core import DataError, UserError
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from deep_em_bench.benchmarks.plan import Cell
     from deep_em_bench.datasets.base import Dataset
+    from deep_em_bench.results.record import Record
+    from deep_em_bench.results.store import Store
 
 __all__ = ["data_digest", "load_cell_data", "refuse_other_data", "unpaired"]
 
@@ -47,32 +52,45 @@ def load_cell_data(cell: Cell, *, device: str, data_dir: Path | None) -> Dataset
     )
 
 
-def refuse_other_data(
-    done: Digests, cells: Iterable[Cell], todo: Iterable[Cell], **where: Any
-) -> None:
-    """Raise :class:`UserError` for finished cells whose data are not today's.
+def refuse_other_data(store: Store, todo: Sequence[Cell], **where: Any) -> None:
+    """Raise :class:`UserError` for records beside the cells to run whose data are not today's.
 
-    Looked at are the data sets and seeds that also have cells to run: these would stand in one
-    table with them. ``where`` says where the data are, as for :func:`load_cell_data`.
+    Looked at are all records of the same data set and profile, of any method and seed: these
+    would stand in one table with the new ones. ``where`` says where the data are, as for
+    :func:`load_cell_data`.
     """
-    running = {_group(cell): cell for cell in todo}
-    finished: dict[Any, list[Cell]] = {}
-    for cell in cells:
-        if done.get(cell.key) and _group(cell) in running:
-            finished.setdefault(_group(cell), []).append(cell)
-    other = []
-    for group, group_cells in finished.items():
-        today = data_digest(load_cell_data(running[group], **where))
-        other += [
-            f"{cell.dataset.name} · {cell.label} · seed {cell.seed}"
-            for cell in group_cells
-            if done[cell.key] != today
-        ]
+    running = {cell.key for cell in todo}
+    finished: dict[str, list[Record]] = {}
+    for key in store.keys():  # noqa: SIM118 - a store iterates over its records
+        if key not in running:
+            with contextlib.suppress(DataError):  # whoever needs the record is warned
+                record = store.read(key, history=False)
+                finished.setdefault(record.dataset.name, []).append(record)
+    specs = {(_group(cell)[0], cell.profile): cell for cell in todo}
+    other: dict[str, None] = {}
+    for cell in specs.values():
+        if cell.dataset.name in finished:
+            other |= dict.fromkeys(_of_other_data(finished[cell.dataset.name], cell, **where))
     if other:
         raise UserError(
-            f"the data have changed since these cells were run: {_listed(other)}; run them again "
-            f"with --force, or write to another --out"
+            f"the data have changed since these cells were run: {_listed([*other])}; run them "
+            f"again with --force, or write to another --out"
         )
+
+
+def _of_other_data(records: Iterable[Record], cell: Cell, **where: Any) -> Iterator[str]:
+    """Names of the records of the cell's data set whose data are not today's."""
+    words = msgspec.json.encode(load_cell_data(cell, **where).words, order="sorted")
+    today: dict[int, str] = {}
+    for record in records:
+        known, seed = record.dataset.data_digest, record.seed
+        same = msgspec.json.encode(record.dataset.words, order="sorted") == words
+        if known is None or record.profile != cell.profile or not same:
+            continue
+        if seed not in today:
+            today[seed] = data_digest(load_cell_data(replace(cell, seed=seed), **where))
+        if known != today[seed]:
+            yield f"{cell.dataset.name} · {record.label} · seed {seed}"
 
 
 def unpaired(digests: Digests, cells: Iterable[Cell]) -> str | None:

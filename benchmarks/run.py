@@ -97,8 +97,7 @@ def _run(options: argparse.Namespace) -> int:
         return 0
     counts: Mapping[str, int] = {}
     if todo:
-        digests = {key: item.data_digest for key, item in left.items()}
-        refuse_other_data(digests, cells, todo, device=setting.device, data_dir=setting.data_dir)
+        refuse_other_data(store, todo, device=setting.device, data_dir=setting.data_dir)
         store.sweep()
         workers = {"backend": options.backend, "scheduler": options.scheduler}
         counts = work(todo, setting, **workers, times=times)

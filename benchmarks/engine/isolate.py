@@ -138,6 +138,7 @@ def _started(
 
 def _context(job: Job) -> ForkServerContext | SpawnContext:
     """The way children are started; the first call decides what the fork server imports."""
+    _refuse_program_without_file()
     for name in THREAD_VARIABLES:  # BLAS and OpenMP read them when loaded, so before the server is
         os.environ[name] = str(job.threads)
     # On macOS the system's own libraries do not survive a fork after their first use.
@@ -149,6 +150,17 @@ def _context(job: Job) -> ForkServerContext | SpawnContext:
         forkserver.ensure_running()
     claim_folder(Path(util.get_temp_dir()))  # where the fork server has its socket
     return context
+
+
+def _refuse_program_without_file() -> None:
+    """Raise :class:`UserError` for a program on standard input, which no process can import."""
+    program = sys.modules["__main__"]
+    path = getattr(program, "__file__", None)
+    if path is not None and program.__spec__ is None and not Path(path).is_file():
+        raise UserError(
+            f"the program that calls main() is {path}, which cells' processes cannot import; "
+            f"write it to a file"
+        )
 
 
 @contextlib.contextmanager

@@ -324,7 +324,7 @@ class OddPrecision(Cut):
 
 class UnspeakableError(Exception):
     def __str__(self) -> str:
-        raise RuntimeError("no text")
+        raise KeyboardInterrupt  # which is no Exception
 
 
 @register("unspeakable", presets=PRESETS)

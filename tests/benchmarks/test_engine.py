@@ -69,7 +69,7 @@ def ended(folder: Path, plugin: Path) -> Ended:
         ("leaving_at_once", "failed", "ProcessEnded", "exit status 3 and without a record"),
         ("odd_history", "failed", "DataError", "`history[0]`"),
         ("odd_precision", "failed", "DataError", "`resources.precision` is 8; expected str"),
-        ("unspeakable", "failed", "UnspeakableError", "its text cannot be had: RuntimeError"),
+        ("unspeakable", "failed", "UnspeakableError", "its text cannot be had: KeyboardInterrupt"),
     ],
 )
 def test_each_way_to_fail_is_a_record(

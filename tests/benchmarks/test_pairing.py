@@ -72,6 +72,10 @@ def test_cells_of_other_data_than_todays_are_refused(run: Run, folder: Path) -> 
     assert err.startswith("error: the data have changed since these cells were run: ")
     assert "table · steady[stable] · seed 0; run them again with --force" in err
     assert len(list((folder / "table").glob("*.json"))) == 1
+    for other in (["--methods", "twin"], ["--seeds", "1"], ["--methods", "twin", "--force"]):
+        status, err = run("table", *other)
+        assert status == 1
+        assert "table · steady[stable] · seed 0; run them again with --force" in err
     assert run("table", "--force")[0] == 0
     assert "nothing to do" in run("table")[1]
 

@@ -11,7 +11,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import psutil
 
@@ -68,6 +68,7 @@ class Command:
         *,
         program: tuple[str, ...] = ("-m", "deep_em_bench", "run"),
         before: str = "",
+        stdin: IO[str] | None = None,
     ) -> None:
         run = [sys.executable, *program, *arguments]
         if before:
@@ -77,6 +78,7 @@ class Command:
         self.process = subprocess.Popen(
             run,
             env=variables,
+            stdin=stdin,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.PIPE,
             text=True,

@@ -178,7 +178,7 @@ def closed_streams(folder: Path, whole: Bench) -> str:
 
 
 def wrong_calls(folder: Path, whole: Bench) -> str:
-    """A script without the guard of its main module, and a suite whose name is not UTF-8."""
+    """A script without the guard of its main module, one on standard input, a name not UTF-8."""
     bench = Bench(folder)
     script = folder / "script.py"
     call = "import sys; from deep_em_bench.benchmarks.run import main; sys.exit(main())"
@@ -186,6 +186,11 @@ def wrong_calls(folder: Path, whole: Bench) -> str:
     status, printed = bench.run(program=(str(script),))
     assert status == 1, printed
     assert printed.splitlines()[-1].endswith("put the call below: if __name__ == '__main__':")
+    assert "Traceback" not in printed, printed
+    with script.open(encoding="utf-8") as program:
+        status, printed = bench.run(program=("-",), stdin=program)
+    assert status == 1, printed
+    assert "is <stdin>, which cells' processes cannot import; write it to a file" in printed
     assert "Traceback" not in printed, printed
     bench.suite = bench.suite.rename(folder / os.fsdecode(b"\xff.toml"))
     status, printed = bench.run()
