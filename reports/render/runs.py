@@ -5,9 +5,7 @@ What many runs share (settings, data, machine, error) is written once and referr
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 from msgspec import structs
@@ -15,21 +13,19 @@ from msgspec import structs
 from deep_em_bench.reports.data import statistics
 from deep_em_bench.reports.data.gathered import Gathered
 from deep_em_bench.reports.data.titles import SPLITS
+from deep_em_bench.reports.data.tracebacks import traceback_of
 from deep_em_bench.reports.tables.model import metric_column
 from deep_em_bench.results import Failure, Record, Timing
 
-__all__ = ["run_data", "traceback_of"]
+__all__ = ["run_data"]
 
 TIMING = Timing.__struct_fields__
 
-TRACEBACK, TRACEBACKS = 4000, 4_000_000
-"""Characters from which a traceback is cut in its middle, and that all have together."""
+TRACEBACKS = 4_000_000
+"""Characters that all tracebacks have together."""
 
 SIGNIFICANT = 7
 """Digits of a number."""
-
-FOLDERS = ("benchmarks", "core", "datasets", "methods", "metrics", "package", "reports", "results")
-FILE = re.compile(r'File "(?P<path>[^"]+)"')
 
 
 def run_data(data: Gathered) -> dict[str, Any]:
@@ -69,30 +65,6 @@ def run_data(data: Gathered) -> dict[str, Any]:
         "shared": shared.values,
         "cells": runs,
     }
-
-
-def traceback_of(error: Failure) -> str:
-    """The traceback with paths from the package or the user's folder on, a long one cut."""
-    text = FILE.sub(lambda found: f'File "{_relative(found["path"])}"', error.traceback.strip())
-    if len(text) <= TRACEBACK:
-        return text
-    half = TRACEBACK // 2
-    return f"{text[:half]}\n… {len(text) - 2 * half:,} characters left out …\n{text[-half:]}"
-
-
-def _relative(path: str) -> str:
-    """From the package on, or from where packages are installed; else within the user's folder."""
-    parts = Path(path).parts
-    for folder in ("site-packages", "dist-packages"):
-        if folder in parts:
-            return "/".join(parts[parts.index(folder) + 1 :])
-    if "deep_em_bench" in parts:
-        return "/".join(parts[parts.index("deep_em_bench") :])
-    known = [i for i, part in enumerate(parts) if part in FOLDERS]
-    if known:
-        return "/".join(["deep_em_bench", *parts[known[-1] :]])
-    home = str(Path.home())
-    return path.replace(home, "~", 1) if path.startswith(home) else "/".join(parts[-2:])
 
 
 class _Shared:

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from deep_em_bench.reports.data.blocks import TIME, Block, Row, Statistic
 from deep_em_bench.reports.data.gathered import Gathered
 from deep_em_bench.reports.data.titles import SPLITS, is_component_metric
+from deep_em_bench.reports.data.tracebacks import traceback_of
 from deep_em_bench.reports.tables import caption
 from deep_em_bench.reports.tables.model import (
     Cell,
@@ -75,7 +76,7 @@ def failure_tables(data: Gathered, most: int = 200) -> Iterator[Table]:
                     Cell(value=each.row.title, rows=(data.places[block.name, each.row.label],)),
                     Cell(value=each.status),
                     Cell(value=caption.named_seeds(each.seeds)),
-                    Cell(value=each.message, details=each.record.error.traceback.strip())
+                    Cell(value=each.message, details=traceback_of(each.record.error))
                     if each.record.error
                     else Cell(),
                 )

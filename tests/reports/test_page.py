@@ -9,11 +9,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from deep_em_bench.reports.data.gathered import Choice, gathered
+from deep_em_bench.reports.data.tracebacks import traceback_of
 from deep_em_bench.reports.render.html import printable
 from deep_em_bench.reports.render.page import Listed, index_page, listed
-from deep_em_bench.reports.render.runs import traceback_of
 from deep_em_bench.reports.report import Report
-from deep_em_bench.results import Failure
+from deep_em_bench.results import Failure, replace
 from tests.reports.html_tree import Element, data, lines, one, parsed, section
 
 HOSTILE = [
@@ -189,6 +189,15 @@ def test_the_index_shows_scores(gather, suite_records, tmp_path):
 def test_tracebacks_name_no_folder_of_the_machine(path, shown):
     error = Failure(type="E", message="m", traceback=f'  File "{path}", line 3, in f')
     assert traceback_of(error) == f'File "{shown}", line 3, in f'
+
+
+def test_a_page_names_no_folder_of_the_machine(paged, make_record):
+    text = 'File "/home/me/secret/mine.py", line 3, in f'
+    error = Failure(type="E", message="m", traceback=text)
+    failed = replace(make_record("kmeans", status="failed"), error=error)
+    root = paged([failed, make_record("gmm", 0, {"error_rate": 0.2})])
+    assert "secret/mine.py" in root.text
+    assert "/home/me" not in root.text
 
 
 def test_a_long_traceback_loses_its_middle():
