@@ -1,4 +1,4 @@
-"""The error of every run by attribute, a mark a method, beside chance and the paper's numbers."""
+"""The error of every run by attribute, with chance and the published errors."""
 
 from __future__ import annotations
 
@@ -62,13 +62,13 @@ def _figure(blocks: Sequence[Block], column: str, marks: Mapping[str, Mark]) -> 
             ax.vlines(entry.value, i - 0.5, i + 0.5, color=INK, zorder=1)
         if (flips := chance(block, split)) is not None:
             ax.vlines(flips, i - 0.5, i + 0.5, color=INK, lw=0.5, ls=":")
-        scores, found = block.scores(column), block.statistics(column)
+        scores, statistics = block.scores(column), block.statistics(column)
         for k, row in enumerate(block.rows):
             place = list(titles).index(row.label) - (len(titles) - 1) / 2
             height, style = i + LINE * place / band, marks[row.label]
             values = scores[k][np.isfinite(scores[k])]
             ax.plot(values, [height] * len(values), "o", ms=1.5, mew=0, color=style.color)
-            if (mean := found[k]) is not None:
+            if (mean := statistics[k]) is not None:
                 ax.plot(mean.mean, height, style.marker, mfc="none", color=style.color)
     ax.set_ylim(len(blocks) - 0.5, -0.5)
     ax.set_yticks(range(len(blocks)), [str(block.data.words[ATTRIBUTE]) for block in blocks])

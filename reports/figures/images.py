@@ -34,11 +34,11 @@ TALLEST, NAMES = 8.0, 0.5
 """Inches of images in one figure, and of the names on one side."""
 
 MIXTURES = ("ganmm", "ganmm_em")
-"""Methods whose generators stand beside each other."""
+"""Methods whose generators are shown side by side."""
 
 
 def generated(data: Gathered, block: Block, runs: Sequence[Run]) -> Iterator[Drawing]:
-    """The samples of each run, its ways between components, and GANMM's two abreast."""
+    """Samples and interpolations of each run, and both variants of GANMM side by side."""
     for run in runs:
         for make in (_samples, _interpolation, _triangle):
             try:
@@ -115,12 +115,12 @@ def _samples(block: Block, run: Run) -> Iterator[Drawing]:
     if len(drawn) != len(run.clusters):
         raise DataError(f"samples of {len(drawn)} components, not {len(run.clusters)}")
     classes = {each.cluster: each.majority_class for each in run.clusters}
-    said = [
+    sentences = [
         f"Samples of {run.row.title}, seed {run.record.seed}, a row a component.",
         *caption.about(block),
         "Order of the components, for display alone: majority class on the training split.",
     ]
-    words = {"kind": "samples", "of": run.row.title, "block": block.title, "caption": said}
+    words = {"kind": "samples", "of": run.row.title, "block": block.title, "caption": sentences}
     if _images(drawn):
         for first in range(0, len(classes), COMPONENTS):
             some = dict(list(classes.items())[first : first + COMPONENTS])
@@ -195,13 +195,13 @@ def _between(block: Block, run: Run, kind: str, figure: Figure, what: str) -> Dr
 
 
 def _mixtures(data: Gathered, block: Block, runs: Sequence[Run]) -> Iterator[Drawing]:
-    """GANMM beside GANMM (EM), a row a generator; nothing unless both stored images."""
-    found = [
+    """GANMM and GANMM (EM) side by side, a row per generator. Both must have stored images."""
+    firsts = [
         next((r for r in runs if r.row.method == m and _drawn(data, r)), None) for m in MIXTURES
     ]
-    if not all(found):
+    if not all(firsts):
         return
-    both = [run for run in found if run is not None]
+    both = [run for run in firsts if run is not None]
     wide = WIDTH / len(both)
     K, n, _, height, width = both[0].arrays["samples"].shape
     tall = K * (wide - 0.3) / min(n, 6) * height / width

@@ -63,7 +63,7 @@ METHODS, CURVES = 8, 10
 """Methods and panels of curves in one figure."""
 
 BANDS = ("#3b6ea5", "#a9c4e0")
-"""Fills of neighbouring clusters: the bands are told apart, and no cluster has a colour."""
+"""Alternating fills of neighbouring clusters. A fill does not identify a cluster."""
 
 PANEL = 0.95
 """Inches a row of panels is high."""
@@ -87,11 +87,11 @@ class _Method:
 
 
 def learning(data: Gathered, block: Block, marks: Mapping[str, Mark]) -> Iterator[Drawing]:
-    """All that histories tell by EM iteration, as many figures as needed.
+    """The curves and cluster shares of the histories, over as many figures as needed.
 
     Curves are means over the runs with a band of one standard deviation, pale where not all of
-    them went so far; where runs tell only their end, that is a point each. Shares are those of one
-    run. What no record can fill is left out.
+    them went so far. Where each run stores a single value, it is a point. Shares are those of one
+    run.
     """
     methods = [method for row in block.rows if (method := _read(data, row)) is not None]
     em = [method for method in methods if method.shares is not None or _keys([method], "em")]
@@ -123,10 +123,10 @@ def learning(data: Gathered, block: Block, marks: Mapping[str, Mark]) -> Iterato
 
 def _keys(methods: Sequence[_Method], kind: str) -> list[str]:
     """The keys that any method has a curve of, in the order of their panels."""
-    found = dict.fromkeys(key for method in methods for key in method.curves)
+    keys = dict.fromkeys(key for method in methods for key in method.curves)
     if kind == "scores":
-        return [key for key in SCORES if key in found]
-    return [*(key for key in PANELS if key in found), *sorted(set(found) - {*PANELS, *SCORES})]
+        return [key for key in SCORES if key in keys]
+    return [*(key for key in PANELS if key in keys), *sorted(set(keys) - {*PANELS, *SCORES})]
 
 
 def _read(data: Gathered, row: Row) -> _Method | None:
@@ -141,7 +141,7 @@ def _read(data: Gathered, row: Row) -> _Method | None:
         runs.append({r["iteration"]: r for r in history if type(r.get("iteration")) is int})
     keys = dict.fromkeys(key for rows in runs for each in rows.values() for key in each)
     known = [k for k in keys if k in PANELS or k in SCORES or k.endswith("loss")]
-    curves = {key: found for key in known if (found := _curve(runs, key)) is not None}
+    curves = {key: curve for key in known if (curve := _curve(runs, key)) is not None}
     shares = _first_shares(runs) if runs else None
     if not curves and shares is None:
         return None
@@ -157,10 +157,10 @@ def _curve(runs: Runs, key: str) -> tuple[np.ndarray, np.ndarray] | None:
 
 def _first_shares(runs: Runs) -> tuple[np.ndarray, np.ndarray] | None:
     listed = {i: _numbers(row.get("shares")) for i, row in sorted(runs[0].items())}
-    found = {i: shares for i, shares in listed.items() if shares}
-    if len({len(shares) for shares in found.values()}) != 1:
+    by_iteration = {i: shares for i, shares in listed.items() if shares}
+    if len({len(shares) for shares in by_iteration.values()}) != 1:
         return None
-    return np.array(list(found)), np.array(list(found.values())).T
+    return np.array(list(by_iteration)), np.array(list(by_iteration.values())).T
 
 
 def _number(value: Any) -> float:
@@ -169,8 +169,8 @@ def _number(value: Any) -> float:
 
 def _numbers(value: Any) -> list[float]:
     """The numbers of a list of finite numbers; of anything else none."""
-    found = [_number(item) for item in value] if isinstance(value, list | tuple) else []
-    return found if all(map(math.isfinite, found)) else []
+    numbers = [_number(item) for item in value] if isinstance(value, list | tuple) else []
+    return numbers if all(map(math.isfinite, numbers)) else []
 
 
 def _figure(
@@ -209,7 +209,7 @@ def _curves(ax: Axes, methods: Sequence[_Method], key: str, marks: Mapping[str, 
         mark = marks[method.row.label]
         iterations, table = method.curves[key]
         style: dict[str, Any] = {"color": mark.color, "marker": mark.marker}
-        if _tells_ends(table):
+        if _single_values(table):
             run, end = np.nonzero(np.isfinite(table))
             ax.plot(iterations[end], table[run, end], **style, ls="", mfc="none", mew=0.5)
             continue
@@ -247,7 +247,7 @@ def _spans_decades(methods: Sequence[_Method], key: str) -> bool:
     return bool(0 < low * DECADES < high)
 
 
-def _tells_ends(table: np.ndarray) -> bool:
+def _single_values(table: np.ndarray) -> bool:
     """Whether no run has more than one number."""
     return bool((np.isfinite(table).sum(axis=1) <= 1).all())
 
@@ -283,7 +283,7 @@ def _reading(
 ) -> Iterator[str]:
     if keys and any(method.n_runs > 1 for method in methods):
         yield "Curves: mean ± standard deviation of the runs, pale where not all go on."
-    if any(_tells_ends(m.curves[key][1]) for m in methods for key in keys if key in m.curves):
+    if any(_single_values(m.curves[key][1]) for m in methods for key in keys if key in m.curves):
         yield "Points: the ends of runs, where they tell no more."
     if any(_spans_decades(methods, key) for key in keys):
         yield "On logarithmic axes no band goes below the lowest run."

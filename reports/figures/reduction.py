@@ -55,8 +55,8 @@ class _Panel:
 
     run: Run
     block: Block
-    beside: Compared | None
-    """The row's error and the paper's."""
+    published: Compared | None
+    """The row's error and the published one."""
     split: str
     y: np.ndarray
     """``(n,)``"""
@@ -82,15 +82,15 @@ class _Panel:
         """Name, scores of this run, and the paper's number."""
         scores = getattr(self.run.record.metrics, self.split)
         name = f"{self.number} {self.run.row.title}".strip()
-        told = [
+        texts = [
             f"{head} {number(value, metric_format(metric))}"
             for head, metric in (("error", self.block.error), ("k-NN", METRIC))
             if (value := scores.get(metric)) is not None
         ]
-        lines = [*fit(name, SIDE, 2), *fit(", ".join(told), SIDE, 2)]
-        if self.beside:
-            value = number(self.beside.entry.value, metric_format(self.beside.metric))
-            lines.append(f"(paper {value}{', differs' if self.beside.differs else ''})")
+        lines = [*fit(name, SIDE, 2), *fit(", ".join(texts), SIDE, 2)]
+        if self.published:
+            value = number(self.published.entry.value, metric_format(self.published.metric))
+            lines.append(f"(paper {value}{', differs' if self.published.differs else ''})")
         return "\n".join(lines)
 
 
@@ -130,13 +130,13 @@ def _groups(data: Gathered) -> list[list[Block]]:
         if any(METRIC in block.metrics[split] for split in ("train", "test")):
             key = block.profile, data_title(block.data, [LABELLED]), block.n_clusters
             groups.setdefault(key, []).append(block)
-    return [sorted(held, key=lambda block: block.labelled) for held in groups.values()]
+    return [sorted(blocks, key=lambda block: block.labelled) for blocks in groups.values()]
 
 
 def _panels(data: Gathered, group: Sequence[Block]) -> Iterator[_Panel]:
     for block in group:
         pairs = [p for each in data.compared if each.block is block for p in each.rows]
-        beside = {pair.row.label: pair for pair in pairs if pair.metric == block.error}
+        published = {pair.row.label: pair for pair in pairs if pair.metric == block.error}
         for row in block.rows:
             run = data.stored.run(row)
             if run is None or "features" not in run.arrays:
@@ -152,7 +152,7 @@ def _panels(data: Gathered, group: Sequence[Block]) -> Iterator[_Panel]:
                 yield _Panel(
                     run=run,
                     block=block,
-                    beside=beside.get(row.label),
+                    published=published.get(row.label),
                     split=split,
                     y=y[: len(features)],
                     features=features,
@@ -193,7 +193,7 @@ def _plane(features: np.ndarray) -> np.ndarray:
 
 
 def _draw(ax: Axes, points: np.ndarray, y: np.ndarray) -> None:
-    """The points by class, each class's name at its median: told apart in grey too."""
+    """The points by class, with each class's name at its median, for print in grey."""
     low, high = points.min(axis=0), points.max(axis=0)
     margin = 0.04 * np.maximum(high - low, 1e-12)
     ax.set(xlim=(low[0] - margin[0], high[0] + margin[0]), xticks=())
@@ -246,8 +246,8 @@ def _reading(group: Sequence[Block], panels: Sequence[_Panel]) -> Iterator[str]:
     yield from caption.about(group[0])
     yield from caption.mixed(group[1:])
     for block in group[1:]:
-        if told := [panel.run.row.title for panel in panels if panel.block is block]:
-            yield f"{', '.join(told)}: {block.labelled:,} labels known to the fit."
+        if titles := [panel.run.row.title for panel in panels if panel.block is block]:
+            yield f"{', '.join(titles)}: {block.labelled:,} labels known to the fit."
     seeds = {panel.run.record.seed for panel in panels}
     one = named_seeds(seeds) if len(seeds) == 1 else "the first run that ended well"
     n = max(len(panel.y) for panel in panels)
@@ -255,8 +255,8 @@ def _reading(group: Sequence[Block], panels: Sequence[_Panel]) -> Iterator[str]:
     yield "Two features are drawn as they are, others by t-SNE."
     yield "k-NN: accuracy of five neighbours in the features themselves, not in the picture."
     for panel in panels:
-        if panel.beside and panel.beside.differs:
-            kinds = dict.fromkeys(difference.kind for difference in panel.beside.differs)
+        if panel.published and panel.published.differs:
+            kinds = dict.fromkeys(difference.kind for difference in panel.published.differs)
             title = panel.run.row.title
             yield f"{title}: protocol differs from the paper's in {', '.join(kinds)}."
     numbers = {panel.number for panel in panels}

@@ -100,11 +100,11 @@ def _points(
         for i, row in enumerate(rows):
             place = block.rows.index(row)
             _row(ax, i, scores[place], marks[row.label])
-            found = summary[place]
-            if found and found.std is not None:
-                ends = [found.mean - found.std, found.mean + found.std]
+            statistic = summary[place]
+            if statistic and statistic.std is not None:
+                ends = [statistic.mean - statistic.std, statistic.mean + statistic.std]
                 ax.plot(ends, [i - 0.2] * 2, color=INK)
-                ax.plot(found.mean, i - 0.2, "|", ms=6, mew=1.5, color=INK)
+                ax.plot(statistic.mean, i - 0.2, "|", ms=6, mew=1.5, color=INK)
         if split == "generation" and (real := block.real(metric)) is not None:
             ax.axvline(real.mean, color=INK, ls=":", lw=0.7)
         ax.set_title("\n".join(fit(metric_column(metric).head, 0.85, 2)))
@@ -185,8 +185,8 @@ def scales(data: Gathered, marks: Mapping[str, Mark]) -> Iterator[Drawing]:
         title = data_title(block.data, ["subset"])
         if block.data.n is not None:
             groups.setdefault((block.profile, title, block.n_clusters), []).append(block)
-    for (profile, title, K), found in groups.items():
-        blocks = sorted(found, key=lambda block: block.data.n or 0)
+    for (profile, title, K), members in groups.items():
+        blocks = sorted(members, key=lambda block: block.data.n or 0)
         sizes = [block.data.n or 0 for block in blocks]
         if not len(set(sizes)) == len(blocks) > 1:
             continue
@@ -197,7 +197,7 @@ def scales(data: Gathered, marks: Mapping[str, Mark]) -> Iterator[Drawing]:
         for part, which in pages(len(rows), LINES):
             some = dict(list(rows.items())[part])
             figure = _scales(blocks, sizes, [f"{split}/{m}" for m in metrics], some, marks)
-            told = (
+            note = (
                 "Each size is scored on the points it was fitted to." if split == "train" else ""
             )
             yield Drawing(
@@ -211,7 +211,7 @@ def scales(data: Gathered, marks: Mapping[str, Mark]) -> Iterator[Drawing]:
                     which,
                     caption.runs(blocks),
                     "A small point a run.",
-                    told,
+                    note,
                 ],
             )
 
@@ -234,18 +234,18 @@ def _scales(
             places = [
                 next((i for i, r in enumerate(b.rows) if r.label == label), None) for b in blocks
             ]
-            held = [
+            runs = [
                 b.scores(column)[i] if i is not None else np.array([np.nan])
                 for b, i in zip(blocks, places, strict=True)
             ]
-            found = [
+            statistics = [
                 b.statistics(column)[i] if i is not None else None
                 for b, i in zip(blocks, places, strict=True)
             ]
-            mean = np.array([f.mean if f else np.nan for f in found])
-            std = np.array([(f.std or 0) if f else np.nan for f in found])
+            mean = np.array([f.mean if f else np.nan for f in statistics])
+            std = np.array([(f.std or 0) if f else np.nan for f in statistics])
             ax.fill_between(sizes, mean - std, mean + std, color=style.color, alpha=0.15, lw=0)
-            for size, scores in zip(sizes, held, strict=True):
+            for size, scores in zip(sizes, runs, strict=True):
                 ax.plot(
                     [size] * len(scores), scores, style.marker, color=style.color, mfc="none",
                     ms=2, mew=0.4, alpha=0.7,

@@ -120,11 +120,11 @@ class Mark:
 
 @dataclass(frozen=True, kw_only=True)
 class Drawing:
-    """One figure, with what is said of it beside and not in it."""
+    """One figure and its caption."""
 
     kind: str
     name: str
-    """What tells it from others of its kind."""
+    """Unique among the figures of its kind."""
     figure: Figure
     caption: Sequence[str]
     """Sentences."""
@@ -260,17 +260,17 @@ def fit(text: str, inches: float, lines: int) -> list[str]:
     shown = "".join(c if _drawn(c) else f"[U+{ord(c):04X}]" for c in " ".join(text.split()))
     pieces = [f"{word} " for word in shown.split()]
     pieces = [part for word in pieces for part in _parts(word, limit)]
-    found = [""]
+    rows = [""]
     for piece in pieces:
-        if found[-1] and _width(found[-1] + piece.rstrip()) > limit:
-            found.append("")
-        found[-1] += piece
-    if len(found) > lines:
-        last = found[lines - 1].rstrip()
+        if rows[-1] and _width(rows[-1] + piece.rstrip()) > limit:
+            rows.append("")
+        rows[-1] += piece
+    if len(rows) > lines:
+        last = rows[lines - 1].rstrip()
         while last and _width(last + "…") > limit:
             last = last[:-1]
-        found[lines - 1 :] = [last + "…"]
-    return [line.strip() for line in found]
+        rows[lines - 1 :] = [last + "…"]
+    return [line.strip() for line in rows]
 
 
 def _parts(word: str, limit: float) -> Iterator[str]:

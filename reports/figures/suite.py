@@ -66,9 +66,9 @@ def draw(data: Gathered, most: int | None = None) -> tuple[list[Figure], bool]:
     """Every figure, or the first ``most``; and whether there are no more."""
     taken: set[str] = set()
     with look():
-        found = drawings(data)
-        figures = [_figure(drawing, taken) for drawing in itertools.islice(found, most)]
-        complete = most is None or next(found, None) is None
+        stream = drawings(data)
+        figures = [_figure(drawing, taken) for drawing in itertools.islice(stream, most)]
+        complete = most is None or next(stream, None) is None
     return figures, complete
 
 

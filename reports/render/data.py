@@ -1,4 +1,4 @@
-"""Tables for programs: CSV with a line a row, and JSON with all that is said of them."""
+"""Tables for programs: CSV with a line per row, and JSON with captions and notes too."""
 
 from __future__ import annotations
 
@@ -44,8 +44,8 @@ def _rows(table: Table) -> list[dict[str, Any]]:
         of = {"group": group.name} if group.name else {}
         for line in group.lines:
             first = 1 if line.facts else 0
-            held = dict(entries(table.columns[first:], line.cells[first:]))
-            rows.append({**table.facts, **of, **line.facts, **held})
+            values = dict(entries(table.columns[first:], line.cells[first:]))
+            rows.append({**table.facts, **of, **line.facts, **values})
     return rows
 
 
@@ -67,10 +67,10 @@ def _described(table: Table) -> dict[str, Any]:
     }
 
 
-def _written(held: Mapping[str, Any]) -> str:
+def _written(description: Mapping[str, Any]) -> str:
     """Line by line: an indented text of all would take five times as long to write and to read."""
     lines = []
-    for name, value in held.items():
+    for name, value in description.items():
         if isinstance(value, list) and value:
             items = ",\n  ".join(json.dumps(item, allow_nan=False) for item in value)
             lines.append(f' "{name}": [\n  {items}\n ]')

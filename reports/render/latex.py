@@ -96,11 +96,11 @@ def standalone(*parts: str) -> str:
 def _floats(table: Table, name: str) -> Iterator[str]:
     pages = list(_pages(table))
     for i, (part, notes) in enumerate(pages):
-        said = part.caption if i == 0 else (part.caption[0], "Continued.")
+        sentences = part.caption if i == 0 else (part.caption[0], "Continued.")
         label = rf"\label{{tab:{name}}}" if i == 0 else ""
         body = f"\\fittedtable{{%\n{_tabular(part)}%\n}}\n" if part.lines or not i else ""
         wide = len(table.columns) > NARROW
-        yield _float(body, said, notes, label, wide=wide, again=i > 0)
+        yield _float(body, sentences, notes, label, wide=wide, again=i > 0)
 
 
 def _pages(table: Table) -> Iterator[tuple[Table, Sequence[Note]]]:

@@ -41,7 +41,7 @@ FOOT = (
 )
 
 EMBEDDED = 12_000_000
-"""Bytes of pictures in one page; the rest lies beside it."""
+"""Bytes of pictures in one page; the other pictures are files next to it."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,7 +51,7 @@ class Part:
     title: str = ""
     tables: Sequence[Table] = ()
     pictures: Sequence[tuple[Figure, str]] = ()
-    """Each with its picture as a data URL; empty: it lies beside the page."""
+    """Each with its picture as a data URL. Empty: the picture is a file next to the page."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -79,7 +79,7 @@ class Listed:
     """The best score of its first block."""
     last: str = ""
     problem: str = ""
-    """Why it has no page; empty where it has one, at NAME/index.html beside the index."""
+    """Why it has no page. Empty: its page is NAME/index.html."""
 
 
 def suite_page(
@@ -90,7 +90,7 @@ def suite_page(
     undrawn: str = "",
     indexed: bool = False,
 ) -> str:
-    """The page of one suite, to be written beside its figures.
+    """The page of one suite, to be written next to its figures.
 
     ``tables`` are those of its chapters: "scores", "published", "differences", "clusters";
     ``undrawn`` says which figures were left out. An ``indexed`` page links to ../index.html.
@@ -140,10 +140,10 @@ def listed(data: Gathered) -> Listed:
     records, block = data.records, data.blocks[0]
     metric = next(iter(data.metrics), "")
     split = data.split(block, [metric])
-    found = data.comparison(block, f"{split}/{metric}")
+    comparison = data.comparison(block, f"{split}/{metric}")
     best = ""
-    if found is not None:
-        row = next(row for row in block.rows if row.label == found.best)
+    if comparison is not None:
+        row = next(row for row in block.rows if row.label == comparison.best)
         score = block.statistic(row, f"{split}/{metric}")
         assert isinstance(score, Statistic), "the best row has a number"
         text = number(score.mean, metric_format(metric))
@@ -212,10 +212,10 @@ def _by_block(data: Gathered, tables: Sequence[Table]) -> list[Part]:
     parts = []
     rest = list(tables)
     for block in data.blocks:
-        held = [table for table in rest if block.title in table.title or block.name in table.name]
-        rest = [table for table in rest if table not in held]
-        if held:
-            parts.append(Part(title=block.title, tables=held))
+        own = [table for table in rest if block.title in table.title or block.name in table.name]
+        rest = [table for table in rest if table not in own]
+        if own:
+            parts.append(Part(title=block.title, tables=own))
     if rest:
         parts.append(Part(title="Over several tables" if parts else "", tables=rest))
     return parts if len(parts) > 1 else [replace(part, title="") for part in parts]
@@ -232,12 +232,12 @@ def _pictures(figures: Sequence[Figure]) -> list[Part]:
         by_block.setdefault(each.block, []).append((each, source))
     several = len(by_block) > 1
     return [
-        Part(title=(block or "Over several tables") if several else "", pictures=held)
-        for block, held in by_block.items()
+        Part(title=(block or "Over several tables") if several else "", pictures=pictures)
+        for block, pictures in by_block.items()
     ]
 
 
 def _some(names: Sequence[str]) -> str:
-    found = list(dict.fromkeys(names))
-    more = f" and {len(found) - 3:,} more" if len(found) > 3 else ""
-    return ", ".join(found[:3]) + more
+    distinct = list(dict.fromkeys(names))
+    more = f" and {len(distinct) - 3:,} more" if len(distinct) > 3 else ""
+    return ", ".join(distinct[:3]) + more

@@ -83,12 +83,12 @@ class _Shared:
         return self._places[key]
 
     def error(self, error: Failure) -> int:
-        held = {"type": error.type, "message": error.message, "traceback": traceback_of(error)}
-        if repr(held) not in self._places:
-            self._tracebacks += len(held["traceback"])
+        failure = {"type": error.type, "message": error.message, "traceback": traceback_of(error)}
+        if repr(failure) not in self._places:
+            self._tracebacks += len(failure["traceback"])
         if self._tracebacks > TRACEBACKS:
-            held["traceback"] = "The traceback stands in the run's own file, as many others do."
-        return self.place(held)
+            failure["traceback"] = "The traceback stands in the run's own file, as many others do."
+        return self.place(failure)
 
 
 def _run(

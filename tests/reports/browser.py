@@ -40,7 +40,7 @@ class Browser:
         )
         os.close(commands)
         os.close(answers)
-        self._held, self._id, self._session = b"", 0, None
+        self._buffer, self._id, self._session = b"", 0, None
         self.complaints, self.requests = [], []
         targets = self.call("Target.getTargets")["targetInfos"]
         tab = next(target for target in targets if target["type"] == "page")
@@ -78,9 +78,9 @@ class Browser:
 
     def run(self, expression):
         """The value of a JavaScript expression."""
-        found = self.call("Runtime.evaluate", expression=expression, returnByValue=True)
-        assert "exceptionDetails" not in found, found["exceptionDetails"]
-        return found["result"].get("value")
+        answer = self.call("Runtime.evaluate", expression=expression, returnByValue=True)
+        assert "exceptionDetails" not in answer, answer["exceptionDetails"]
+        return answer["result"].get("value")
 
     def until(self, expression):
         """Waits until it is true."""
@@ -94,8 +94,8 @@ class Browser:
         text = "\r" if key == "Enter" else ""
         code = {"Enter": 13, "Tab": 9, " ": 32}[key]
         for kind in ("keyDown", "keyUp"):
-            said = {"type": kind, "key": key, "windowsVirtualKeyCode": code}
-            self.call("Input.dispatchKeyEvent", **said, **({"text": text} if text else {}))
+            event = {"type": kind, "key": key, "windowsVirtualKeyCode": code}
+            self.call("Input.dispatchKeyEvent", **event, **({"text": text} if text else {}))
 
     def close(self):
         os.close(self._out)  # it ends with its pipe
@@ -108,16 +108,16 @@ class Browser:
 
     def _receive(self):
         last = time.monotonic() + PATIENCE
-        while b"\0" not in self._held:
+        while b"\0" not in self._buffer:
             ready, _, _ = select.select([self._in], [], [], max(0, last - time.monotonic()))
-            held = os.read(self._in, 1 << 20) if ready else b""
-            assert held, "the browser does not answer"
-            self._held += held
-        text, _, self._held = self._held.partition(b"\0")
+            chunk = os.read(self._in, 1 << 20) if ready else b""
+            assert chunk, "the browser does not answer"
+            self._buffer += chunk
+        text, _, self._buffer = self._buffer.partition(b"\0")
         message = json.loads(text)
-        said = message.get("method", "")
-        if said in ("Runtime.exceptionThrown", "Log.entryAdded", "Runtime.consoleAPICalled"):
+        event = message.get("method", "")
+        if event in ("Runtime.exceptionThrown", "Log.entryAdded", "Runtime.consoleAPICalled"):
             self.complaints.append(message["params"])
-        if said == "Network.requestWillBeSent":
+        if event == "Network.requestWillBeSent":
             self.requests.append(message["params"]["request"]["url"])
         return message

@@ -27,7 +27,7 @@ def make_record():
     """A record by label and seed; ``train`` and ``test`` are its metrics, the rest is optional."""
 
     def make(label, seed=0, train=None, test=None, *, status="ok", error="E: why\nmore", **words):
-        said = {
+        values = {
             "suite": "digits_raw",
             "profile": "quick",
             "n_clusters": 10,
@@ -39,24 +39,24 @@ def make_record():
             "metrics_version": "1",
             "resources": Resources(),
         } | words
-        unique = repr((label, seed, sorted((name, repr(v)) for name, v in said.items())))
+        unique = repr((label, seed, sorted((name, repr(v)) for name, v in values.items())))
         kind, _, message = error.partition(": ")
         return Record(
             key=hashlib.sha256(unique.encode()).hexdigest(),
-            suite=said["suite"],
-            profile=said["profile"],
+            suite=values["suite"],
+            profile=values["profile"],
             label=label,
-            dataset=said["dataset"],
-            n_clusters=said["n_clusters"],
-            method=MethodUsed(name=said["method"], preset="default", params=said["params"]),
+            dataset=values["dataset"],
+            n_clusters=values["n_clusters"],
+            method=MethodUsed(name=values["method"], preset="default", params=values["params"]),
             seed=seed,
             status=status,
             error=None if status == "ok" else Failure(type=kind, message=message),
             metrics=Scores(train=train or {}, test=test or {}),
-            timing=Timing(fit_s=said["fit_s"] if status == "ok" else None),
-            resources=said["resources"],
+            timing=Timing(fit_s=values["fit_s"] if status == "ok" else None),
+            resources=values["resources"],
             provenance=Provenance(
-                method_version=said["version"], metrics_version=said["metrics_version"]
+                method_version=values["version"], metrics_version=values["metrics_version"]
             ),
         )
 
@@ -99,7 +99,7 @@ def extents(monkeypatch):
 
         with monkeypatch.context() as patched, look():
             patched.setattr(Text, "draw", noted)
-            figure.set_layout_engine("none")  # it has been found
+            figure.set_layout_engine("none")  # the layout is fixed
             figure.draw_without_rendering()
         return boxes
 
@@ -118,10 +118,10 @@ def legible(extents):
             assert box.y0 > -1, (stem, name)
             assert box.x1 < figure.bbox.x1 + 1, (stem, name)
             assert box.y1 < figure.bbox.y1 + 1, (stem, name)
-        for (name, box), (other, beside) in itertools.combinations(boxes, 2):
+        for (name, box), (other, second) in itertools.combinations(boxes, 2):
             apart = (
-                min(box.x1, beside.x1) - max(box.x0, beside.x0) < 1
-                or min(box.y1, beside.y1) - max(box.y0, beside.y0) < 1
+                min(box.x1, second.x1) - max(box.x0, second.x0) < 1
+                or min(box.y1, second.y1) - max(box.y0, second.y0) < 1
             )
             assert apart, (stem, name, other)
 
@@ -144,8 +144,8 @@ def make_samples(make_record):
             "n_floor": 5000,
             "n_curve": 1000,
         } | (net or {})
-        name, said = described["name"], {"train": {"nmi": 0.5}, "suite": "generation"} | words
-        record = make_record(label, seed, said.pop("train"), **said)
+        name, options = described["name"], {"train": {"nmi": 0.5}, "suite": "generation"} | words
+        record = make_record(label, seed, options.pop("train"), **options)
         if record.status != "ok":
             return record
         scores = {f"is_{name}": 9.5 - fid / 100, f"fid_{name}": fid, f"kid_{name}": fid / 1000}
@@ -174,11 +174,11 @@ def put(store, make_record):
         y = np.arange(60) % C
         labels = np.where(draw.random(60) < error, draw.integers(K, size=60), y % K)
         scores = {"error_rate": error, "ari": 1 - 1.5 * error, "nmi": 1 - error}
-        said = {"n_clusters": K, "dataset": structs.replace(DIGITS, n_classes=C)} | words
-        record = make_record(label, seed, said.pop("train", scores), **said)
+        options = {"n_clusters": K, "dataset": structs.replace(DIGITS, n_classes=C)} | words
+        record = make_record(label, seed, options.pop("train", scores), **options)
         record = structs.replace(record, history=tuple(history))
-        held = {"y_train": y, "labels_train": labels} | (arrays or {})
-        return store.write(record, held if record.status == "ok" else None)
+        stored = {"y_train": y, "labels_train": labels} | (arrays or {})
+        return store.write(record, stored if record.status == "ok" else None)
 
     return put
 
@@ -203,12 +203,12 @@ def drawn(store):
     from deep_em_bench.reports.figures.suite import drawings
 
     def drawn(**choice):
-        found = {}
+        by_kind = {}
         with look():
             for each in drawings(gathered(store, Choice(**choice))):
                 each.figure.draw_without_rendering()
-                found.setdefault(each.kind, []).append(each)
-        return found
+                by_kind.setdefault(each.kind, []).append(each)
+        return by_kind
 
     return drawn
 

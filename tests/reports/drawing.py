@@ -52,6 +52,6 @@ def titles(figure):
     return [title for ax in axes if (title := ax.get_title("left") or ax.get_title())]
 
 
-def only(found, kind):
-    (figure,) = [figure for stem, figure in found.items() if stem.startswith(kind)]
+def only(figures, kind):
+    (figure,) = [figure for stem, figure in figures.items() if stem.startswith(kind)]
     return figure

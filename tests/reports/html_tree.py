@@ -20,11 +20,11 @@ class Element:
 
     def all(self, name):
         """Every element of that name in it, itself included, in order."""
-        found = [self] if self.name == name else []
+        elements = [self] if self.name == name else []
         for child in self.children:
             if isinstance(child, Element):
-                found += child.all(name)
-        return found
+                elements += child.all(name)
+        return elements
 
     @property
     def text(self):
@@ -60,10 +60,10 @@ def parsed(text):
 
 
 def one(root, name, **attributes):
-    (found,) = [
+    (match,) = [
         e for e in root.all(name) if all(e.attributes.get(k) == v for k, v in attributes.items())
     ]
-    return found
+    return match
 
 
 def section(root, name):
@@ -71,7 +71,7 @@ def section(root, name):
 
 
 def lines(table):
-    """The texts of a table's cells, by line, without what only screen readers are told."""
+    """The texts of a table's cells, by line, without the text for screen readers alone."""
 
     def shown(element):
         if isinstance(element, str):

@@ -1,4 +1,4 @@
-"""Which runs stand in one row and block, and what is said of them in numbers."""
+"""Which runs form a row and a block, and their statistics."""
 
 import pytest
 
@@ -15,10 +15,10 @@ def blocks(records, **words):
 def test_rows_are_baselines_first_and_failures_are_counted_not_averaged(suite_records):
     (block,) = blocks(suite_records)
     assert [row.label for row in block.rows] == ["kmeans", "gan_em[stable]"]
-    found = block.statistics("train/error_rate")
-    assert found[0].mean == pytest.approx(0.21)
-    assert found[0].std == pytest.approx(0.01)
-    assert (found[1].n, found[1].mean) == (2, pytest.approx(0.12))
+    statistics = block.statistics("train/error_rate")
+    assert statistics[0].mean == pytest.approx(0.21)
+    assert statistics[0].std == pytest.approx(0.01)
+    assert (statistics[1].n, statistics[1].mean) == (2, pytest.approx(0.12))
     assert block.scores("train/error_rate").shape == (2, 3)
     assert [len(row.ok) for row in block.rows] == [3, 2]
     (failed,) = block.failures

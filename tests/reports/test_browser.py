@@ -30,7 +30,7 @@ def browser(tmp_path_factory):
 
 @pytest.fixture
 def opened(browser, tmp_path, make_record):
-    """Opens the page of some records, with their figures; what the browser says of it is kept."""
+    """Opens the page of some records with their figures, and keeps the browser's messages."""
 
     def opened(records, *, arrays=None, **view):
         store = Store(tmp_path / "digits_raw")
@@ -55,8 +55,8 @@ def records(make_record):
         make_record(label, seed, {"error_rate": value, "nmi": 1 - value, "active_clusters": 9.0})
         if value is not None
         else make_record(label, seed, status="diverged", error="DivergenceError: loss is nan")
-        for label, found in (values | {"a9": (None,) * 3}).items()
-        for seed, value in enumerate(found)
+        for label, scores in (values | {"a9": (None,) * 3}).items()
+        for seed, value in enumerate(scores)
     ]
 
 
@@ -103,16 +103,16 @@ def test_sorting_sorts_numbers_as_numbers_and_failures_last(browser, opened, rec
     click(browser, heads, 1)
     assert column(browser, "#scores > .scroll") == before
     click(browser, heads, 0)
-    found = column(browser, "#scores > .scroll")
-    assert found == ["a9", "a10", "b", "K-means"], "9 is before 10"
+    order = column(browser, "#scores > .scroll")
+    assert order == ["a9", "a10", "b", "K-means"], "9 is before 10"
 
 
 def test_the_order_is_told_to_those_who_cannot_see_it(browser, opened, records):
     opened(records)
     click(browser, "#scores thead button", 1)
     click(browser, "#scores thead button", 2)
-    told = "[...document.querySelectorAll('#scores table')[0].tHead.rows[0].cells].map"
-    sorted_by = browser.run(f"{told}((head) => head.getAttribute('aria-sort'))")
+    heads = "[...document.querySelectorAll('#scores table')[0].tHead.rows[0].cells].map"
+    sorted_by = browser.run(f"{heads}((head) => head.getAttribute('aria-sort'))")
     assert sorted_by[:3] == [None, None, "ascending"]
     assert "sorted by NMI" in browser.run("document.getElementById('said').textContent")
 
@@ -153,10 +153,10 @@ def test_cells_are_filtered_sorted_and_opened(browser, opened, records):
     assert column(browser, "#runs", 3)[-4:] == ["–"] * 4
     write(browser, "#runs input", "nan seed=2 a10")
     click(browser, "#runs .open")
-    told = browser.run("document.querySelector('#runs .detail').textContent")
-    assert "DivergenceError" in told
-    assert "loss is nan" in told
-    assert "codev1" in told
+    text = browser.run("document.querySelector('#runs .detail').textContent")
+    assert "DivergenceError" in text
+    assert "loss is nan" in text
+    assert "codev1" in text
     assert browser.run("document.querySelector('.open').getAttribute('aria-expanded')") == "true"
     click(browser, "#runs .open")
     assert browser.run("document.querySelectorAll('#runs .detail').length") == 0
@@ -176,23 +176,23 @@ def test_two_rows_are_picked_and_compared(browser, opened, make_record):
     opened(
         [make_record(k, s, {"ari": v}) for k, each in scores.items() for s, v in enumerate(each)]
     )
-    told = "document.getElementById('pair-result').textContent"
+    result = "document.getElementById('pair-result').textContent"
     assert (
-        browser.run(told)
+        browser.run(result)
         == "b minus a: +.050, 95 % interval [+.050, +.050]; 8 pairs, larger in 8."
     )
     browser.run("(s => { s.selectedIndex = 0; s.dispatchEvent(new Event('change')); })"
                 "(document.querySelectorAll('#pair select')[1])")  # fmt: skip
-    assert browser.run(told).startswith("a minus a: .000")
+    assert browser.run(result).startswith("a minus a: .000")
 
 
 def test_clusters_open_their_run_with_all_that_is_known_of_it(browser, opened, records):
     opened(records, arrays=ARRAYS)
     click(browser, "#clusters caption a")
     browser.until("document.querySelectorAll('#runs .detail').length === 1")
-    told = browser.run("document.querySelector('#runs .detail').textContent")
+    text = browser.run("document.querySelector('#runs .detail').textContent")
     for part in ("Method", "Metrics", "Seconds", "Provenance", "Resources", records[0].key):
-        assert part in told
+        assert part in text
 
 
 def test_headings_and_names_are_in_order(browser, opened, records):

@@ -24,8 +24,8 @@ def block(make_record):
             for label, each in values.items()
             for seed, value in enumerate(each)
         ]
-        (found,) = blocks_of(records, frame_of(records))
-        return found
+        (only,) = blocks_of(records, frame_of(records))
+        return only
 
     return make
 
@@ -40,60 +40,66 @@ def scores(n, *levels):
 def test_bold_is_the_best_and_all_that_its_own_p_does_not_tell_apart(block):
     values = scores(10, 0.9, 0.5)
     values["near"] = [0.9 + (0.01 if s % 2 else -0.009) for s in range(10)]
-    found = compare(block(values), "train/ari")
-    assert found.tested
-    assert found.best == "m0"
-    apart = {label for label, d in found.differences.items() if d.p <= 0.05}
-    assert found.bold == {"m0", "m1", "near"} - apart == {"m0", "near"}
-    assert set(found.equals[0]) == found.bold
+    comparison = compare(block(values), "train/ari")
+    assert comparison.tested
+    assert comparison.best == "m0"
+    apart = {label for label, d in comparison.differences.items() if d.p <= 0.05}
+    assert comparison.bold == {"m0", "m1", "near"} - apart == {"m0", "near"}
+    assert set(comparison.equals[0]) == comparison.bold
 
 
 def test_p_is_scipys_after_holm(block):
     rng = np.random.default_rng(0)
     values = {f"m{i}": (rng.normal(i, 1, 12) / 10).tolist() for i in range(3)}
-    found = compare(block(values), "train/ari")
+    comparison = compare(block(values), "train/ari")
     raw = {
-        k: stats.wilcoxon(d.values, method="exact").pvalue for k, d in found.differences.items()
+        k: stats.wilcoxon(d.values, method="exact").pvalue
+        for k, d in comparison.differences.items()
     }
     low, high = sorted(raw, key=raw.__getitem__)
-    assert found.differences[low].p == pytest.approx(min(1, 2 * raw[low]))
-    assert found.differences[high].p == pytest.approx(max(2 * raw[low], raw[high]))
+    assert comparison.differences[low].p == pytest.approx(min(1, 2 * raw[low]))
+    assert comparison.differences[high].p == pytest.approx(max(2 * raw[low], raw[high]))
 
 
 @pytest.mark.parametrize(("n", "k"), [(3, 2), (5, 2), (6, 5)])
 def test_what_n_cannot_bear_is_one_line_and_the_best_alone_is_bold(block, n, k):
-    found = compare(block(scores(n, *np.linspace(0.1, 0.9, k))), "train/ari")
-    assert not found.tested
-    assert found.bold == {found.best}
-    assert "too few" in found.unborne
-    assert all((d.interval is None) == (n < 6) for d in found.differences.values())
+    comparison = compare(block(scores(n, *np.linspace(0.1, 0.9, k))), "train/ari")
+    assert not comparison.tested
+    assert comparison.bold == {comparison.best}
+    assert "too few" in comparison.unborne
+    assert all((d.interval is None) == (n < 6) for d in comparison.differences.values())
 
 
 def test_the_user_chooses_what_rows_are_compared_with(block):
     values = block(scores(8, 0.9, 0.5, 0.1))
-    found = compare(values, "train/ari", Procedure(against="m2"))
-    assert found.reference == "m2"
-    assert found.differences["m0"].mean > 0.7
-    assert found.bold == {"m0"}
+    comparison = compare(values, "train/ari", Procedure(against="m2"))
+    assert comparison.reference == "m2"
+    assert comparison.differences["m0"].mean > 0.7
+    assert comparison.bold == {"m0"}
     with pytest.raises(UserError, match="unknown row 'm9'"):
         compare(values, "train/ari", Procedure(against="m9"))
 
 
 def test_nemenyi_gives_letters_groups_and_p_that_agree(block):
-    found = compare(block(scores(12, 0.9, 0.8, 0.2, 0.1)), "train/ari", NEMENYI)
-    gap = {label: rank - found.ranks[found.reference] for label, rank in found.ranks.items()}
-    for label, difference in found.differences.items():
-        told_apart = gap[label] >= found.critical
+    comparison = compare(block(scores(12, 0.9, 0.8, 0.2, 0.1)), "train/ari", NEMENYI)
+    gap = {
+        label: rank - comparison.ranks[comparison.reference]
+        for label, rank in comparison.ranks.items()
+    }
+    for label, difference in comparison.differences.items():
+        told_apart = gap[label] >= comparison.critical
         assert (difference.p <= 0.05) == told_apart
-        assert told_apart != bool(set(found.letters[label]) & set(found.letters[found.best]))
-        assert told_apart == (label not in found.bold)
+        assert told_apart != bool(
+            set(comparison.letters[label]) & set(comparison.letters[comparison.best])
+        )
+        assert told_apart == (label not in comparison.bold)
     statistic = stats.friedmanchisquare(*scores(12, 0.9, 0.8, 0.2, 0.1).values())
-    assert found.chi2 == pytest.approx(statistic.statistic)
+    assert comparison.chi2 == pytest.approx(statistic.statistic)
 
 
 def test_pairs_are_of_one_seed_and_what_is_left_out_is_counted(block):
-    found = compare(block({"a": [0.9] * 4, "b": [0.5, None, 0.6, 0.7]}), "train/ari")
-    (difference,) = found.differences.values()
+    comparison = compare(block({"a": [0.9] * 4, "b": [0.5, None, 0.6, 0.7]}), "train/ari")
+    (difference,) = comparison.differences.values()
     assert (difference.n, difference.left_out) == (3, 1)
     assert difference.mean == pytest.approx(-0.3)
 
@@ -120,9 +126,9 @@ def test_over_data_sets_each_has_its_mean_and_one_data_set_counts_once(make_reco
 
     runs = [r for i in range(7) for r in records(used(f"d{i}"), {"a": 0.5 + i / 100, "b": 0.3})]
     runs += records(used("d0", subset=10), {"a": 0.5, "b": 0.3})
-    found = blocks_of(runs, frame_of(runs))
-    over = compare_over_data(found, ["train/ari"] * len(found))
+    blocks = blocks_of(runs, frame_of(runs))
+    over = compare_over_data(blocks, ["train/ari"] * len(blocks))
     assert (over.n, over.over) == (7, "7 data sets")
     assert over.ranks == {"a": 1.0, "b": 2.0}
     assert over.differences["b"].p == pytest.approx(2**-6)
-    assert compare_over_data(found[:2], ["train/ari"] * 2) is None  # both are d0
+    assert compare_over_data(blocks[:2], ["train/ari"] * 2) is None  # both are d0

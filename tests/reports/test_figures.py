@@ -1,4 +1,4 @@
-"""Figures for a paper: no prose inside, nothing small, one mark a method, captions beside them."""
+"""Figures for a paper: no prose inside, nothing small, one mark per method, captions in files."""
 
 import numpy as np
 import pytest
@@ -55,9 +55,9 @@ def suite(put):
 
 @pytest.mark.usefixtures("suite")
 def test_every_kind_is_drawn_legible_in_type_of_seven_points_and_without_prose(drawn, legible):
-    found = drawn()
-    assert set(found) == set(KINDS) - {"attributes", "faces"}
-    for kind, each in found.items():
+    drawings = drawn()
+    assert set(drawings) == set(KINDS) - {"attributes", "faces"}
+    for kind, each in drawings.items():
         for drawing in each:
             texts = [t for t in drawing.figure.findobj(Text) if t.get_visible() and t.get_text()]
             assert all(text.get_fontsize() >= 7 for text in texts), kind
@@ -75,12 +75,12 @@ def test_attributes_and_faces(put, drawn, legible):
             )
             for seed in range(2):
                 put(label, seed, K=2, C=2, dataset=used, arrays={"samples": images(2, (3, 8, 8))})
-    found = drawn()
-    assert {kind: len(each) for kind, each in found.items()} == {"attributes": 1, "faces": 2}
-    for each in found.values():
+    drawings = drawn()
+    assert {kind: len(each) for kind, each in drawings.items()} == {"attributes": 1, "faces": 2}
+    for each in drawings.values():
         for drawing in each:
             legible(drawing.figure)
-    assert "with" in words_of(found["faces"][0].figure)
+    assert "with" in words_of(drawings["faces"][0].figure)
 
 
 def test_any_names_are_legible(put, drawn, legible):
@@ -117,9 +117,9 @@ def test_seconds_have_a_panel_a_device(put, drawn):
 def test_samples_have_figures_of_their_own(store, make_samples, drawn):
     for seed in range(2):
         store.write(make_samples("a", seed, suite="digits_raw"))
-    found = drawn()["points"]
-    assert len(found) == 2
-    assert "Dotted: real images" in " ".join(found[1].caption)
+    drawings = drawn()["points"]
+    assert len(drawings) == 2
+    assert "Dotted: real images" in " ".join(drawings[1].caption)
 
 
 def test_a_method_has_one_mark_in_all_suites(put):

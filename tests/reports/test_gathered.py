@@ -21,15 +21,15 @@ def labels(gather, make_record, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("pattern", "found"),
+    ("pattern", "expected"),
     [
         ("gan*", ["gan_em[no GAN]", "gan_em[stable]", "ganmm[stable]"]),
         ("gan_em", ["gan_em[no GAN]", "gan_em[stable]"]),
         ("gan_em[stable]", ["gan_em[stable]"]),
     ],
 )
-def test_rows_are_chosen_by_glob_method_or_label(labels, pattern, found):
-    assert labels(methods=(pattern,)) == found
+def test_rows_are_chosen_by_glob_method_or_label(labels, pattern, expected):
+    assert labels(methods=(pattern,)) == expected
 
 
 @pytest.mark.parametrize(

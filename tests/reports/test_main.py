@@ -92,9 +92,9 @@ def test_figures_that_are_not_drawn_are_told(report, tmp_path):
     folder = tmp_path / "out" / "digits_raw"
     assert status == 0
     assert len(list(folder.glob("*.png"))) == 1
-    told = "drawn: the first 1; all of them: python -m reports --suite digits_raw --figures all"
-    assert told in err
-    assert told in (folder / "index.html").read_text()
+    message = "drawn: the first 1; all of them: python -m reports --suite digits_raw --figures all"
+    assert message in err
+    assert message in (folder / "index.html").read_text()
     status, _, err = report("--format", "page", "--figures", "all")
     assert len(list(folder.glob("*.png"))) > 1
     assert "Figures drawn" not in err
@@ -261,6 +261,6 @@ def test_warnings_are_few_and_steer_no_terminal(capsys):
         warnings.handle(logging.makeLogRecord({"msg": "no clusters of %s", "args": (f"{i}\x1b",)}))
     warnings.handle(logging.makeLogRecord({"msg": "skipped: %s", "args": ("it",)}))
     warnings.summarise()
-    told = capsys.readouterr().err.splitlines()
-    assert told[0] == "no clusters of 0?"
-    assert told[ALIKE:] == ["skipped: it", "3 more like: no clusters of …"]
+    messages = capsys.readouterr().err.splitlines()
+    assert messages[0] == "no clusters of 0?"
+    assert messages[ALIKE:] == ["skipped: it", "3 more like: no clusters of …"]

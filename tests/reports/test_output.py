@@ -108,8 +108,8 @@ def test_what_a_killed_run_wrote_is_known_to_the_next(output, monkeypatch):
     output.replace("csv", {"a.csv": "1"})
     written = module.write
 
-    def killed(folder, files, said):
-        written(folder, files, said)
+    def killed(folder, files, summary):
+        written(folder, files, summary)
         if "b.csv" in files:
             raise KeyboardInterrupt
 

@@ -36,8 +36,8 @@ def paged(store, tmp_path):
     def make(records, *, arrays=None, rows=None):
         for record in records:
             store.write(record, arrays if record.status == "ok" else None)
-        held = gathered(store, Choice(mixed=True), rows=rows)
-        Report(data=held, most=0 if arrays else 1).write(tmp_path / "out", ["page"])
+        results = gathered(store, Choice(mixed=True), rows=rows)
+        Report(data=results, most=0 if arrays else 1).write(tmp_path / "out", ["page"])
         return parsed((tmp_path / "out" / "digits_raw" / "index.html").read_text("utf-8"))
 
     return make
@@ -133,20 +133,20 @@ def test_whatever_is_foreign_is_shown_and_not_obeyed(paged, hostile):
     for each in HOSTILE:
         if "\ud800" not in each:
             assert " ".join(printable(each).split()) in text
-    held = one(root, "script", id="data").text
-    assert not set("<>&") & set(held)
+    embedded = one(root, "script", id="data").text
+    assert not set("<>&") & set(embedded)
     assert data(root)["suite"] == "digits_raw"
 
 
 @settings(max_examples=100, deadline=None)
 @given(st.text(st.characters(exclude_categories=())))
 def test_any_text_is_printable_and_printable_text_stays(text):
-    found = printable(text)
-    assert all(c.isprintable() or c in "\n\t" for c in found)
-    assert printable(found) == found
-    found.encode()
+    shown = printable(text)
+    assert all(c.isprintable() or c in "\n\t" for c in shown)
+    assert printable(shown) == shown
+    shown.encode()
     if text.isprintable():
-        assert found == text
+        assert shown == text
 
 
 def test_the_page_opens_with_what_was_run(paged, suite_records):

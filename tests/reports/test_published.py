@@ -20,16 +20,16 @@ SMALL = DatasetUsed(
 
 @pytest.fixture
 def run(make_record):
-    """Records of one row over seeds, a value a seed; paper's scale unless said otherwise."""
+    """Records of one row over seeds, one value per seed, at the paper's scale by default."""
 
     def make(name, preset, values, metric="error_rate", *, label=None, params=None, **words):
         method = MethodUsed(
             name=name, preset=preset, params=params or {}, n_parameters=words.pop("size", None)
         )
-        said = {"suite": "mnist_raw", "profile": "full", "dataset": MNIST} | words
+        options = {"suite": "mnist_raw", "profile": "full", "dataset": MNIST} | words
         return [
             structs.replace(
-                make_record(label or f"{name}[{preset}]", seed, {metric: value}, **said),
+                make_record(label or f"{name}[{preset}]", seed, {metric: value}, **options),
                 method=method,
             )
             for seed, value in enumerate(values)
@@ -39,8 +39,10 @@ def run(make_record):
 
 
 def pairs(records, **chosen):
-    found = compare_published(blocks_of(records, frame_of(records)), find(published(), **chosen))
-    return [pair for each in found for pair in each.rows]
+    comparisons = compare_published(
+        blocks_of(records, frame_of(records)), find(published(), **chosen)
+    )
+    return [pair for each in comparisons for pair in each.rows]
 
 
 def kinds(pair):
@@ -84,8 +86,8 @@ def test_a_protocol_that_differs_is_never_said_to_hold_a_number(run):
 
 
 def test_a_purity_printed_as_an_error_is_compared_with_purity(run):
-    found = pairs(run("gmm", "full", [0.59, 0.60], "purity"))
-    assert [(pair.entry.where, pair.entry.value) for pair in found] == [
+    matches = pairs(run("gmm", "full", [0.59, 0.60], "purity"))
+    assert [(pair.entry.where, pair.entry.value) for pair in matches] == [
         *(("GAN-EM Table 1", 0.3261), ("GANMM Table 1", 0.3261)),
     ]
 
@@ -116,11 +118,11 @@ def test_features_settings_and_labels(run):
     raw = run("gmm", "full", [0.86], "purity", suite="mnist_sae")
     assert kinds(pairs(raw)[0]) == {"features", "split", "scale"}
     regions = DatasetUsed(name="image_segmentation", words={"reading": "ganmm"}, n=2300, n_test=0)
-    said = {"suite": "uci", "n_clusters": 7}
-    same = run("gmm", "full", [0.45], "purity", dataset=regions, **said)
+    options = {"suite": "uci", "n_clusters": 7}
+    same = run("gmm", "full", [0.45], "purity", dataset=regions, **options)
     assert kinds(pairs(same)[0]) == set()
     standard = structs.replace(regions, words={"reading": "standard"}, n=2310)
-    other = run("gmm", "full", [0.45], "purity", dataset=standard, **said)
+    other = run("gmm", "full", [0.45], "purity", dataset=standard, **options)
     assert kinds(pairs(other)[0]) == {"setting", "scale"}
     few = structs.replace(MNIST, words={"labelled": 100})
     classes = "error_rate_classes"  # components carry the class ids where labels are known
@@ -136,11 +138,11 @@ def test_a_block_of_the_published_k_alone_is_compared(run):
             "gan_em", "paper", [0.1], "error_rate_class_mode", suite="mnist_k", n_clusters=K
         )
     ]
-    found = [
+    matches = [
         (pair.row.records[0].n_clusters, pair.entry.printed, "clusters" in kinds(pair))
         for pair in pairs(records)
     ]
-    assert found == [
+    assert matches == [
         (10, "4.20(±0.51)", False),
         (10, "3.97(±0.37)", True),
         (20, "4.04(±0.42)", False),
@@ -157,8 +159,8 @@ def test_a_block_of_the_published_number_of_labels_alone_is_compared(run):
         )
         for n in (100, 1000)
     }
-    found = pairs([*some[100], *some[1000]])
-    assert [(pair.entry.printed, "labels" in kinds(pair)) for pair in found] == [
+    matches = pairs([*some[100], *some[1000]])
+    assert [(pair.entry.printed, "labels" in kinds(pair)) for pair in matches] == [
         ("1.09(±0.18)", False),
         ("1.03(±0.15)", False),
     ]
@@ -167,21 +169,21 @@ def test_a_block_of_the_published_number_of_labels_alone_is_compared(run):
 
 def test_an_attribute_is_compared_with_itself(run):
     hat = DatasetUsed(name="celeba", words={"attribute": "Wearing_Hat"}, n=9818, n_test=0)
-    said = {"suite": "celeba", "n_clusters": 2, "dataset": hat}
-    found = pairs(run("gan_em", "paper", [0.4], **said))
-    assert [pair.entry.printed for pair in found] == ["0.2941"]
-    assert "labels" not in kinds(found[0])
+    options = {"suite": "celeba", "n_clusters": 2, "dataset": hat}
+    matches = pairs(run("gan_em", "paper", [0.4], **options))
+    assert [pair.entry.printed for pair in matches] == ["0.2941"]
+    assert "labels" not in kinds(matches[0])
     known = structs.replace(hat, words={**hat.words, "labelled": 100})
-    said["dataset"] = known
-    found = pairs(run("gan_em", "paper", [0.2], "error_rate_classes", **said))
-    assert [pair.entry.printed for pair in found] == ["0.1598"]
-    assert "labels" not in kinds(found[0])
+    options["dataset"] = known
+    matches = pairs(run("gan_em", "paper", [0.2], "error_rate_classes", **options))
+    assert [pair.entry.printed for pair in matches] == ["0.1598"]
+    assert "labels" not in kinds(matches[0])
 
 
 def test_sizes_of_models_and_variants_by_parameter(run, make_record):
     flowers = DatasetUsed(name="flowers102", words={}, n=100, n_test=0)
-    said = {"suite": "generation", "dataset": flowers, "size": 8_000_000}
-    shared = run("responsibility_gan", "paper", [0.5], params={"shared": True}, **said)
+    options = {"suite": "generation", "dataset": flowers, "size": 8_000_000}
+    shared = run("responsibility_gan", "paper", [0.5], params={"shared": True}, **options)
     (pair,) = pairs(shared)
     assert (pair.entry.row, pair.metric) == ("Proposed (encoding shared)", "n_parameters")
     assert pair.difference == 8_000_000 - 8_794_835
@@ -247,13 +249,13 @@ def flowers(make_samples):
 
 
 def test_table_6_stands_beside_ours_and_says_what_differs(flowers):
-    found = pairs([flowers("responsibility_gan[paper]", True)])
-    assert {(p.metric, p.entry.value): kinds(p) for p in found} == {
+    matches = pairs([flowers("responsibility_gan[paper]", True)])
+    assert {(p.metric, p.entry.value): kinds(p) for p in matches} == {
         ("n_parameters", 8_794_835.0): set(),
         ("is_squeezenet", 3.1368): {"extractor", "scale", "selection"},
         ("fid_squeezenet", 205.9776): {"extractor", "scale", "selection"},
     }
-    assert found[0].difference == 0
+    assert matches[0].difference == 0
     few = pairs([flowers("responsibility_gan[paper]", True, net={"n_fake": 500})])
     assert kinds(few[1]) == {"extractor", "samples", "scale", "selection"}
     (said,) = [each.said for each in few[1].differs if each.kind == "samples"]

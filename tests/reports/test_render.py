@@ -63,10 +63,10 @@ def test_csv_and_json_hold_every_number_under_its_identifier(gather, suite_recor
     assert float(row["accuracy_std"]) == pytest.approx(0.01)
     assert (row["group"], row["n"], row["n_of"], row["accuracy_best"]) == ("train", "3", "3", "0")
     assert rows[1]["accuracy_best"] == "1"
-    (held,) = json.loads(to_json(tables))
-    assert held["rows"][0]["accuracy"] == pytest.approx(0.79)
-    assert held["columns"][1]["direction"] in ("higher", "lower", "none")
-    assert "seeds 0–2" in held["caption"]
+    (table,) = json.loads(to_json(tables))
+    assert table["rows"][0]["accuracy"] == pytest.approx(0.79)
+    assert table["columns"][1]["direction"] in ("higher", "lower", "none")
+    assert "seeds 0–2" in table["caption"]
 
 
 def test_text_that_a_spreadsheet_would_run_is_quoted(hostile):

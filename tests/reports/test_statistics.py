@@ -52,9 +52,9 @@ SCORES = arrays(np.float64, st.integers(1, 9), elements=st.integers(-6, 6).map(f
 def by_all_signs(differences):
     """Wilcoxon's p by counting."""
     sizes = scipy.stats.rankdata(np.abs(differences))[differences != 0]
-    total, found = sizes.sum(), sizes[differences[differences != 0] > 0].sum()
+    total, positive = sizes.sum(), sizes[differences[differences != 0] > 0].sum()
     sums = [sizes @ signs for signs in itertools.product([0, 1], repeat=len(sizes))]
-    least = min(found, total - found)
+    least = min(positive, total - positive)
     return min(1, 2 * np.mean([s <= least for s in sums]))
 
 
@@ -182,8 +182,8 @@ def test_the_interval_is_scipys_percentile_one_at_the_widened_level():
 @pytest.mark.parametrize(("n", "least"), [(5, 0.9), (8, 0.925), (10, 0.925)])
 def test_the_interval_covers_about_what_it_says(n, least):
     draw = np.random.default_rng(n)
-    found = [bootstrap_interval(draw.standard_normal(n)) for _ in range(1500)]
-    covered = np.mean([low <= 0 <= high for low, high in found])
+    intervals = [bootstrap_interval(draw.standard_normal(n)) for _ in range(1500)]
+    covered = np.mean([low <= 0 <= high for low, high in intervals])
     assert least <= covered <= 0.97  # the plain percentile interval: .84, .88, .90
 
 
@@ -217,9 +217,9 @@ def test_critical_values_are_those_of_demsars_table(k, q):
 @pytest.mark.parametrize("orders", [(0, 0, 0), (0, 0, 1), (0, 1, 5), (0, 3, 4)])
 def test_friedmans_p_counts_all_orders(orders):
     every = np.array(list(itertools.permutations([1.0, 2, 3])))
-    found = (every[list(orders)].sum(axis=0) ** 2).sum()
+    statistic = (every[list(orders)].sum(axis=0) ** 2).sum()
     sums = [(sum(each) ** 2).sum() for each in itertools.product(every, repeat=3)]
-    p = np.mean([s >= found for s in sums])
+    p = np.mean([s >= statistic for s in sums])
     assert friedman(every[list(orders)])[1] == pytest.approx(p, abs=4 * math.sqrt(p / RESAMPLES))
 
 

@@ -90,8 +90,8 @@ def test_scores_have_titles_counts_and_the_best_in_bold(gather, suite_records):
     assert best(table, "accuracy") == {"GAN-EM (stable)"}
     assert best(table, "active_clusters") == set()
     text = " ".join(table.caption)
-    for said in ("seeds 0–2", "Profile quick: not comparable", "too few for a test"):
-        assert said in text
+    for sentence in ("seeds 0–2", "Profile quick: not comparable", "too few for a test"):
+        assert sentence in text
     assert ("diverged", "GAN-EM (stable), seed 2: DivergenceError: loss is nan") in table.notes
 
 
@@ -218,9 +218,9 @@ def test_clusters_by_class_with_those_that_no_cluster_stands_for(gather, make_re
     put("b", 0, 0.0, K=2, C=3)
     from deep_em_bench.reports.data.gathered import gathered
 
-    (found,) = clusters(gathered(store))
-    assert [table.title for table in found.tables] == ["K-means, seed 0", "b, seed 0"]
-    table = found.tables[0]
+    (group,) = clusters(gathered(store))
+    assert [table.title for table in group.tables] == ["K-means, seed 0", "b, seed 0"]
+    table = group.tables[0]
     assert [line.cells[1].value for line in table.lines] == [40, 20, 60]
     assert table.lines[-1].cells[0].value == "2 of 3"
     assert table.notes == (("K-means, seed 0".partition(",")[0], "no cluster for 2."),)

@@ -71,8 +71,8 @@
     const value = (line, column) => {
       const cell = line.cells[column];
       if ("none" in cell.dataset) return null;
-      const held = cell.dataset.v ?? cell.textContent.trim();
-      return kinds[column] === "number" ? Number(held) : held;
+      const content = cell.dataset.v ?? cell.textContent.trim();
+      return kinds[column] === "number" ? Number(content) : held;
     };
     const bodies = [...table.tBodies].map((body) => ({ body, lines: [...body.rows].filter((line) => !line.classList.contains("group")) }));
     sortable(table, (column, sign) => {
@@ -114,12 +114,12 @@
   const nested = (value) => value !== null && typeof value === "object" && !Array.isArray(value) && Object.keys(value).length > 0;
 
   /** Nested settings as lines: versions.numpy, 2.0. */
-  const flat = (held, before = "") => Object.entries(held).flatMap(([key, value]) => (
+  const flat = (settings, before = "") => Object.entries(settings).flatMap(([key, value]) => (
     nested(value) ? flat(value, `${before}${key}.`) : [[before + key, written(value)]]));
 
-  const block = (title, held) => {
+  const block = (title, settings) => {
     const list = make("dl");
-    for (const [key, value] of flat(held)) list.append(make("dt", {}, key), make("dd", {}, value));
+    for (const [key, value] of flat(settings)) list.append(make("dt", {}, key), make("dd", {}, value));
     return make("div", {}, make("h3", {}, title), list);
   };
 
@@ -198,7 +198,7 @@
       return cell.open ? [row, whole(cell)] : [row];
     };
 
-    const found = () => {
+    const matching = () => {
       const kept = cells.filter((cell) => (state.rows === null || state.rows.has(cell.row))
         && (state.status === "" || cell.state === state.status || (state.status === "failures" && cell.error))
         && state.words.every((word) => cell.text.includes(word)));
@@ -206,7 +206,7 @@
     };
     const more = make("p", { class: "more" });
     const draw = () => {
-      const kept = found();
+      const kept = matching();
       body.replaceChildren(...kept.slice(0, state.limit).flatMap(line));
       more.replaceChildren();
       if (kept.length > state.limit) {
@@ -228,9 +228,9 @@
 
     /** What rows have in common: their label and table, or how many of them there are. */
     const common = (places, name) => {
-      const found = new Set(places.map((place) => rows[place][name]));
-      const [first] = found;
-      if (found.size > 1) return `${found.size} ${name === "label" ? "methods" : "tables"}`;
+      const distinct = new Set(places.map((place) => rows[place][name]));
+      const [first] = distinct;
+      if (distinct.size > 1) return `${distinct.size} ${name === "label" ? "methods" : "tables"}`;
       return name === "label" ? first : blocks[first];
     };
     const narrow = (places) => {
@@ -305,9 +305,9 @@
       return select;
     };
     const fill = (select, block, chosen) => {
-      const held = rows.map((row, i) => [i, row]).filter(([, row]) => row.block === block);
-      select.replaceChildren(...held.map(([i, row]) => make("option", { value: i }, row.label)));
-      select.selectedIndex = Math.min(chosen, held.length - 1);
+      const inBlock = rows.map((row, i) => [i, row]).filter(([, row]) => row.block === block);
+      select.replaceChildren(...inBlock.map(([i, row]) => make("option", { value: i }, row.label)));
+      select.selectedIndex = Math.min(chosen, inBlock.length - 1);
     };
     const block = blocks.length > 1 ? choice("Data", blocks.map((title, i) => [i, title])) : null;
     const metric = choice("Metric", columns.map((i) => [i, [metrics[i].head, metrics[i].sub].filter(Boolean).join(", ")]));
