@@ -72,7 +72,7 @@
       const cell = line.cells[column];
       if ("none" in cell.dataset) return null;
       const content = cell.dataset.v ?? cell.textContent.trim();
-      return kinds[column] === "number" ? Number(content) : held;
+      return kinds[column] === "number" ? Number(content) : content;
     };
     const bodies = [...table.tBodies].map((body) => ({ body, lines: [...body.rows].filter((line) => !line.classList.contains("group")) }));
     sortable(table, (column, sign) => {
