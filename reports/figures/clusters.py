@@ -1,4 +1,4 @@
-"""Classes against clusters after one-to-one matching, a matrix a method."""
+"""Confusion matrices of classes and matched clusters, one per method."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from deep_em_bench.reports.tables.model import Format, number
 __all__ = ["confusion"]
 
 MANY, MATRICES = 12, 8
-"""Clusters or classes from which matrices no longer stand abreast; matrices in one figure."""
+"""Clusters or classes from which matrices are no longer side by side; matrices in one figure."""
 
 NAME = 0.52
 """Inches that the name of a class may take."""
@@ -32,7 +32,7 @@ NAME = 0.52
 
 @dataclass(frozen=True, kw_only=True)
 class _Matrix:
-    """Classes against clusters, these in the order of the classes that they stand for."""
+    """Classes by clusters. The clusters are in the order of their matched classes."""
 
     run: Run
     error: float
@@ -43,7 +43,7 @@ class _Matrix:
 
 
 def confusion(data: Gathered, block: Block, runs: Sequence[Run]) -> Iterator[Drawing]:
-    """Confusion matrices, held out where any run has that split, as many figures as it takes.
+    """Confusion matrices, of the test split where any run has one, over as many figures as needed.
 
     Where the fit knew labels its components are the classes, and nothing is matched.
     """
@@ -122,7 +122,7 @@ def _figure(block: Block, matrices: Sequence[_Matrix]) -> Figure:
 
 
 def _heatmap(ax: Axes, matrix: _Matrix, cell: float) -> AxesImage:
-    """Every so many rows and columns are named as there is room; ``cell`` is in inches."""
+    """Names as many rows and columns as fit; ``cell`` is in inches."""
     image = ax.imshow(matrix.shares, cmap="Blues", vmin=0, vmax=1, interpolation="nearest")
     used, C = matrix.run.record.dataset, len(matrix.shares)
     names = np.array([fit(class_name(used.class_names, c), NAME, 1)[0] for c in range(C)])

@@ -108,7 +108,7 @@ def _pair(data: Gathered, block: Block, label: str) -> tuple[str, np.ndarray] | 
 
 
 def _samples(block: Block, run: Run) -> Iterator[Drawing]:
-    """Images as a grid, points of the plane as they lie; of other vectors nothing."""
+    """Images as a grid, points of the plane as a scatter plot. Other vectors are not drawn."""
     drawn = run.arrays.get("samples")
     if drawn is None or drawn.ndim < 3 or not drawn.size:
         return
@@ -253,7 +253,7 @@ def _grid(images: np.ndarray, kept: np.ndarray, *, sides: int) -> tuple[Figure, 
 
 
 def _tile(ax: Axes, images: np.ndarray, kept: np.ndarray) -> np.ndarray:
-    """Draw images, white where not ``kept`` ``(k, n)``; the heights of the rows' middles."""
+    """Draw images, white where not ``kept`` ``(k, n)``, and return the middle of each row."""
     k, n, _, H, W = images.shape
     scale = -(-LEAST // max(H, W))
     gap = max(2, scale * max(H, W) // 16)

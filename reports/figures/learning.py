@@ -1,4 +1,4 @@
-"""How EM went, by iteration: losses, entropy, churn, seconds, shares; and scores of samples."""
+"""Losses, entropy, churn, seconds, shares and scores of samples by EM iteration."""
 
 from __future__ import annotations
 

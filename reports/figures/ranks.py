@@ -30,7 +30,7 @@ LINE = 0.155
 
 
 def ranks(data: Gathered, block: Block, marks: Mapping[str, Mark]) -> Iterator[Drawing]:
-    """A diagram for each headline metric, over the seeds, where the test can be borne."""
+    """A diagram for each headline metric, over the seeds, where there are enough for the test."""
     shown = headline(data, block)
     split = data.split(block, shown)
     titles = {row.label: row.title for row in block.rows}

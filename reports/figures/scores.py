@@ -48,7 +48,7 @@ def headline(data: Gathered, block: Block) -> list[str]:
 
 
 def points(data: Gathered, block: Block, marks: Mapping[str, Mark]) -> Iterator[Drawing]:
-    """A point a run under mean and standard deviation, a panel a metric."""
+    """A point per run under mean and standard deviation, and a panel per metric."""
     shown = headline(data, block)
     for split in (data.split(block, shown), "generation"):
         metrics = [m for m in shown if m in block.metrics[split]]
@@ -120,7 +120,7 @@ def _points(
 
 
 def _row(ax: Axes, i: int, scores: np.ndarray, style: Mark) -> None:
-    """The points of one method; a seed lies equally high in every row."""
+    """The points of one method. A seed has the same height in every row."""
     n = len(scores)
     below = 0.04 if n > 1 else -0.2  # a single run has no mean above it
     heights = i + below + 0.4 * (np.arange(n) + 0.5) / n
@@ -128,7 +128,7 @@ def _row(ax: Axes, i: int, scores: np.ndarray, style: Mark) -> None:
 
 
 def by_time(data: Gathered, block: Block, marks: Mapping[str, Mark]) -> Iterator[Drawing]:
-    """The headline metric against seconds, one panel a device, a point a run."""
+    """The headline metric by seconds of fit, with a panel per device and a point per run."""
     shown = headline(data, block)
     split = data.split(block, shown)
     metric = next((m for m in shown if m in block.metrics[split]), None)

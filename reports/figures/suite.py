@@ -73,7 +73,7 @@ def draw(data: Gathered, most: int | None = None) -> tuple[list[Figure], bool]:
 
 
 def drawings(data: Gathered) -> Iterator[Drawing]:
-    """Those of several blocks first, then block by block; what no record can fill is left out."""
+    """Figures of several blocks first, then block by block. Figures without data are left out."""
     marks = marks_of([row for block in data.blocks for row in block.rows])
     yield from scales(data, marks)
     yield from ranks_over_data(data, marks)
@@ -106,7 +106,7 @@ def _of_block(data: Gathered, block: Block, marks: Mapping[str, Mark]) -> Iterat
 
 
 def _figure(drawing: Drawing, taken: set[str]) -> Figure:
-    """A file's name is made as the labels of tables are; never one that is taken."""
+    """The file's name follows the labels of tables, and is never one in ``taken``."""
     name = f"{drawing.kind} {drawing.name}"
     stem = slug(name)
     if len(stem) > LONG or stem in taken:

@@ -16,7 +16,7 @@ LEAST, MOST = 79, 110
 
 
 def console(tables: Sequence[Table]) -> str:
-    """One after the other, each with its caption above and its notes below."""
+    """The tables in order, each with its caption above and its notes below."""
     return "\n\n".join("\n".join(_lines(table)) for table in tables)
 
 
@@ -47,7 +47,7 @@ def _lines(table: Table) -> Iterator[str]:
 
 
 def _cells(line: Line, table: Table, indent: str) -> list[str]:
-    """Each with a star after the best, or a blank where any of its column has one."""
+    """Cells with a star after the best; the others have a blank if their column has a star."""
     texts = []
     for i, (cell, column) in enumerate(zip(line.cells, table.columns, strict=True)):
         text, small = written(cell, column)

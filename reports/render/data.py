@@ -68,7 +68,7 @@ def _described(table: Table) -> dict[str, Any]:
 
 
 def _written(description: Mapping[str, Any]) -> str:
-    """Line by line: an indented text of all would take five times as long to write and to read."""
+    """A line per row. Indented JSON would take five times as long to write and to read."""
     lines = []
     for name, value in description.items():
         if isinstance(value, list) and value:
