@@ -102,9 +102,9 @@ def fit(method: Method, X: np.ndarray) -> Method:
 
 
 def few_labels(n: int, n_clusters: object = 3) -> np.ndarray:
-    """Class ids in turn on the first twelve of ``n`` rows, -1 on the others."""
+    """Class ids in turn on the first rows, at most twelve of ``n``, and -1 on the others."""
     usable = n_clusters if isinstance(n_clusters, int) and n_clusters > 0 else 1
-    return np.where(np.arange(n) < 12, np.arange(n) % usable, -1)
+    return np.where(np.arange(n) < min(12, n - 1), np.arange(n) % usable, -1)
 
 
 def digest(method: Method, X: np.ndarray) -> str:
