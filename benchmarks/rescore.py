@@ -61,7 +61,11 @@ def rescore(record: Record, store: Store) -> Literal["changed", "same"]:
         train={name: old.train[name] for name in old.train.keys() - known} | dict(scored.train),
         test={name: old.test[name] for name in old.test.keys() - known} | dict(scored.test),
     )
-    origin = replace(record.provenance, metrics_version=metrics.VERSION)
+    # The scores that are left as they were keep the version of their plugins.
+    version = metrics.version()
+    if old.train.keys() - known and "+" not in version:
+        version += "".join(record.provenance.metrics_version.partition("+")[1:])
+    origin = replace(record.provenance, metrics_version=version)
     if (scored, origin) == (record.metrics, record.provenance):
         return "same"
     store.write(replace(record, metrics=scored, provenance=origin), arrays)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 from typing import TYPE_CHECKING
 
+from deep_em_bench.core.plugins import files_of
 from deep_em_bench.metrics.base import Direction, Kind, Metric, info, names, register, registry
 
 if TYPE_CHECKING:
@@ -21,10 +23,27 @@ __all__ = [
     "score_classification",
     "score_clustering",
     "score_reduction",
+    "version",
 ]
 
 VERSION = "1"
-"""Raised when a metric's result changes for the same input; a part of every record."""
+"""Raised when a metric's result changes for the same input."""
+
+
+def version() -> str:
+    """:data:`VERSION`, with a digest of the plugins that metrics come from: part of every record.
+
+    >>> version()
+    '1'
+    """
+    files: set[tuple[str, str]] = set()
+    for name, declared in registry.declarations().items():
+        if not declared.module.startswith("deep_em_bench."):
+            files |= set(files_of(registry.get(name).value.__module__).items())
+    if not files:
+        return VERSION
+    digest = hashlib.sha256(repr(sorted(files)).encode()).hexdigest()
+    return f"{VERSION}+sha:{digest[:8]}"
 
 
 def score_clustering(

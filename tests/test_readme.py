@@ -41,7 +41,7 @@ def test_the_method_that_the_readme_adds_runs_and_stands_in_a_table(tmp_path: Pa
     tables = ["--out", str(tmp_path / "out"), "--format", "latex"]
     assert report(["--suite", "my_suite", "--root", str(tmp_path / "runs"), *tables]) == 0
     table = (tmp_path / "out" / "my_suite" / "table.tex").read_text(encoding="utf-8")
-    assert "Mini-batch K-means" in table
+    assert "Mini-batch K-means" in table.replace("-{}", "-")
 
 
 def test_the_method_that_the_readme_adds_keeps_the_contract(tmp_path: Path) -> None:

@@ -102,7 +102,7 @@ class Job:
             status=status,
             error=error,
             provenance=Provenance(
-                metrics_version=metrics.VERSION,
+                metrics_version=metrics.version(),
                 **dataclasses.asdict(host),
                 **code,
                 **origin,

@@ -98,3 +98,24 @@ def test_listing_imports_nothing_heavy():
         [sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=root
     )
     assert done.stdout.strip() == "set()"
+
+
+def test_an_edited_plugin_is_another_version_of_the_metrics(tmp_path: Path) -> None:
+    plugin = tmp_path / "mine.py"
+    code = (
+        "import sys; from pathlib import Path; from deep_em_bench import metrics\n"
+        "metrics.registry.load_plugin(Path(sys.argv[1])); print(metrics.version())"
+    )
+
+    def version(factor: int) -> str:
+        plugin.write_text(
+            "from deep_em_bench.metrics import register\n"
+            "@register('mine', direction='higher', bounds=(0, None), source='a test')\n"
+            f"def mine(table): return {factor} * table.total\n",
+            encoding="utf-8",
+        )
+        command = [sys.executable, "-c", code, str(plugin)]
+        return subprocess.run(command, capture_output=True, text=True, check=True).stdout
+
+    assert version(1).startswith(f"{metrics.VERSION}+sha:")
+    assert version(1) == version(1) != version(2)
