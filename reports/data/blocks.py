@@ -10,7 +10,6 @@ from __future__ import annotations
 import functools
 import itertools
 import json
-import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
@@ -19,6 +18,7 @@ import numpy as np
 
 from deep_em_bench.core import UserError
 from deep_em_bench.reports.data.conflicts import agree, conflicts_of
+from deep_em_bench.reports.data.summary import Statistic, statistic
 from deep_em_bench.reports.data.titles import SPLITS, data_title, row_title
 from deep_em_bench.results import DatasetUsed, Record
 
@@ -30,7 +30,6 @@ __all__ = [
     "Block",
     "Failed",
     "Row",
-    "Statistic",
     "blocks_of",
     "device_of",
 ]
@@ -48,17 +47,6 @@ BUSY = 1.0
 """Load average from which a run began beside other work."""
 
 MESSAGE_LENGTH = 160
-
-
-@dataclass(frozen=True, kw_only=True)
-class Statistic:
-    """One number over the runs of a row that ended well."""
-
-    n: int
-    mean: float
-    std: float | None
-    """With n - 1 in the denominator; None for a single run."""
-    median: float
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -316,22 +304,6 @@ def blocks_of(
     placed = sorted(enumerate(records), key=lambda pair: _place(pair[1]))
     groups = itertools.groupby(placed, key=lambda pair: _place(pair[1]))
     return [_block(list(group), frame, mixed) for _, group in groups]
-
-
-def statistic(values: Sequence[float | None]) -> Statistic | None:
-    """Of these values; None where there are none, or one is missing or not finite."""
-    known = sorted(value for value in values if value is not None and math.isfinite(value))
-    n = len(known)  # mostly a few: for so few numpy would take ten times as long
-    if n == 0 or n < len(values):
-        return None
-    mean = math.fsum(known) / n
-    squares = math.fsum((value - mean) ** 2 for value in known)
-    return Statistic(
-        n=n,
-        mean=mean,
-        std=math.sqrt(squares / (n - 1)) if n > 1 else None,
-        median=(known[(n - 1) // 2] + known[n // 2]) / 2,
-    )
 
 
 def device_of(record: Record) -> str:

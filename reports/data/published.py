@@ -11,7 +11,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal, get_args
 
-from deep_em_bench.reports.data.blocks import Block, Row, Statistic
+from deep_em_bench.reports.data.blocks import Block, Row
+from deep_em_bench.reports.data.summary import Statistic
 from deep_em_bench.reports.data.titles import is_sample_metric
 from deep_em_bench.results.printed import Entry
 

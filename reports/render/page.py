@@ -12,8 +12,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from urllib.parse import quote
 
-from deep_em_bench.reports.data.blocks import Statistic
 from deep_em_bench.reports.data.gathered import Gathered
+from deep_em_bench.reports.data.summary import Statistic
 from deep_em_bench.reports.data.titles import metric_title
 from deep_em_bench.reports.figures.suite import Figure
 from deep_em_bench.reports.render.html import rendered_page

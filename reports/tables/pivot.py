@@ -7,9 +7,10 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from deep_em_bench.reports.data.blocks import Block, Row, statistic
+from deep_em_bench.reports.data.blocks import Block, Row
 from deep_em_bench.reports.data.differences import Comparison, compare_over_data
 from deep_em_bench.reports.data.gathered import Gathered
+from deep_em_bench.reports.data.summary import statistic
 from deep_em_bench.reports.data.titles import SPLITS, data_title, metric_title, rated_metric
 from deep_em_bench.reports.tables import caption
 from deep_em_bench.reports.tables.model import (

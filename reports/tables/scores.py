@@ -8,8 +8,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
-from deep_em_bench.reports.data.blocks import TIME, Block, Row, Statistic
+from deep_em_bench.reports.data.blocks import TIME, Block, Row
 from deep_em_bench.reports.data.gathered import Gathered
+from deep_em_bench.reports.data.summary import Statistic
 from deep_em_bench.reports.data.titles import SPLITS, is_component_metric
 from deep_em_bench.reports.data.tracebacks import traceback_of
 from deep_em_bench.reports.tables import caption
