@@ -60,10 +60,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
         from deep_em_bench.methods.nets.runtime import resolve_device
 
+        before = torch.get_num_threads()
         torch.set_num_threads(options.threads)
-        device = str(resolve_device(getattr(options, "device", "cpu")))
-        with threadpool_limits(options.threads):
-            table = COMPARISONS[options.what](options, device)
+        try:
+            device = str(resolve_device(getattr(options, "device", "cpu")))
+            with threadpool_limits(options.threads):
+                table = COMPARISONS[options.what](options, device)
+        finally:
+            torch.set_num_threads(before)
         print(f"{options.what}, {device}, {options.threads} threads\n{table}")
         return 0
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Callable, Mapping
@@ -11,6 +12,7 @@ from typing import Any, Self
 
 import numpy as np
 import pytest
+import torch
 from sklearn.utils.validation import check_is_fitted
 
 from deep_em_bench import methods
@@ -35,7 +37,11 @@ def elsewhere() -> dict[str, str]:
     """Digests of all methods, fitted in one other process."""
     root = Path(__file__).parents[2]
     command = [sys.executable, "-m", "tests.methods.cases"]
-    done = subprocess.run(command, cwd=root, capture_output=True, text=True, check=False)
+    # Sums over several threads round otherwise than over one: here and there as many.
+    environment = {**os.environ, "OMP_NUM_THREADS": str(torch.get_num_threads())}
+    done = subprocess.run(
+        command, cwd=root, env=environment, capture_output=True, text=True, check=False
+    )
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout)
 
