@@ -99,7 +99,7 @@ def pair_table(frame: pd.DataFrame, pairs: Sequence[Column]) -> list[list[str]]:
 
 
 def _means(rows: pd.DataFrame) -> pd.Series:
-    """The score of each seed whose cells, one for each data set, all ended well."""
+    """The score of each seed whose cells, one for each data set, all succeeded."""
     seeds = rows.assign(ok=rows["status"] == "ok").groupby("seed")
     whole = (seeds["ok"].sum() == seeds.size().max()) if len(rows) else []
     return seeds["value"].mean()[whole]

@@ -50,7 +50,7 @@ class Done:
     data_digest: str | None = None
     """Of the arrays that it had; None is unknown."""
     seconds: float | None = None
-    """What it took, where it ended well."""
+    """What it took, where it succeeded."""
 
 
 def done(cells: Iterable[Cell], store: Store, rerun: Rerun = "none") -> dict[str, Done]:

@@ -38,7 +38,7 @@ BASELINES = ("kmeans", "gmm")
 """Methods whose rows come first, in this order."""
 
 ENOUGH = 0.5
-"""Share of a block's seeds that a row must have ended well on to be called best, or ranked."""
+"""Share of a block's seeds that a row must have succeeded on to be called best, or ranked."""
 
 TIME = "time_s"
 """The column of seconds that tables show: of the processor on a CPU, else of the clock."""
@@ -159,7 +159,7 @@ class Block:
 
     @functools.cached_property
     def rated(self) -> tuple[bool, ...]:
-        """Of each row whether it ended well on seeds enough to be called best, or ranked."""
+        """Of each row whether it succeeded on enough seeds to be called best, or ranked."""
         least = ENOUGH * len(self.seeds)
         return tuple(len({run.seed for run in row.ok}) >= least for row in self.rows)
 
@@ -175,7 +175,7 @@ class Block:
 
     @functools.cached_property
     def devices(self) -> Mapping[str, str]:
-        """What the fits that ended well ran on, each with its letter: seconds are those of one."""
+        """What the fits that succeeded ran on, each with its letter: seconds are those of one."""
         names = sorted({device_of(record) for row in self.rows for record in row.ok})
         return {name: chr(ord("a") + i) for i, name in enumerate(names)}
 
@@ -214,7 +214,7 @@ class Block:
         return "test" if "test" in self.splits(wanted) else "train"
 
     def scores(self, column: str) -> np.ndarray:
-        """Rows by seeds ``(R, S)`` of the runs that ended well; NaN: no such run, or no number.
+        """Rows by seeds ``(R, S)`` of the runs that succeeded; NaN: no such run, or no number.
 
         Runs of one seed, where versions were mixed, count once, with their mean.
         """
@@ -237,7 +237,7 @@ class Block:
         return np.where(counts > 0, totals / np.maximum(counts, 1), np.nan)
 
     def statistics(self, column: str) -> list[Statistic | None]:
-        """Of each row; None unless every run that ended well has a finite value.
+        """Of each row; None unless every run that succeeded has a finite value.
 
         A mean over the runs that happen to have one would flatter a method that collapses.
         """

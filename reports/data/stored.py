@@ -1,6 +1,6 @@
 """What the runs of a suite stored beside their numbers: arrays, read once for all that shows them.
 
-Of each row the run of its lowest seed that ended well stands for it, whatever its score. What
+Of each row the run of its lowest seed that succeeded stands for it, whatever its score. What
 cannot be read is left out of tables and figures, and told once, by :attr:`Stored.missing`.
 """
 
@@ -53,7 +53,7 @@ class Stored:
         """By what is the matter, the titles of the rows of which arrays could not be read."""
 
     def run(self, row: Row) -> Run | None:
-        """The row's run with its arrays; None where no run ended well, or they cannot be read."""
+        """The row's run with its arrays; None where no run succeeded, or they cannot be read."""
         if not row.ok:
             return None
         record = row.ok[0]

@@ -11,7 +11,7 @@ __all__ = ["Statistic", "statistic"]
 
 @dataclass(frozen=True, kw_only=True)
 class Statistic:
-    """One number over the runs of a row that ended well."""
+    """One number over the runs of a row that succeeded."""
 
     n: int
     mean: float

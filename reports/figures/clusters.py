@@ -57,7 +57,7 @@ def confusion(data: Gathered, block: Block, runs: Sequence[Run]) -> Iterator[Dra
     for first in range(0, len(matrices), MATRICES):
         some = matrices[first : first + MATRICES]
         seeds = {matrix.run.record.seed for matrix in some}
-        run = named_seeds(seeds) if len(seeds) == 1 else "the first run that ended well"
+        run = named_seeds(seeds) if len(seeds) == 1 else "the first run that succeeded"
         matched = "components carry the classes" if block.labelled else "matched one to one"
         yield Drawing(
             kind="confusion",

@@ -76,7 +76,7 @@ def faces(data: Gathered, blocks: Sequence[Block]) -> Iterator[Drawing]:
                 figure=figure,
                 caption=[
                     f"Samples of {title} with and without each attribute, the first run that "
-                    f"ended well.",
+                    f"succeeded.",
                     which,
                     caption.budget(blocks),
                     *caption.mixed(blocks),

@@ -74,7 +74,7 @@ Runs = Sequence[Mapping[int, Mapping[str, Any]]]
 
 @dataclass(frozen=True, kw_only=True)
 class _Method:
-    """What the histories of one method's runs that ended well have for the panels."""
+    """What the histories of one method's runs that succeeded have for the panels."""
 
     row: Row
     seed: int
@@ -291,5 +291,5 @@ def _reading(
         yield "Entropies in nats."
     if sharing:
         seeds = {method.seed for method in sharing}
-        run = named_seeds(seeds) if len(seeds) == 1 else "first run that ended well"
+        run = named_seeds(seeds) if len(seeds) == 1 else "first run that succeeded"
         yield f"Areas: each cluster's share of the points ({run}), by size at the end."

@@ -97,7 +97,7 @@ class _Panel:
 def reductions(data: Gathered) -> Iterator[Drawing]:
     """The features that runs stored; blocks that differ in their labels alone share a figure.
 
-    Of each row the run of its lowest seed that ended well is shown. Two features are drawn as they
+    Of each row the run of its lowest seed that succeeded is shown. Two features are drawn as they
     are, others by t-SNE with a fixed seed.
     """
     for group in _groups(data):
@@ -249,7 +249,7 @@ def _reading(group: Sequence[Block], panels: Sequence[_Panel]) -> Iterator[str]:
         if titles := [panel.run.row.title for panel in panels if panel.block is block]:
             yield f"{', '.join(titles)}: {block.labelled:,} labels known to the fit."
     seeds = {panel.run.record.seed for panel in panels}
-    one = named_seeds(seeds) if len(seeds) == 1 else "the first run that ended well"
+    one = named_seeds(seeds) if len(seeds) == 1 else "the first run that succeeded"
     n = max(len(panel.y) for panel in panels)
     yield f"{n:,} {SPLITS[panels[0].split]} points, {one}; digits: classes."
     yield "Two features are drawn as they are, others by t-SNE."

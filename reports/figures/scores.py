@@ -66,7 +66,7 @@ def points(data: Gathered, block: Block, marks: Mapping[str, Mark]) -> Iterator[
             where = "Scores of samples" if split == "generation" else f"{SPLITS[split]} points"
             sentences = [
                 f"{where.capitalize()}, {named_seeds(block.seeds)}: {how}.",
-                "In brackets: runs that ended well, of all.",
+                "In brackets: runs that succeeded, out of all.",
             ]
             if split == "generation" and any(map(block.real, metrics)):
                 sentences.append("Dotted: real images in the place of samples.")

@@ -117,7 +117,7 @@ def suite_page(
             name="clusters",
             title="Clusters",
             parts=_by_block(data, tables["clusters"]),
-            intro="On the training split, in the first run of each method that ended well, "
+            intro="On the training split, in the first run of each method that succeeded, "
             f"whatever its score; a class that is missing has no cluster. {' '.join(missing)}",
         ),
         Section(name="sources", title="Sources", parts=[Part(tables=[*sources(data)])]),

@@ -104,12 +104,12 @@ def runs(blocks: Sequence[Block]) -> str:
     """Of which runs the numbers are."""
     seeds = {seed for block in blocks for seed in block.seeds}
     if not any(row.ok for block in blocks for row in block.rows):
-        return "No run ended well."
+        return "No run succeeded."
     if len(seeds) == 1:
         return f"One run each, {named_seeds(seeds)}."
     return (
         f"Mean ± standard deviation of the last iterate over {named_seeds(seeds)}; "
-        f"n: runs that ended well, of all."
+        f"n: runs that succeeded, out of all."
     )
 
 

@@ -44,7 +44,7 @@ class Clusters:
 
 
 def clusters(data: Gathered) -> Iterator[Clusters]:
-    """Of each row the clusters of its lowest seed that ended well, on the training split.
+    """Of each row the clusters of its lowest seed that succeeded, on the training split.
 
     Whatever its score; ordered by majority class, so that a class without a cluster is seen to be
     missing.
@@ -60,7 +60,7 @@ def clusters(data: Gathered) -> Iterator[Clusters]:
                 caption=(
                     f"Clusters on the training split: {block.title}.",
                     *caption.about(block),
-                    "Of each method the first run that ended well, clusters by majority class.",
+                    "Of each method the first run that succeeded, clusters by majority class.",
                 ),
                 tables=tuple(tables),
             )

@@ -103,7 +103,7 @@ def _reading(data: Gathered, compared: list[Comparison]) -> Iterator[str]:
     if data.choice.procedure.against is None:
         yield (
             "The best was chosen on these same runs, which makes it look better than it is. "
-            "Pairs: seeds on which both ended well, of those that either was run on."
+            "Pairs: seeds on which both succeeded, out of those that either was run on."
         )
     yield f"Interval: {statistics.RESAMPLES:,} bootstrap resamples, widened for few pairs."
     if compared[0].procedure.test == "nemenyi":

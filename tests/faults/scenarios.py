@@ -57,7 +57,7 @@ def methods_that_fail(folder: Path, whole: Bench) -> str:
     assert again == 1
     assert f"nothing to do; {1 + len(ILL) + len(SOUND)} finished before" in printed
     assert f"{len(ILL)} failed before: --retry-failed" in printed
-    return f"{len(ILL)} rows with their reasons, {len(SOUND)} ended well, no process left"
+    return f"{len(ILL)} rows with their reasons, {len(SOUND)} succeeded, no process left"
 
 
 def an_interruption(folder: Path, whole: Bench) -> str:

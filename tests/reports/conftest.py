@@ -185,7 +185,7 @@ def put(store, make_record):
 
 @pytest.fixture
 def gather(tmp_path):
-    """Records written to a store and gathered; ``arrays`` go with each that ended well."""
+    """Records written to a store and gathered; ``arrays`` go with each that succeeded."""
 
     def gather(records, *, arrays=None, rows=None, folder=None, **choice):
         store = Store(folder or tmp_path / records[0].suite)

@@ -117,7 +117,7 @@ def test_a_block_without_any_result_has_its_rows(gather, make_record):
     data = gather([make_record("a", s, status="timeout") for s in range(2)])
     (table,) = scores(data)
     assert column(table, "n") == {"a": ("0/2", "")}
-    assert "No run ended well." in table.caption
+    assert "No run succeeded." in table.caption
     (failures,) = failure_tables(data)
     assert failures.lines[0].cells[2].value == "seeds 0, 1"
 
