@@ -101,7 +101,7 @@ def unpaired(digests: Digests, cells: Iterable[Cell]) -> str | None:
         if digest := digests.get(cell.key):
             groups.setdefault(_group(cell), set()).add(digest)
             names[_group(cell)] = f"{cell.dataset.name}, seed {cell.seed}"
-    mixed = [names[group] for group, found in groups.items() if len(found) > 1]
+    mixed = [names[group] for group, digests in groups.items() if len(digests) > 1]
     if not mixed:
         return None
     return (

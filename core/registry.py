@@ -253,5 +253,5 @@ def _keywords(node: ast.expr, constants: Mapping[str, ast.expr]) -> dict[str, An
     """The literal keywords of a call; none of anything else."""
     if not isinstance(node, ast.Call):
         return {}
-    held = {k.arg: _literal(k.value, constants) for k in node.keywords if k.arg}
-    return {name: value for name, value in held.items() if value is not None}
+    keywords = {k.arg: _literal(k.value, constants) for k in node.keywords if k.arg}
+    return {name: value for name, value in keywords.items() if value is not None}

@@ -271,11 +271,11 @@ def _spelled(hint: Any) -> str:
     plain, bounds = _parts(hint)
     inner = get_args(plain)
     if get_origin(plain) in (Union, types.UnionType):
-        said = " | ".join(map(_spelled, inner))
+        text = " | ".join(map(_spelled, inner))
     elif get_origin(plain) is tuple:
-        said = f"tuple[{', '.join('...' if part is ... else _spelled(part) for part in inner)}]"
+        text = f"tuple[{', '.join('...' if part is ... else _spelled(part) for part in inner)}]"
     elif plain is type(None):
-        said = "None"
+        text = "None"
     else:
-        said = plain.__name__ if isinstance(plain, type) and not inner else str(plain)
-    return said if bounds is None else f"{said} of {bounds}"
+        text = plain.__name__ if isinstance(plain, type) and not inner else str(plain)
+    return text if bounds is None else f"{text} of {bounds}"
